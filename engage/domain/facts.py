@@ -1,0 +1,112 @@
+"""The catalogue of facts: every thing that a campaign or a template may ask, its type, subject, arguments and feed.
+
+The SQL of each stands in `engage.facts`; a fact that is listed here and has none there fails a test.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engage.domain.conditions import Comparator
+
+
+class FactType(StrEnum):
+    COUNT = "count"  # a whole number
+    MONEY = "money"  # minor units of the program's currency in the store; major units where authors write
+    RATIO = "ratio"  # 0 to 1
+    DAYS_SINCE = "days_since"  # elapsed 24-hour days since an instant, rounded down
+    TEXT = "text"
+    NUMBER = "number"  # of an attribute
+    BOOLEAN = "boolean"  # of an attribute
+
+
+class Subject(StrEnum):
+    """What a campaign is `for`: one enrollment concerns one of these. Each leads to one partner."""
+
+    PARTNER = "partner"
+    REFERRAL = "referral"
+    REWARD = "reward"
+
+
+class Feed(StrEnum):
+    """A stream of observations that facts rest on. Silence of a feed is not silence of a partner."""
+
+    REFERRALS = "referrals"
+    LOGINS = "logins"
+    REWARDS = "rewards"
+
+
+_EQUAL = frozenset({Comparator.IS, Comparator.IS_NOT, Comparator.IN, Comparator.EXISTS})
+_ORDER = frozenset(Comparator)
+COMPARATORS: dict[FactType, frozenset[Comparator]] = {
+    FactType.COUNT: _ORDER,
+    FactType.MONEY: _ORDER,
+    FactType.RATIO: _ORDER - {Comparator.IN},
+    FactType.DAYS_SINCE: _ORDER,
+    FactType.TEXT: _EQUAL,
+    FactType.NUMBER: _ORDER,
+    FactType.BOOLEAN: frozenset({Comparator.IS, Comparator.IS_NOT, Comparator.EXISTS}),
+}
+METRICS = ("referrals", "wins", "revenue")
+"""What a tier is reached by and a rank is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One entry of the catalogue.
+
+    `windows` and `methods` say whether `last`/`previous`/`first` and `method` may be given; `by` demands a metric,
+    `named` an attribute's name. `values` names the closed list its values come from: `statuses` (the program's
+    ladder), `partner_statuses`, `tiers`, `methods`; None is any text. A MONEY_OR_COUNT fact's type follows the
+    program's tier metric and is written as `type=None`.
+    """
+
+    name: str
+    subject: Subject
+    type: FactType | None
+    meaning: str
+    feed: Feed | None = None
+    windows: bool = False
+    methods: bool = False
+    by: bool = False
+    named: bool = False
+    values: str | None = None
+
+
+_P, _R = Subject.PARTNER, Subject.REFERRAL
+_REF = Feed.REFERRALS
+CATALOGUE: dict[str, Fact] = {
+    fact.name: fact
+    for fact in (
+        Fact("status", _P, FactType.TEXT, "status of the partner: invited, active or inactive", values="partner_statuses"),
+        Fact("tier", _P, FactType.TEXT, "tier reached in its current period; unknown below the first", _REF, values="tiers"),
+        Fact("program", _P, FactType.TEXT, "key of the program"),
+        Fact("company", _P, FactType.TEXT, "external id of the partner company"),
+        Fact("owner", _P, FactType.TEXT, "external id of the salesperson who owns the partner"),
+        Fact("region", _P, FactType.TEXT, "region of the partner"),
+        Fact("locale", _P, FactType.TEXT, "locale of the partner, such as en or de"),
+        Fact("attribute", _P, None, "an imported attribute that program.yaml declares", named=True),
+        Fact("days_since_login", _P, FactType.DAYS_SINCE, "days since the last login, or since joining if never", Feed.LOGINS),
+        Fact("days_since_joining", _P, FactType.DAYS_SINCE, "days since joining; endless if it is not known"),
+        Fact("days_since_referral", _P, FactType.DAYS_SINCE, "days since the last dated referral was submitted", _REF),
+        Fact("days_since_win", _P, FactType.DAYS_SINCE, "days since a referral that is won became so", _REF),
+        Fact("referrals", _P, FactType.COUNT, "referrals submitted", _REF, windows=True, methods=True),
+        Fact("qualified", _P, FactType.COUNT, "referrals that first reached qualified or beyond, lost excepted", _REF, windows=True, methods=True),
+        Fact("open", _P, FactType.COUNT, "referrals that are neither won nor lost", _REF, windows=True, methods=True),
+        Fact("wins", _P, FactType.COUNT, "referrals that are won and became so in the window", _REF, windows=True, methods=True),
+        Fact("losses", _P, FactType.COUNT, "referrals that are lost and became so in the window", _REF, windows=True, methods=True),
+        Fact("revenue", _P, FactType.MONEY, "amount of the referrals counted by wins", _REF, windows=True, methods=True),
+        Fact("win_rate", _P, FactType.RATIO, "wins by wins and losses; unknown without either", _REF, windows=True, methods=True),
+        Fact("rank", _P, FactType.COUNT, "place among the program's active partners; unknown at zero", _REF, windows=True, by=True),
+        Fact("next_tier", _P, FactType.TEXT, "the tier above; unknown at the top", _REF, values="tiers"),
+        Fact("to_next_tier", _P, None, "wins, referrals or revenue missing to the next tier; unknown at the top", _REF),
+        Fact("days_left_in_tier_period", _P, FactType.COUNT, "whole days until the tier's period ends; unknown if it has no end"),
+        Fact("rewards", _P, FactType.COUNT, "rewards earned", Feed.REWARDS, windows=True),
+        Fact("rewards_earned", _P, FactType.MONEY, "amount of the rewards earned", Feed.REWARDS, windows=True),
+        Fact("referral_status", _R, FactType.TEXT, "status of the referral on the program's ladder", _REF, values="statuses"),
+        Fact("days_in_status", _R, FactType.DAYS_SINCE, "days since the referral reached its status; unknown if undated", _REF),
+        Fact("amount", _R, FactType.MONEY, "amount of the referral", _REF),
+        Fact("method", _R, FactType.TEXT, "how the lead was referred", _REF, values="methods"),
+        Fact("product", _R, FactType.TEXT, "product of the referral", _REF),
+        Fact("salesperson", _R, FactType.TEXT, "external id of the salesperson who works the referral", _REF),
+    )
+}

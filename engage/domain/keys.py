@@ -1,0 +1,38 @@
+"""The keys of occasions, made of stable ids and ISO dates, in this one place. Never change a format: rows depend on it."""
+
+import uuid
+from datetime import datetime
+
+_NAMESPACE = uuid.UUID("6f1c2c4e-3d0b-5d0c-9a43-2f6f0f1f9f10")
+
+
+def slot_key(local: datetime) -> str:
+    """A schedule's slot by its local date and time, never by the instant: `2026-11-02T09:00`."""
+    return local.replace(tzinfo=None).isoformat(timespec="minutes")
+
+
+def status_key(referral: str, sequence: int) -> str:
+    """A status change by its referral and its place in the order of arrival."""
+    return f"referral:{referral}:{sequence}"
+
+
+def reward_key(reward: str, what: str) -> str:
+    return f"reward:{reward}:{what}"
+
+
+def episode_key(opened_slot: str) -> str:
+    """An episode by the slot that opened it."""
+    return f"episode:{opened_slot}"
+
+
+def tier_key(tier: str, period: str) -> str:
+    """A nudge towards a tier, by the tier and the period it is counted in, such as `tier:gold:2026-Q4`."""
+    return f"tier:{tier}:{period}"
+
+
+ONCE = "once"
+
+
+def public_id(*parts: str) -> str:
+    """An opaque id that is the same for the same parts on every database: a UUIDv5 in hex."""
+    return uuid.uuid5(_NAMESPACE, "\x1f".join(parts)).hex

@@ -1,0 +1,94 @@
+"""Records as sources hand them to intake: plain values with external ids, before the store knows them.
+
+Instants are aware datetimes in UTC; amounts are integer minor units of the program's currency. A field that is None
+is not known to the source and leaves what the store knows as it is.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engage.domain.conditions import Scalar
+
+Attributes = dict[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyRecord:
+    external_id: str
+    name: str | None = None
+    parent: str | None = None  # external id of the company above
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StaffRecord:
+    external_id: str
+    name: str | None = None
+    email: str | None = None
+    role: str | None = None
+    region: str | None = None
+    manager: str | None = None  # external id of staff
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerRecord:
+    external_id: str
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    company: str | None = None  # external id
+    owner: str | None = None  # external id of staff
+    recruited_by: str | None = None  # external id of a partner
+    region: str | None = None
+    locale: str | None = None
+    zone: str | None = None  # IANA
+    status: str | None = None  # one of programs.PARTNER_STATUSES
+    joined_at: datetime | None = None
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferralRecord:
+    """One referral in the state the source shows it in.
+
+    `status` with `status_at` is a change to record as an event; with `status_at` None it is stored without one.
+    """
+
+    external_id: str
+    partner: str  # external id
+    lead_company: str | None = None
+    lead_name: str | None = None
+    method: str | None = None
+    product: str | None = None
+    amount: int | None = None
+    salesperson: str | None = None  # external id of staff
+    submitted_at: datetime | None = None
+    status: str | None = None
+    status_at: datetime | None = None
+    loss_reason: str | None = None
+    involvement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRecord:
+    partner: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRecord:
+    """A reward and what has become of it so far: each instant that is known is an event of its own."""
+
+    external_id: str
+    partner: str
+    amount: int
+    referral: str | None = None
+    label: str | None = None
+    earned_at: datetime | None = None
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
+    reversed_at: datetime | None = None
+
+
+Record = CompanyRecord | StaffRecord | PartnerRecord | ReferralRecord | LoginRecord | RewardRecord
