@@ -1,0 +1,59 @@
+# The commands of this repository. Plain `make` lists them. Needs Python 3.11 or newer and make, nothing else.
+
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.locked
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+env: $(STAMP) ## make .venv with the locked versions, and nothing else
+
+demo: env ## run engage on sample data, with a local mailbox in place of real email
+	@$(BIN)/engage demo
+
+test: env ## run the whole suite, on SQLite and PostgreSQL (ARGS="-k name" for a part)
+	@$(BIN)/pytest $(ARGS)
+
+check: env ## lint, types, floors, then the whole suite
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) test
+
+# The resolution is for every platform and Python that pyproject.toml allows, so one file serves all.
+lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock (UPGRADE=--upgrade for newest versions)
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --group dev --universal --generate-hashes \
+		--no-annotate --no-header --quiet $(UPGRADE) -o requirements.lock
+
+clean: ## remove the environment, caches and the data of local runs
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache var
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# hatchling, which builds engage itself, is in the lock too: hence --no-build-isolation.
+$(STAMP): requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing the locked versions into $(VENV) ..."
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+$(BIN)/uv:
+	@new_enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+		if command -v "$$python" >/dev/null 2>&1 && "$$python" -c "$$new_enough"; then found="$$python"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "engage needs Python 3.11 or newer, and found none on the PATH;" \
+			"install one, or name it: make env PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$found comes without venv, which makes Python environments;" \
+			"on Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	"$$found" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
