@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from engage.domain.facts import Feed, FactType
+from engage.domain.facts import FactType, Feed
 
 METHODS = ("form", "verbal", "email", "link", "social", "card")
 """The ways in which a lead is referred."""

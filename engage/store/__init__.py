@@ -1,0 +1,1 @@
+"""Every table and every query; SQLite and PostgreSQL alike."""

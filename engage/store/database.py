@@ -1,0 +1,84 @@
+"""Connections and transactions: `Database.read()` and `Database.write()`, the same on SQLite and PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from engage.domain.errors import InputError, ServiceUnreachable
+
+_BUSY_MS = 30_000
+
+
+class Database:
+    """One database. A transaction is a `with` block: it commits at the end, and rolls back when anything is raised.
+
+    Raises ServiceUnreachable when the database does not answer.
+    """
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        try:
+            parsed = sa.make_url(url)
+        except sa.exc.ArgumentError:
+            raise InputError(
+                "ENGAGE_DATABASE_URL is not a database URL", "write sqlite:///path or postgresql://…"
+            ) from None
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgres_engine(parsed, pool_size)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._begin("DEFERRED") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes; on SQLite it takes the write lock at once (`BEGIN IMMEDIATE`)."""
+        with self._begin("IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def _begin(self, mode: str) -> Iterator[Connection]:
+        try:
+            with self.engine.connect().execution_options(engage_begin=mode) as connection, connection.begin():
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: sa.exc.OperationalError) -> Exception:
+        where = self.url.render_as_string(hide_password=True)
+        reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
+        return ServiceUnreachable(f"the database at {where} failed: {reason}", "see that it runs, then try again")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
+    return sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
+    )
+
+
+def _sqlite_engine(url: sa.URL) -> Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('engage_begin', 'DEFERRED')}")
+
+    return engine
