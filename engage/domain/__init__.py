@@ -1,1 +1,1 @@
-"""The vocabulary of engage: frozen values, legal transitions, names and types of facts. Pure; imports nothing above it."""
+"""The vocabulary of engage: frozen values, legal transitions, names and types of facts. Imports nothing above it."""

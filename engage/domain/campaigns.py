@@ -1,6 +1,6 @@
 """What a campaign *is*, once its file has been read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -60,10 +60,12 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class SendStep:
-    """Mail `template` to the partner."""
+    """Mail `template` to the partner. `line` and `column` are its place in the file, for lint."""
 
     id: str
     template: str
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class AlertStep:
     id: str
     template: str
     to: str = "owner"
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
 
 
 Step = SendStep | AlertStep

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a message is deferred or skipped. Documented for authors in docs/reasons.md; a test holds the two together."""
+    """Why a message is deferred or skipped: a closed list, explained to authors in docs/reasons.md."""
 
     CAMPAIGN_NOT_LIVE = "campaign_not_live"
     OUTSIDE_DATES = "outside_dates"

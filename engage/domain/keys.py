@@ -1,4 +1,4 @@
-"""The keys of occasions, made of stable ids and ISO dates, in this one place. Never change a format: rows depend on it."""
+"""The keys of occasions, made of stable ids and ISO dates, in this one place. Rows depend on every format here."""
 
 import uuid
 from datetime import datetime

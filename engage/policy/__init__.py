@@ -1,0 +1,5 @@
+"""Decides whether a message may go out. Pure: same inputs, same decision."""
+
+from engage.policy.guards import GUARDS, Case, Verdict, decide, examine
+
+__all__ = ["GUARDS", "Case", "Verdict", "decide", "examine"]

@@ -1,0 +1,147 @@
+"""The guards, in the one order in which they are asked. A new reason not to send is one more function in GUARDS."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from engage.domain.campaigns import CampaignState
+from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
+
+LOOK_AGAIN = timedelta(minutes=15)
+"""How long a message waits before it is looked at again when something outside it must change first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a decision about one message to one recipient depends on.
+
+    `today` is the date in the program's zone at `now`; `event_age` how old the event was when it was observed (None
+    for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
+    None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
+    """
+
+    now: datetime
+    today: date
+    state: CampaignState | None  # None: the campaign is no longer there
+    starts: date | None
+    ends: date | None
+    transactional: bool
+    to_staff: bool
+    event_age: timedelta | None
+    ignore_older_than: timedelta
+    expires_at: datetime
+    partner_active: bool
+    asks_status: bool
+    address: str | None
+    suppressed: bool = False
+    unsubscribed: bool = False
+    same_address: bool = False
+    feed_missing: bool = False
+    feed_stale: bool = False
+    condition_holds: bool | None = None
+    stopped: bool | None = None
+
+
+Guard = Callable[[Case], Decision | None]
+
+
+def campaign_is_live(case: Case) -> Decision | None:
+    """A paused campaign waits; one that is a draft, has ended or is gone sends nothing."""
+    if case.state is CampaignState.PAUSED:
+        return Defer(case.now + LOOK_AGAIN, Reason.CAMPAIGN_NOT_LIVE)
+    return None if case.state is CampaignState.LIVE else Skip(Reason.CAMPAIGN_NOT_LIVE)
+
+
+def within_dates(case: Case) -> Decision | None:
+    """`starts` and `ends` are days in the program's zone, both included."""
+    early = case.starts is not None and case.today < case.starts
+    late = case.ends is not None and case.today > case.ends
+    return Skip(Reason.OUTSIDE_DATES) if early or late else None
+
+
+def news_not_history(case: Case) -> Decision | None:
+    """An event that was old when it was observed is history."""
+    old = case.event_age is not None and case.event_age > case.ignore_older_than
+    return Skip(Reason.TOO_OLD) if old else None
+
+
+def not_expired(case: Case) -> Decision | None:
+    return Skip(Reason.EXPIRED) if case.now >= case.expires_at else None
+
+
+def partner_is_active(case: Case) -> Decision | None:
+    return None if case.partner_active or case.asks_status else Skip(Reason.NOT_ACTIVE)
+
+
+def has_recipient(case: Case) -> Decision | None:
+    if case.address:
+        return None
+    return Skip(Reason.NO_OWNER if case.to_staff else Reason.NO_ADDRESS)
+
+
+def not_suppressed(case: Case) -> Decision | None:
+    """Suppression is global and stops every kind of mail."""
+    return Skip(Reason.SUPPRESSED) if case.suppressed else None
+
+
+def has_consent(case: Case) -> Decision | None:
+    """Status and reward mail ignores a topic's opt-out; alerts to staff are no mail to the partner."""
+    return Skip(Reason.UNSUBSCRIBED) if case.unsubscribed and not case.transactional and not case.to_staff else None
+
+
+def one_mail_per_address(case: Case) -> Decision | None:
+    """Two partners with one address get one mail of a kind."""
+    return Skip(Reason.SAME_ADDRESS) if case.same_address else None
+
+
+def condition_still_holds(case: Case) -> Decision | None:
+    return Skip(Reason.CONDITION_NO_LONGER_HOLDS) if case.condition_holds is False else None
+
+
+def not_stopped(case: Case) -> Decision | None:
+    return Skip(Reason.STOPPED) if case.stopped else None
+
+
+def feeds_are_heard(case: Case) -> Decision | None:
+    """Silence of a feed is not silence of a partner: the campaign is held until the feed is back."""
+    if case.feed_missing:
+        return Defer(case.now + LOOK_AGAIN, Reason.FEED_NEVER_CONNECTED)
+    return Defer(case.now + LOOK_AGAIN, Reason.FEED_STALE) if case.feed_stale else None
+
+
+GUARDS: tuple[Guard, ...] = (
+    not_expired,
+    news_not_history,
+    campaign_is_live,
+    within_dates,
+    partner_is_active,
+    has_recipient,
+    not_suppressed,
+    has_consent,
+    one_mail_per_address,
+    feeds_are_heard,
+    condition_still_holds,
+    not_stopped,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one guard says; `decision` None lets the message pass."""
+
+    guard: str
+    decision: Decision | None
+
+
+def decide(case: Case) -> Decision:
+    """The first guard that objects decides; if none does, the message is sent."""
+    for guard in GUARDS:
+        decision = guard(case)
+        if decision is not None:
+            return decision
+    return Send()
+
+
+def examine(case: Case) -> tuple[Verdict, ...]:
+    """What every guard says, for `engage explain`."""
+    return tuple(Verdict(guard.__name__, guard(case)) for guard in GUARDS)
