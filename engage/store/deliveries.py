@@ -1,0 +1,249 @@
+"""Deliveries and their attempts: every change of state is a conditional update that carries the lease token."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.domain.deliveries import DUE, DeliveryState, require_legal
+from engage.domain.messages import Message, Outcome, SendResult
+from engage.queueing import Lane
+from engage.store.tables import attempts, deliveries, enrollments, kept_messages
+from engage.store.upserts import update_each
+
+AFTER = {
+    Outcome.ACCEPTED: DeliveryState.ACCEPTED,
+    Outcome.RETRY: DeliveryState.RETRY,
+    Outcome.DEAD: DeliveryState.DEAD,
+    Outcome.UNKNOWN: DeliveryState.UNKNOWN,
+}
+"""The state that a delivery takes after each outcome of an attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery in the hands of a worker."""
+
+    id: int
+    program_id: int
+    public_id: str
+    campaign: str
+    version_id: int
+    step: str
+    recipient: str
+    enrollment_id: int
+    partner_id: int
+    staff_id: int | None
+    address_id: int | None
+    template: str
+    topic: str
+    expires_at: datetime
+    attempts: int
+    referral_id: int | None
+    reward_id: int | None
+
+
+_CLAIMED = [deliveries.c[name] for name in Claimed.__dataclass_fields__ if name not in ("referral_id", "reward_id")]
+
+
+def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Lane, list[int]]:
+    """Stores new deliveries in state pending; returns their ids by lane."""
+    if not rows:
+        return {}
+    common = {"state": DeliveryState.PENDING, "attempts": 0}
+    result = db.execute(
+        sa.insert(deliveries).returning(deliveries.c.id, deliveries.c.lane), [{**common, **row} for row in rows]
+    )
+    ids: dict[Lane, list[int]] = {}
+    for id_, lane in result:
+        ids.setdefault(Lane(lane), []).append(id_)
+    return {lane: sorted(found) for lane, found in ids.items()}
+
+
+def claim(db: Connection, ids: Collection[int], lease: str, now: datetime, lasting: timedelta) -> list[Claimed]:
+    """Takes those of `ids` that are due and free. Two workers never take the same one."""
+    d = deliveries.c
+    free = (
+        sa.select(d.id)
+        .where(d.id.in_(ids), d.state.in_(DUE), d.due_at <= now)
+        .order_by(d.id)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        sa.update(deliveries)
+        .where(d.id.in_(free.scalar_subquery()))
+        .values(state=DeliveryState.CLAIMED, lease=lease, lease_until=now + lasting)
+    )
+    if not db.execute(statement).rowcount:
+        return []
+    query = (
+        sa.select(*_CLAIMED, enrollments.c.referral_id, enrollments.c.reward_id)
+        .join(enrollments, enrollments.c.id == d.enrollment_id)
+        .where(d.id.in_(ids), d.lease == lease, d.state == DeliveryState.CLAIMED)
+        .order_by(d.id)
+    )
+    return [Claimed(**row._mapping) for row in db.execute(query)]
+
+
+def move(
+    db: Connection,
+    ids: Collection[int],
+    lease: str,
+    source: DeliveryState,
+    target: DeliveryState,
+    **values: Any,
+) -> set[int]:
+    """Moves those of `ids` that are in `source` under this lease to `target`; returns the ids that moved.
+
+    Any state but CLAIMED and SENDING gives the lease up. Raises IllegalTransition.
+    """
+    require_legal(source, target)
+    if not ids:
+        return set()
+    d = deliveries.c
+    keeps = target in (DeliveryState.CLAIMED, DeliveryState.SENDING)
+    given_up = {} if keeps else {"lease": None, "lease_until": None}
+    statement = (
+        sa.update(deliveries)
+        .where(d.id.in_(ids), d.lease == lease, d.state == source)
+        .values(state=target, **given_up, **values)
+        .returning(d.id)
+    )
+    return set(db.execute(statement).scalars())
+
+
+def begin_sending(
+    db: Connection, rows: Sequence[tuple[Claimed, Message]], lease: str, now: datetime, lasting: timedelta
+) -> set[int]:
+    """Moves to SENDING and stores an attempt for each; must be committed before any socket opens."""
+    ids = [claimed.id for claimed, _ in rows]
+    moved = move(
+        db,
+        ids,
+        lease,
+        DeliveryState.CLAIMED,
+        DeliveryState.SENDING,
+        lease_until=now + lasting,
+        attempts=deliveries.c.attempts + 1,
+    )
+    started = [
+        {
+            "program_id": claimed.program_id,
+            "delivery_id": claimed.id,
+            "number": claimed.attempts + 1,
+            "lease": lease,
+            "subject": message.subject,
+            "started_at": now,
+        }
+        for claimed, message in rows
+        if claimed.id in moved
+    ]
+    if started:
+        db.execute(sa.insert(attempts), started)
+    return moved
+
+
+def settle(
+    db: Connection, results: Sequence[tuple[Claimed, SendResult, datetime]], lease: str, now: datetime
+) -> set[int]:
+    """Stores what the provider answered. `results` has (delivery, answer, when due again if RETRY).
+
+    Returns the ids that this lease could still write; the others belong to somebody else by now.
+    """
+    d, a = deliveries.c, attempts.c
+    for outcome in {result.outcome for _, result, _ in results}:
+        require_legal(DeliveryState.SENDING, AFTER[outcome])
+    settled = update_each(
+        db,
+        deliveries,
+        [
+            {
+                "id": claimed.id,
+                "state": AFTER[result.outcome],
+                "reason": result.detail or None if result.outcome is not Outcome.ACCEPTED else None,
+                "provider_id": result.provider_id or None,
+                "due_at": due,
+                "lease": None,
+                "lease_until": None,
+                "settled_at": None if result.outcome is Outcome.RETRY else now,
+            }
+            for claimed, result, due in results
+        ],
+        d.lease == lease,
+        d.state == DeliveryState.SENDING,
+    )
+    by_outcome: dict[tuple[Outcome, int | None, str], list[int]] = {}
+    for claimed, result, _ in results:
+        if claimed.id in settled:
+            by_outcome.setdefault((result.outcome, result.status, result.detail), []).append(claimed.id)
+    for (outcome, status, detail), ids in by_outcome.items():
+        db.execute(
+            sa.update(attempts)
+            .where(a.delivery_id.in_(ids), a.lease == lease)
+            .values(outcome=outcome, status=status, detail=detail or None, finished_at=now)
+        )
+    return settled
+
+
+def keep_messages(db: Connection, rows: Sequence[tuple[int, Message]], now: datetime) -> None:
+    """Keeps what was composed for deliveries that SEND_TO does not let out."""
+    if rows:
+        kept = [
+            {
+                "delivery_id": id_,
+                "subject": message.subject,
+                "html": message.html,
+                "text": message.text,
+                "headers": message.headers,
+                "composed_at": now,
+            }
+            for id_, message in rows
+        ]
+        db.execute(sa.insert(kept_messages), kept)
+
+
+def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:
+    """Deliveries that have been due since before `before`: their hint was lost, or their time has come."""
+    d = deliveries.c
+    query = sa.select(d.id, d.lane).where(d.state.in_(DUE), d.due_at <= before).order_by(d.due_at, d.id).limit(limit)
+    return [(id_, Lane(lane)) for id_, lane in db.execute(query)]
+
+
+def release_expired_leases(db: Connection, now: datetime) -> tuple[int, int]:
+    """Claimed rows of workers that are gone become pending again, sending ones unknown; returns both counts."""
+    d = deliveries.c
+    counts = []
+    for source, target in (
+        (DeliveryState.CLAIMED, DeliveryState.PENDING),
+        (DeliveryState.SENDING, DeliveryState.UNKNOWN),
+    ):
+        require_legal(source, target)
+        reason = "the worker that was sending it is gone" if target is DeliveryState.UNKNOWN else None
+        statement = (
+            sa.update(deliveries)
+            .where(d.lease_until < now, d.state == source)
+            .values(state=target, lease=None, lease_until=None, reason=reason)
+        )
+        counts.append(db.execute(statement).rowcount)
+    return counts[0], counts[1]
+
+
+def cancel_pending(db: Connection, partner_id: int, topic: str, now: datetime) -> int:
+    """Cancels what is due to this partner on this topic and has not been claimed; returns how many."""
+    for state in DUE:
+        require_legal(state, DeliveryState.CANCELLED)
+    d = deliveries.c
+    statement = (
+        sa.update(deliveries)
+        .where(d.partner_id == partner_id, d.topic == topic, d.recipient.startswith("partner:"), d.state.in_(DUE))
+        .values(state=DeliveryState.CANCELLED, reason="unsubscribed", settled_at=now)
+    )
+    return db.execute(statement).rowcount
+
+
+def counts_by_state(db: Connection) -> dict[str, int]:
+    d = deliveries.c
+    return {state: n for state, n in db.execute(sa.select(d.state, sa.func.count()).group_by(d.state))}

@@ -1,0 +1,123 @@
+"""Occasions, episodes, enrollments and decisions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.store.tables import decisions, deliveries, enrollments, episodes, occasions
+from engage.store.upserts import BATCH, insert_or_ignore
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    id: int
+    program_id: int
+    campaign: str
+    version_id: int
+
+
+def ensure_occasions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], Occasion]:
+    """Stores occasions that are new; gives each by (campaign, key). All rows are of one programme."""
+    if not rows:
+        return {}
+    db.execute(insert_or_ignore(db, occasions), list(rows))
+    c = occasions.c
+    query = sa.select(c.id, c.program_id, c.campaign, c.version_id, c.key).where(
+        c.program_id == rows[0]["program_id"],
+        c.campaign.in_({row["campaign"] for row in rows}),
+        c.key.in_({row["key"] for row in rows}),
+    )
+    return {(r.campaign, r.key): Occasion(r.id, r.program_id, r.campaign, r.version_id) for r in db.execute(query)}
+
+
+def insert_enrollments(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str, str], int]:
+    """Enrolls; returns the id of each *new* enrollment by (partner, campaign, key). Those there already are let be."""
+    if not rows:
+        return {}
+    e = enrollments.c
+    statement = insert_or_ignore(db, enrollments).returning(e.id, e.partner_id, e.campaign, e.key)
+    return {(r.partner_id, r.campaign, r.key): r.id for r in db.execute(statement, list(rows))}
+
+
+def last_entries(
+    db: Connection, program_id: int, campaign: str, partner_ids: Collection[int], until: datetime
+) -> dict[int, datetime]:
+    """When each of these partners last entered the campaign, at or before `until`."""
+    e = enrollments.c
+    query = (
+        sa.select(e.partner_id, sa.func.max(e.entered_at, type_=e.entered_at.type))
+        .where(e.program_id == program_id, e.campaign == campaign, e.partner_id.in_(partner_ids))
+        .where(e.entered_at <= until)
+        .group_by(e.partner_id)
+    )
+    return {partner_id: entered for partner_id, entered in db.execute(query)}
+
+
+def entered_keys(
+    db: Connection, program_id: int, campaign: str, partner_ids: Collection[int], until: datetime
+) -> set[tuple[int, str]]:
+    """The (partner, key) pairs that have entered the campaign at or before `until`."""
+    e = enrollments.c
+    query = (
+        sa.select(e.partner_id, e.key)
+        .where(e.program_id == program_id, e.campaign == campaign, e.partner_id.in_(partner_ids))
+        .where(e.entered_at <= until)
+    )
+    return {(partner_id, key) for partner_id, key in db.execute(query)}
+
+
+def addresses_mailed(db: Connection, occasion_id: int, address_ids: Collection[int]) -> dict[tuple[str, int], int]:
+    """(step, address) -> partner, for the deliveries that this occasion has made so far to these addresses."""
+    d = deliveries.c
+    query = (
+        sa.select(d.step, d.address_id, d.partner_id)
+        .join(enrollments, enrollments.c.id == d.enrollment_id)
+        .where(enrollments.c.occasion_id == occasion_id, d.address_id.in_(address_ids))
+    )
+    return {(step, address_id): partner_id for step, address_id, partner_id in db.execute(query)}
+
+
+def insert_decisions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        db.execute(sa.insert(decisions), list(rows))
+
+
+def open_episodes(db: Connection, program_id: int, campaign: str) -> dict[int, str]:
+    """partner -> the slot that opened the episode which is open."""
+    c = episodes.c
+    query = sa.select(c.partner_id, c.opened_slot).where(
+        c.program_id == program_id, c.campaign == campaign, c.closed_at.is_(None)
+    )
+    return {partner_id: slot for partner_id, slot in db.execute(query)}
+
+
+def open_new_episodes(
+    db: Connection, program_id: int, campaign: str, partner_ids: Sequence[int], slot: str, now: datetime
+) -> None:
+    common = {"program_id": program_id, "campaign": campaign, "opened_slot": slot, "opened_at": now}
+    if partner_ids:
+        rows = [{**common, "partner_id": partner_id, "closed_at": None} for partner_id in partner_ids]
+        db.execute(insert_or_ignore(db, episodes), rows)
+
+
+def close_episodes(db: Connection, program_id: int, campaign: str, partner_ids: Sequence[int], now: datetime) -> None:
+    c = episodes.c
+    for start in range(0, len(partner_ids), BATCH):
+        statement = (
+            sa.update(episodes)
+            .where(c.program_id == program_id, c.campaign == campaign, c.closed_at.is_(None))
+            .where(c.partner_id.in_(partner_ids[start : start + BATCH]))
+            .values(closed_at=now)
+        )
+        db.execute(statement)
+
+
+def latest_values(db: Connection, enrollment_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The values behind the decision at enrollment, by enrollment."""
+    c = decisions.c
+    query = sa.select(c.enrollment_id, c.values).where(c.enrollment_id.in_(enrollment_ids), c.phase == "enroll")
+    return {enrollment_id: values for enrollment_id, values in db.execute(query)}
