@@ -1,0 +1,154 @@
+"""SendGrid's v3 Mail Send over kept-alive connections, all messages of a call in flight at once.
+
+One event loop in a daemon thread serves every worker thread of the process. A POST is never repeated: aiohttp repeats
+idempotent methods only.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import aiohttp
+from yarl import URL
+
+from engage.domain.errors import InputError, ServiceUnreachable
+from engage.domain.messages import Message, Outcome, SendResult
+from engage.providers.addresses import without_personal_data
+from engage.providers.loop_thread import LoopThread
+from engage.providers.protocol import DEADLINE, MAX_MESSAGES
+from engage.providers.sendgrid_wire import payload, read_answer, scopes
+
+# Shorter than any server's (uvicorn's is 5 s): a connection that the server is about to close is not used again,
+# for a message written into it would be unknown.
+_KEEP_ALIVE = 3.0
+_LONGEST_CONNECT = 10.0
+_LOOP_GRACE = 5.0  # past the deadline, for a loop that is starved of CPU
+_LONGEST_EXPLANATION = 16_384
+
+
+class SendGridProvider:
+    """Sends through SendGrid, or through anything that speaks its v3 Mail Send, such as the local mailbox."""
+
+    def __init__(self, host: str, api_key: str, clock: Callable[[], datetime]) -> None:
+        """`host` is a URL such as https://api.sendgrid.com. Raises InputError when it or the key cannot be right."""
+        url = URL(host)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise InputError(f"'{host}' is not the URL of a server", "write it as https://api.sendgrid.com")
+        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+            raise InputError("the SendGrid API key is empty or has characters that no key has", "copy it again")
+        self._host = f"{url.host}:{url.port}"
+        self._send_url = url / "v3/mail/send"
+        self._scopes_url = url / "v3/scopes"
+        self._headers = {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": "engage",
+        }
+        self._clock = clock
+        self._loop = LoopThread("engage-sendgrid")
+        self._session: aiohttp.ClientSession | None = None
+
+    def send(self, messages: Sequence[Message], deadline: timedelta = DEADLINE) -> list[SendResult]:
+        """See `Provider.send`. RETRY only where it is proven that SendGrid does not have the message."""
+        # Filled in as answers come: what has none when time is up stays unknown.
+        results = [SendResult(Outcome.UNKNOWN, detail="no answer within the deadline")] * len(messages)
+        with suppress(TimeoutError):
+            self._loop.run(self._send_all(messages, results, _limits(deadline)), deadline.total_seconds() + _LOOP_GRACE)
+        return results
+
+    def check(self, deadline: timedelta = DEADLINE) -> str:
+        """See `Provider.check`. Asks for the key's scopes; `mail.send` has to be one of them."""
+        try:
+            return self._loop.run(self._check(_limits(deadline)), deadline.total_seconds() + _LOOP_GRACE)
+        except (aiohttp.ClientError, OSError) as error:
+            raise ServiceUnreachable(
+                f"SendGrid at {self._host} does not answer: {without_personal_data(str(error)) or 'no answer in time'}",
+                "see that ENGAGE_SENDGRID_HOST is right and that this machine may connect to it",
+            ) from error
+
+    def close(self) -> None:
+        """See `Provider.close`."""
+        self._loop.stop(self._close_session)
+
+    async def _send_all(
+        self, messages: Sequence[Message], results: list[SendResult], limits: aiohttp.ClientTimeout
+    ) -> None:
+        session = self._open_session()
+
+        async def send_one(index: int, message: Message) -> None:
+            results[index] = await self._send_one(session, message, limits)
+
+        fates = await asyncio.gather(
+            *(send_one(index, message) for index, message in enumerate(messages)), return_exceptions=True
+        )
+        for index, fate in enumerate(fates):
+            if isinstance(fate, Exception):  # such as a session closed under it: nothing is proven
+                results[index] = SendResult(Outcome.UNKNOWN, detail=type(fate).__name__)
+
+    async def _send_one(
+        self, session: aiohttp.ClientSession, message: Message, limits: aiohttp.ClientTimeout
+    ) -> SendResult:
+        try:
+            body = payload(message)
+        except ValueError as error:
+            return SendResult(Outcome.DEAD, detail=without_personal_data(str(error), message))
+        try:
+            async with session.post(self._send_url, data=body, timeout=limits, allow_redirects=False) as answer:
+                explanation = b"" if answer.status == 202 else await _explanation(answer)
+                return read_answer(answer.status, answer.headers, explanation, self._clock(), message)
+        except (aiohttp.ClientError, OSError) as error:
+            outcome = Outcome.RETRY if _never_left(error) else Outcome.UNKNOWN
+            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            return SendResult(outcome, detail=without_personal_data(said, message))
+
+    async def _check(self, limits: aiohttp.ClientTimeout) -> str:
+        session = self._open_session()
+        async with session.get(self._scopes_url, timeout=limits, allow_redirects=False) as answer:
+            if answer.status == 200 and "mail.send" in scopes(await _explanation(answer)):
+                return f"SendGrid at {self._host} takes mail with this key"
+            if answer.status in (200, 401, 403):
+                raise ServiceUnreachable(
+                    f"SendGrid at {self._host} does not take mail with this key ({answer.status})",
+                    "give ENGAGE_SENDGRID_API_KEY a key with the permission Mail Send",
+                )
+            raise ServiceUnreachable(
+                f"{self._host} answers {answer.status} when asked for the key's scopes, as SendGrid would not",
+                "see that ENGAGE_SENDGRID_HOST is right",
+            )
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MAX_MESSAGES, keepalive_timeout=_KEEP_ALIVE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
+            )
+        return self._session
+
+    async def _close_session(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+def _limits(deadline: timedelta) -> aiohttp.ClientTimeout:
+    total = deadline.total_seconds()
+    # Waiting for a connection ends well before the whole does: what times out later may have been sent.
+    return aiohttp.ClientTimeout(total=total, connect=min(total / 2, _LONGEST_CONNECT), ceil_threshold=60)
+
+
+def _never_left(error: BaseException) -> bool:
+    """Whether `error` proves that the request did not leave whole: no connection, or one that closed before it."""
+    unsent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientConnectionResetError)
+    return isinstance(error, unsent) or isinstance(error.__cause__, aiohttp.ClientConnectionResetError)
+
+
+async def _explanation(answer: aiohttp.ClientResponse) -> bytes:
+    """The beginning of an answer's body, as far as it comes."""
+    try:
+        return await answer.content.readexactly(_LONGEST_EXPLANATION)
+    except asyncio.IncompleteReadError as cut:
+        return cut.partial
+    except (aiohttp.ClientError, OSError):
+        return b""
