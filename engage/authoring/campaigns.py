@@ -1,0 +1,201 @@
+"""Reads one campaign file."""
+
+import hashlib
+import json
+from collections.abc import Mapping as AbstractMapping
+from datetime import timedelta
+
+from engage.authoring.conditions import ConditionReader
+from engage.authoring.document import Node, Scalar, plain_value, read_document
+from engage.authoring.reader import Fields, Reader, did_you_mean
+from engage.authoring.schedules import checked_cron, cron_of
+from engage.authoring.steps import read_steps
+from engage.domain.campaigns import (
+    Again,
+    AgainKind,
+    Campaign,
+    CampaignState,
+    EventKind,
+    EventTrigger,
+    ScheduleTrigger,
+)
+from engage.domain.errors import AuthoringError
+from engage.domain.facts import Subject
+from engage.domain.programs import Program, TierPeriod, Topic
+from engage.domain.windows import parse_duration
+
+_REQUIRED = ("campaign", "topic", "for", "when", "steps")
+_OPTIONAL = ("why", "state", "program", "where", "again", "stop_when", "send_within", "starts", "ends")
+
+_NOT_YET = ("company", "staff")
+_SUBJECTS: dict[EventKind, tuple[Subject, ...]] = {
+    EventKind.STATUS_CHANGED: (Subject.REFERRAL, Subject.PARTNER),
+    EventKind.LOGGED_IN: (Subject.PARTNER,),
+    EventKind.REGISTERED: (Subject.PARTNER,),
+    EventKind.REWARD_EARNED: (Subject.REWARD, Subject.PARTNER),
+    EventKind.REWARD_PAID: (Subject.REWARD, Subject.PARTNER),
+    EventKind.REWARD_REVERSED: (Subject.REWARD, Subject.PARTNER),
+}
+"""What a campaign that waits for an event may be for: what the event is about, or its partner."""
+
+
+def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Program]) -> Campaign:
+    """The campaign that `source` describes; `path` names the file in problems. A function of its arguments only.
+
+    A campaign that names no program belongs to the first of `programs`. Raises AuthoringError with every problem.
+    """
+    return _CampaignReader(source, path, programs).read()
+
+
+class _CampaignReader:
+    def __init__(self, source: str, path: str, programs: AbstractMapping[str, Program]) -> None:
+        self.source = source
+        self.root = read_document(source, path)
+        self.reader = Reader(path)
+        self.fields = self.reader.fields(self.root, "the campaign", _REQUIRED, _OPTIONAL)
+        self.program = self._program(programs)
+
+    def read(self) -> Campaign:
+        reader, fields = self.reader, self.fields
+        topic = self._topic()
+        subject = self._subject()
+        trigger = self._trigger(subject)
+        conditions = ConditionReader(reader, self.program, subject)
+        campaign = Campaign(
+            name=fields.name("campaign", "a campaign's name"),
+            program=self.program.key,
+            why=fields.text("why"),
+            # Live is a choice: a file that does not say so is a draft.
+            state=fields.member("state", CampaignState) or CampaignState.DRAFT,
+            topic=topic.key if topic else "",
+            subject=subject,
+            trigger=trigger or EventTrigger(EventKind.STATUS_CHANGED),
+            where=conditions.read(fields["where"]) if "where" in fields else None,
+            again=self._again(trigger),
+            stop_when=conditions.read(fields["stop_when"]) if "stop_when" in fields else None,
+            send_within=self._send_within(topic),
+            steps=read_steps(reader, fields["steps"]) if "steps" in fields else (),
+            starts=fields.day("starts"),
+            ends=fields.day("ends"),
+            path=reader.path,
+            source=self.source,
+            content_hash=_content_hash(self.root),
+        )
+        if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
+            reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
+        reader.finish()
+        return campaign
+
+    def _program(self, programs: AbstractMapping[str, Program]) -> Program:
+        if not programs:
+            raise AuthoringError.at(self.reader.path, 1, 1, "there is no program to belong to", "mend program.yaml")
+        first = next(iter(programs.values()))
+        if "program" not in self.fields:
+            return first
+        key = self.reader.choice(self.fields["program"], "program", programs)
+        return programs.get(key, first)
+
+    def _topic(self) -> Topic | None:
+        if "topic" not in self.fields:
+            return None
+        return self.program.topics.get(self.reader.choice(self.fields["topic"], "topic", self.program.topics))
+
+    def _subject(self) -> Subject:
+        subject = None
+        if "for" in self.fields:
+            node = self.fields["for"]
+            if isinstance(node, Scalar) and node.text in _NOT_YET:
+                self.reader.problem(
+                    node, f"a campaign cannot be for {node.text} yet", f"known are {', '.join(Subject)}"
+                )
+            else:
+                subject = self.reader.member(node, "subject", Subject)
+        # The widest subject, so that a mistake here is not reported again at each fact of a referral.
+        return subject or Subject.REFERRAL
+
+    def _trigger(self, subject: Subject) -> EventTrigger | ScheduleTrigger | None:
+        """None where a problem hides which of the two it is."""
+        if "when" not in self.fields:
+            return None
+        node, reader = self.fields["when"], self.reader
+        known_problems = len(reader.problems)
+        fields = reader.fields(node, "when", (), ("event", "to", "every", "cron"))
+        ways = [way for way in ("event", "every", "cron") if way in fields]
+        if len(ways) != 1:
+            if len(reader.problems) == known_problems:
+                reader.problem(node, "'when' names one of event, every and cron", 'such as {every: "monday 09:00"}')
+            return None
+        if ways == ["event"]:
+            return self._event(fields, subject)
+        if "to" in fields:
+            reader.problem(fields["to"], "'to' belongs to an event", "take it out")
+        if subject is Subject.REWARD and "for" in self.fields:
+            reader.problem(self.fields["for"], "a campaign for a reward waits for an event", "write for: partner")
+        written = fields[ways[0]]
+        parse = cron_of if ways == ["every"] else checked_cron
+        return ScheduleTrigger(reader.parsed(written, ways[0], parse, ""), reader.text(written, ways[0]))
+
+    def _event(self, fields: Fields, subject: Subject) -> EventTrigger | None:
+        reader = self.reader
+        event = fields.member("event", EventKind)
+        if event is None:
+            return None
+        if "for" in self.fields and subject not in _SUBJECTS[event]:
+            hint = f"write for: {' or '.join(_SUBJECTS[event])}"
+            reader.problem(self.fields["for"], f"'{event}' does not concern a {subject}", hint)
+        if "to" not in fields:
+            return EventTrigger(event)
+        if event is not EventKind.STATUS_CHANGED:
+            reader.problem(fields["to"], f"'to' belongs to {EventKind.STATUS_CHANGED}", "take it out")
+        statuses = tuple(status.key for status in self.program.ladder)
+        nodes = reader.one_or_more(fields["to"], "to")
+        return EventTrigger(event, tuple(dict.fromkeys(reader.choice(node, "status", statuses) for node in nodes)))
+
+    def _again(self, trigger: EventTrigger | ScheduleTrigger | None) -> Again | None:
+        reader = self.reader
+        if "again" not in self.fields:
+            if isinstance(trigger, ScheduleTrigger):
+                reader.problem(self.fields["when"], "a schedule needs 'again'", f"add again: {_AGAIN}")
+            return None
+        node = self.fields["again"]
+        if isinstance(trigger, EventTrigger):
+            reader.problem(node, "'again' belongs to a schedule: each event is its own occasion", "take it out")
+            return None
+        text = reader.text(node, "again")
+        kinds = tuple(kind for kind in AgainKind if kind is not AgainKind.AFTER)
+        if text in kinds:
+            kind = AgainKind(text)
+            if kind is AgainKind.EACH_TIER_PERIOD:
+                self._check_tier_period(node)
+            return Again(kind)
+        word, _, length = text.partition(" ")
+        if text and word != AgainKind.AFTER:
+            hint = did_you_mean(text, kinds)
+            reader.problem(node, f"unknown again '{text}'", hint if hint.startswith("did") else f"write {_AGAIN}")
+            return None
+        try:
+            return Again(AgainKind.AFTER, parse_duration(length))
+        except ValueError as error:
+            message, _, hint = str(error).partition("; ")
+            reader.problem(node, message, hint)
+            return None
+
+    def _check_tier_period(self, node: Node) -> None:
+        tiers = self.program.tiers
+        if tiers is None:
+            self.reader.problem(node, f"program '{self.program.key}' has no tiers", "add tiers to program.yaml")
+        elif tiers.period is TierPeriod.ALWAYS:
+            self.reader.problem(node, "the tiers' period has no end", "write again: never, or give tiers a period")
+
+    def _send_within(self, topic: Topic | None) -> timedelta:
+        if "send_within" in self.fields:
+            return self.reader.duration(self.fields["send_within"], "send_within")
+        return topic.send_within if topic else timedelta(days=1)
+
+
+_AGAIN = "never, each slot, each episode, each tier period or after 60d"
+
+
+def _content_hash(root: Node) -> str:
+    """Names what the file says: comments, layout and the order of keys do not change it."""
+    return hashlib.sha256(json.dumps(plain_value(root), sort_keys=True).encode()).hexdigest()

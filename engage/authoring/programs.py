@@ -1,0 +1,274 @@
+"""Reads `program.yaml`: the programs, each with brand, ladder, tiers, topics and feeds."""
+
+import re
+from datetime import timedelta
+from email.utils import parseaddr
+from functools import cache
+from typing import TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from babel import Locale, UnknownLocaleError
+from babel.numbers import get_currency_precision, list_currencies
+from email_validator import EmailNotValidError, validate_email
+
+from engage.authoring.document import Node, Scalar, read_document
+from engage.authoring.reader import Fields, Reader, did_you_mean
+from engage.domain.facts import METRICS, FactType, Feed
+from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers, Topic, TopicKind
+
+_REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
+_OPTIONAL = ("default_owner", "tiers", "attributes", "order")
+_BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
+_BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
+_TOPIC_DURATIONS = ("ignore_older_than", "send_within")
+_ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
+_INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
+"""Without these no referral begins and none is counted as a win."""
+
+Value = TypeVar("Value")
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def parse_programs(source: str, path: str) -> dict[str, Program]:
+    """The programs that `source` describes, by key, in the order written. A function of its arguments only.
+
+    Raises AuthoringError with every problem.
+    """
+    programs, reader = read_programs(source, path)
+    reader.finish()
+    return programs
+
+
+def read_programs(source: str, path: str) -> tuple[dict[str, Program], Reader]:
+    """The programs as far as they can be read, and the reader with the problems found.
+
+    With problems, the programs hold placeholders: good for checking campaigns against, not for running them.
+    Raises AuthoringError where the file is no YAML at all.
+    """
+    reader = Reader(path)
+    fields = reader.fields(read_document(source, path), "program.yaml", ("programs",))
+    programs: dict[str, Program] = {}
+    if "programs" in fields:
+        entries = reader.entries(fields["programs"], "programs")
+        if not entries:
+            reader.problem(fields["programs"], "there is no program", "add one: its key, and what it is")
+        for key, node in entries:
+            name = reader.name(key, "a program's key")
+            programs[name] = _ProgramReader(reader, node, name).read()
+    return programs, reader
+
+
+def order_nodes(source: str, path: str) -> list[tuple[str, Scalar]]:
+    """(program's key, a campaign's name with its place) for each entry of each `order` in a sound `source`."""
+    reader = Reader(path)
+    root = reader.fields(read_document(source, path), "program.yaml", ("programs",))
+    return [
+        (key.text, item)
+        for key, program in root.entries("programs")
+        for item in reader.fields(program, "program", _REQUIRED, _OPTIONAL).items("order")
+        if isinstance(item, Scalar)
+    ]
+
+
+class _ProgramReader:
+    def __init__(self, reader: Reader, node: Node, key: str) -> None:
+        self.reader = reader
+        self.key = key
+        self.fields = reader.fields(node, f"program '{key}'", _REQUIRED, _OPTIONAL)
+
+    def read(self) -> Program:
+        fields = self.fields
+        currency = fields.parsed("currency", _currency, "USD")
+        digits = get_currency_precision(currency)
+        return Program(
+            key=self.key,
+            brand=self._brand(),
+            zone=fields.parsed("zone", _zone, "UTC"),
+            locale=fields.parsed("locale", _locale, "en"),
+            currency=currency,
+            minor_digits=digits,
+            ladder=self._ladder(),
+            tiers=self._tiers(digits),
+            topics=self._topics(),
+            feeds=self._feeds(),
+            order=self._order(),
+            default_owner=fields.parsed("default_owner", _email),
+            attributes=self._attributes(),
+        )
+
+    def _brand(self) -> Brand:
+        name = self.fields.text("name")
+        if "brand" not in self.fields:
+            return Brand(name, name, "", "", "", "", "")
+        fields = self.reader.fields(self.fields["brand"], "brand", _BRAND_REQUIRED, _BRAND_OPTIONAL)
+        from_name, from_email = parseaddr(fields.parsed("from", _sender))
+        colors = {key: fields.parsed(key, _color) for key in ("color", "accent") if key in fields}
+        return Brand(
+            name=name,
+            from_name=from_name or name,
+            from_email=from_email,
+            reply_to=fields.parsed("reply_to", _email, from_email),
+            postal_address=fields.text("postal_address"),
+            portal_url=fields.parsed("portal_url", _url),
+            refer_url=fields.parsed("refer_url", _url),
+            logo=fields.parsed("logo", _url),
+            **colors,
+        )
+
+    def _ladder(self) -> tuple[Status, ...]:
+        ladder: dict[str, Status] = {}
+        for node in self.fields.items("ladder"):
+            fields = self.reader.fields(node, "a status", ("status", "label"), ("kind", "next"))
+            key = fields.name("status", "a status")
+            status = Status(key, self._kind(fields, key), fields.text("label"), fields.text("next"))
+            self._add(ladder, key, status, fields, "status")
+        for kind in _INDISPENSABLE:
+            if ladder and not any(status.kind is kind for status in ladder.values()):
+                message = f"no status of the ladder is of kind {kind}"
+                self.reader.problem(self.fields["ladder"], message, f"add one, or say kind: {kind}")
+        return tuple(ladder.values())
+
+    def _kind(self, fields: Fields, key: str) -> StatusKind:
+        kind = fields.member("kind", StatusKind)
+        if kind is None and key in tuple(StatusKind):
+            return StatusKind(key)
+        if "kind" not in fields and key:
+            hint = f"add kind: one of {', '.join(StatusKind)}"
+            self.reader.problem(fields["status"], f"status '{key}' needs a kind", hint)
+        return kind or StatusKind.SUBMITTED
+
+    def _tiers(self, digits: int) -> Tiers | None:
+        if "tiers" not in self.fields:
+            return None
+        fields = self.reader.fields(self.fields["tiers"], "tiers", ("metric", "period", "steps"))
+        metric = self.reader.choice(fields["metric"], "metric", METRICS) if "metric" in fields else ""
+        steps: dict[str, Tier] = {}
+        below: Tier | None = None
+        for node in fields.items("steps"):
+            written = self.reader.fields(node, "a tier", ("tier", "label", "threshold", "benefit"))
+            key = written.name("tier", "a tier")
+            tier = Tier(key, written.text("label"), self._threshold(written, metric, digits), written.text("benefit"))
+            if below and "threshold" in written and tier.threshold <= below.threshold:
+                message = f"tier '{key}' is not above '{below.key}'"
+                self.reader.problem(written["threshold"], message, "write tiers with rising thresholds")
+            self._add(steps, key, tier, written, "tier")
+            below = tier
+        return Tiers(metric, fields.member("period", TierPeriod) or TierPeriod.YEAR, tuple(steps.values()))
+
+    def _threshold(self, fields: Fields, metric: str, digits: int) -> int:
+        """A count, or money in minor units."""
+        if "threshold" not in fields:
+            return 0
+        if metric != "revenue":
+            return self.reader.count(fields["threshold"], "threshold")
+        amount = self.reader.number(fields["threshold"], "threshold", digits)
+        if amount < 0:
+            self.reader.problem(fields["threshold"], "threshold is below 0", "write an amount such as 10000")
+        return int(amount.scaleb(digits))
+
+    def _add(self, found: dict[str, Value], key: str, value: Value, fields: Fields, what: str) -> None:
+        if key in found:
+            self.reader.problem(fields[what], f"{what} '{key}' stands here twice", "remove one")
+        if key:
+            found.setdefault(key, value)
+
+    def _topics(self) -> dict[str, Topic]:
+        topics: dict[str, Topic] = {}
+        for key, node in self.fields.entries("topics"):
+            name = self.reader.name(key, "a topic")
+            fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), ("description", *_TOPIC_DURATIONS))
+            durations = {what: self.reader.duration(fields[what], what) for what in _TOPIC_DURATIONS if what in fields}
+            topics[name] = Topic(
+                key=name,
+                label=fields.text("label"),
+                kind=fields.member("kind", TopicKind) or TopicKind.MARKETING,
+                description=fields.text("description"),
+                **durations,
+            )
+        return topics
+
+    def _feeds(self) -> dict[Feed, timedelta]:
+        if "feeds" not in self.fields:
+            return {}
+        fields = self.reader.fields(self.fields["feeds"], "feeds", (), Feed)
+        return {feed: self.reader.duration(fields[feed], feed) for feed in Feed if feed in fields}
+
+    def _attributes(self) -> dict[str, FactType]:
+        attributes: dict[str, FactType] = {}
+        for key, node in self.fields.entries("attributes"):
+            word = self.reader.choice(node, "type", _ATTRIBUTE_TYPES)
+            name = self.reader.name(key, "an attribute")
+            attributes[name] = FactType(word) if word in _ATTRIBUTE_TYPES else FactType.TEXT
+        return attributes
+
+    def _order(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for node in self.fields.items("order"):
+            name = self.reader.name(node, "a campaign's name")
+            if name in names:
+                self.reader.problem(node, f"'{name}' stands in the order twice", "remove one")
+            names.append(name)
+        return tuple(names)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _zone(text: str) -> str:
+    if text not in _zones():
+        hint = did_you_mean(text, sorted(_zones()))
+        hint = hint if hint.startswith("did") else "write one such as Europe/Berlin"
+        raise ValueError(f"unknown zone '{text}'; {hint}")
+    return text
+
+
+def _locale(text: str) -> str:
+    try:
+        return str(Locale.parse(text.replace("-", "_")))
+    except (ValueError, UnknownLocaleError, TypeError) as error:
+        raise ValueError(f"unknown locale '{text}'; write one such as en, de or en_GB") from error
+
+
+def _currency(text: str) -> str:
+    if text not in list_currencies():
+        raise ValueError(f"unknown currency '{text}'; write its ISO 4217 code, such as USD or EUR")
+    return text
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"'{text}' is not an email address; write one such as partners@example.com") from error
+
+
+def _sender(text: str) -> str:
+    """`Name <address>` or an address."""
+    name, address = parseaddr(text)
+    hint = "write an address, or Northwind Partners <partners@example.com>"
+    if not address or (not name and "<" in text):
+        raise ValueError(f"'{text}' is not a sender; {hint}")
+    return f"{name} <{_email(address)}>" if name else _email(address)
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        host = None
+    secure = host and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL_HOSTS))
+    if not secure or re.search(r"\s", text):
+        raise ValueError(f"'{text}' is not an https URL; write one such as https://partners.example.com")
+    return text
+
+
+def _color(text: str) -> str:
+    if not _COLOR.fullmatch(text):
+        raise ValueError(f"'{text}' is not a colour; write it in quotes such as \"#1f4b99\"")
+    return text

@@ -1,0 +1,82 @@
+"""Schedules as authors say them: `monday and thursday 09:00` becomes cron; cron itself is checked by trying it."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+
+from croniter import croniter
+from croniter.croniter import CroniterError
+
+from engage.authoring.reader import did_you_mean
+
+_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+_ENDINGS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
+_DATES = {f"{day}{_ENDINGS.get(day, 'th')}": day for day in range(1, 32)}
+_EVERY_MONTH_HAS = 28
+_EXAMPLES = "'day 09:00', 'weekday 09:00', 'monday and thursday 09:00', '1st 09:00' or 'hour'"
+
+
+def _field(names: str = "") -> re.Pattern[str]:
+    value = f"(?:[0-9]{{1,2}}{'|' if names else ''}{names})"
+    item = rf"(?:\*|{value}(?:-{value})?)(?:/[0-9]{{1,2}})?"
+    return re.compile(rf"{item}(?:,{item})*", re.IGNORECASE)
+
+
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+# Narrower than croniter, which also reads L, W, # and r, a random value that differs at each reading.
+_FIELDS = (_field(), _field(), _field(), _field(_MONTHS), _field("sun|mon|tue|wed|thu|fri|sat"))
+_TRIAL = datetime(2024, 1, 1)  # noqa: DTZ001  cron is local time, here of no place
+
+
+def cron_of(every: str) -> str:
+    """The five fields of cron for `every`; raises ValueError with `message; hint`."""
+    if every == "hour":
+        return "0 * * * *"
+    days, _, time = every.rpartition(" ")
+    clock = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", time)
+    if not days or clock is None:
+        raise ValueError(f"'{every}' names no day and time; write {_EXAMPLES}, with hours from 00 to 23")
+    at = f"{int(clock[2])} {int(clock[1])}"
+    if days == "day":
+        return f"{at} * * *"
+    if days == "weekday":
+        return f"{at} * * 1-5"
+    words = days.replace(" and ", ", ").split(", ")
+    if all(word in _WEEKDAYS for word in words):
+        return f"{at} * * {_numbers(_WEEKDAYS.index(word) for word in words)}"
+    if all(word in _DATES for word in words):
+        if max(_DATES[word] for word in words) > _EVERY_MONTH_HAS:
+            raise ValueError(f"not every month has a {words[-1]}; use 1st to 28th")
+        return f"{at} {_numbers(_DATES[word] for word in words)} * *"
+    known = ("day", "weekday", *_WEEKDAYS, *_DATES)
+    stray = next((word for word in words if word not in known), None)
+    if stray is None:
+        raise ValueError(f"'{days}' mixes kinds of days; write {_EXAMPLES}")
+    hint = did_you_mean(stray, known)
+    raise ValueError(f"'{stray}' is not a day; {hint if hint.startswith('did') else f'write {_EXAMPLES}'}")
+
+
+def checked_cron(expression: str) -> str:
+    """The expression with single blanks, if it has five plain fields and ever comes due; raises ValueError."""
+    fields = expression.split()
+    if len(fields) != 5:
+        raise ValueError(
+            f"cron has five fields, and '{expression}' has {len(fields)}; "
+            "write minute, hour, day of month, month and weekday, such as 0 9 * * 1"
+        )
+    odd = next((field for field, shape in zip(fields, _FIELDS, strict=True) if not shape.fullmatch(field)), None)
+    if odd is not None:
+        raise ValueError(f"'{odd}' is not a field of cron; use numbers, '*', ',', '-' and '/'")
+    try:
+        # is_valid says yes to `0 0 31 2 *`; only trying tells that it never comes.
+        croniter(" ".join(fields), _TRIAL).get_next(datetime)
+        croniter(" ".join(fields), _TRIAL).get_prev(datetime)
+    except (CroniterError, ValueError, KeyError) as error:
+        if "failed to find" in str(error):
+            raise ValueError(f"'{expression}' never comes due; no month has that day") from error
+        raise ValueError(f"'{expression}' is not cron; write it such as 0 9 * * 1 for mondays at nine") from error
+    return " ".join(fields)
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return ",".join(str(value) for value in sorted(set(values)))
