@@ -1,0 +1,1 @@
+"""Templates: compiled once when loaded, rendered in a sandbox per recipient."""

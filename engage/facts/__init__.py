@@ -1,0 +1,22 @@
+"""Each thing that a campaign may ask, defined once, as SQL as of an instant; conditions compile to it."""
+
+from engage.facts.audience import Audience, Member, audience, holds, values
+from engage.facts.explain import Node, explain
+from engage.facts.feeds import FeedState, feed_state, feeds_of
+from engage.facts.readings import Value
+from engage.facts.statements import Scope
+
+__all__ = [
+    "Audience",
+    "FeedState",
+    "Member",
+    "Node",
+    "Scope",
+    "Value",
+    "audience",
+    "explain",
+    "feed_state",
+    "feeds_of",
+    "holds",
+    "values",
+]

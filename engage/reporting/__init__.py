@@ -1,0 +1,1 @@
+"""The counts of what happened: what was decided, sent and received."""

@@ -1,0 +1,1 @@
+"""Import and watched databases: what happened elsewhere becomes engage's records, once."""

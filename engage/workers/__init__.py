@@ -1,0 +1,1 @@
+"""The entry points that run on their own: dramatiq actors, ticker, sweeper, and the processes around them."""
