@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from engage.domain.facts import FactType, Feed
+from engage.domain.conditions import FactRef
+from engage.domain.facts import CATALOGUE, FactType, Feed
 
 METHODS = ("form", "verbal", "email", "link", "social", "card")
 """The ways in which a lead is referred."""
@@ -138,3 +139,12 @@ class Program:
 
     def statuses_of(self, *kinds: StatusKind) -> tuple[str, ...]:
         return tuple(status.key for status in self.ladder if status.kind in kinds)
+
+    def type_of(self, ref: FactRef) -> FactType:
+        """The type of a fact, where it follows from the tiers or the declared attributes too; KeyError if unknown."""
+        fact = CATALOGUE[ref.fact]
+        if fact.type is not None:
+            return fact.type
+        if fact.named:
+            return self.attributes[ref.name or ""]
+        return FactType.MONEY if self.tiers and self.tiers.metric == "revenue" else FactType.COUNT
