@@ -283,13 +283,14 @@ def _is_loopback(url: str) -> bool:
 
 
 def _unknown_variables(fields: Iterable[str]) -> list[str]:
-    known = [f"{PREFIX}{name.upper()}" for name in fields]
-    said = {name.upper() for name in (*os.environ, *_dotenv())}
+    known = [name.upper() for name in fields]
     problems = []
-    for name in sorted(said):
-        if name.startswith(PREFIX) and not name.startswith(_TEST_PREFIX) and name not in known:
+    for variable in sorted({name.upper() for name in (*os.environ, *_dotenv())}):
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and not variable.startswith(_TEST_PREFIX) and name not in known:
+            # Compared without the prefix: with it, all names look alike.
             close = difflib.get_close_matches(name, known, n=1)
-            problems.append(f"{name}: no such setting" + (f"; did you mean {close[0]}?" if close else ""))
+            problems.append(f"{variable}: no such setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else ""))
     return problems
 
 
