@@ -119,5 +119,5 @@ def close_episodes(db: Connection, program_id: int, campaign: str, partner_ids: 
 def latest_values(db: Connection, enrollment_ids: Collection[int]) -> dict[int, dict[str, Any]]:
     """The values behind the decision at enrollment, by enrollment."""
     c = decisions.c
-    query = sa.select(c.enrollment_id, c.values).where(c.enrollment_id.in_(enrollment_ids), c.phase == "enroll")
+    query = sa.select(c.enrollment_id, c["values"]).where(c.enrollment_id.in_(enrollment_ids), c.phase == "enroll")
     return {enrollment_id: values for enrollment_id, values in db.execute(query)}

@@ -1,6 +1,6 @@
 """Partners, staff and addresses as recipients: where a mail would go, and whether it may."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -33,12 +33,12 @@ class StaffMember:
     manager_id: int | None = None
 
 
-def lock_recipients(db: Connection, partner_ids: Collection[int], address_ids: Collection[int]) -> None:
+def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Collection[int]) -> None:
     """Takes the locks under which consent is read and changed: recipients, then addresses, each sorted by id.
 
     On SQLite the write transaction is the lock.
     """
-    for table, ids in ((partners, partner_ids), (addresses, address_ids)):
+    for table, ids in ((partners, partner_ids), (addresses, addresses_)):
         if ids:
             query = sa.select(table.c.id).where(table.c.id.in_(sorted(ids))).order_by(table.c.id)
             db.execute(query.with_for_update(key_share=True)).all()
@@ -49,9 +49,9 @@ def partner_standings(db: Connection, partner_ids: Collection[int]) -> dict[int,
     p = partners.c
     query = sa.select(p.id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(p.id.in_(partner_ids))
     rows = db.execute(query).all()
-    address_ids = {row.address_id for row in rows if row.address_id is not None}
-    blocked = suppressed_addresses(db, address_ids)
-    by_person, by_address = _refusals(db, partner_ids, address_ids)
+    held = {row.address_id for row in rows if row.address_id is not None}
+    blocked = suppressed_addresses(db, held)
+    by_person, by_address = _refusals(db, partner_ids, held)
     return {
         row.id: PartnerStanding(
             partner_id=row.id,
@@ -67,19 +67,20 @@ def partner_standings(db: Connection, partner_ids: Collection[int]) -> dict[int,
     }
 
 
-def suppressed_addresses(db: Connection, address_ids: Collection[int]) -> set[int]:
-    if not address_ids:
+def suppressed_addresses(db: Connection, ids: Collection[int]) -> set[int]:
+    """Those of these addresses that no program may mail."""
+    if not ids:
         return set()
     c = suppressions.c
-    return set(db.execute(sa.select(c.address_id).where(c.address_id.in_(address_ids))).scalars())
+    return set(db.execute(sa.select(c.address_id).where(c.address_id.in_(ids))).scalars())
 
 
 def _refusals(
-    db: Connection, partner_ids: Collection[int], address_ids: Collection[int]
+    db: Connection, partner_ids: Collection[int], held: Collection[int]
 ) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
     c = subscriptions.c
     query = sa.select(c.partner_id, c.address_id, c.topic).where(
-        sa.not_(c.subscribed), sa.or_(c.partner_id.in_(partner_ids), c.address_id.in_(address_ids))
+        sa.not_(c.subscribed), sa.or_(c.partner_id.in_(partner_ids), c.address_id.in_(held))
     )
     by_person: dict[int, set[str]] = {}
     by_address: dict[int, set[str]] = {}
@@ -106,14 +107,17 @@ def ensure_addresses(db: Connection, emails: Iterable[str]) -> dict[str, int]:
     wanted = sorted({email.lower() for email in emails})
     if not wanted:
         return {}
-    known = _address_ids(db, wanted)
+    known = address_ids(db, wanted)
     missing = [email for email in wanted if email not in known]
     if missing:
         db.execute(insert_or_ignore(db, addresses), [{"email": email} for email in missing])
-        known |= _address_ids(db, missing)
+        known |= address_ids(db, missing)
     return known
 
 
-def _address_ids(db: Connection, emails: Sequence[str]) -> dict[str, int]:
+def address_ids(db: Connection, emails: Collection[str]) -> dict[str, int]:
+    """The ids of those of these (lowercased) addresses that are stored."""
+    if not emails:
+        return {}
     rows = db.execute(sa.select(addresses.c.email, addresses.c.id).where(addresses.c.email.in_(emails)))
     return {email: id_ for email, id_ in rows}

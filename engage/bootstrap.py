@@ -1,0 +1,161 @@
+"""Builds the services from the settings, once, for every entry point."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import structlog
+
+from engage.clock import utc_now
+from engage.domain.records import Record
+from engage.pipeline.compose import Composer
+from engage.pipeline.deliver import Outlet, deliver
+from engage.pipeline.enroll import Hints
+from engage.pipeline.library import Library
+from engage.pipeline.match import match_events
+from engage.pipeline.runs import carry_out, open_due_runs
+from engage.pipeline.shelf import Shelf
+from engage.pipeline.sweep import sweep
+from engage.providers import Provider, build_provider
+from engage.queueing import Lane, Queue
+from engage.settings import Settings, secret_keys
+from engage.signing import Signer
+from engage.store.database import Database
+from engage.store.intake import Intake, take
+from engage.store.schema import require_schema
+from engage.store.upkeep import beat
+
+log = structlog.get_logger(__name__)
+
+SENDING_AT_ONCE = 32
+"""How many deliveries a worker process has in `sending` at the most: what a kill leaves unknown."""
+
+BATCHES = {Lane.TRANSACTIONAL: 8, Lane.ALERTS: 8, Lane.BULK: 12}
+"""How many deliveries one thread of a lane moves to `sending` at a time; all threads together stay within the limit."""
+
+
+class Services:
+    """Everything an entry point may ask for; each method is one transaction or a few, then the hints."""
+
+    def __init__(self, settings: Settings, queue: Queue, clock: Callable[[], datetime] = utc_now) -> None:
+        self.settings = settings
+        self.queue = queue
+        self.clock = clock
+        self.database = Database(settings.database_url)
+        self.shelf = Shelf(self.database, settings.campaigns_dir, settings.templates_dir)
+        self._places = threading.BoundedSemaphore(SENDING_AT_ONCE)
+
+    @cached_property
+    def signer(self) -> Signer:
+        return Signer(secret_keys(self.settings))
+
+    @cached_property
+    def provider(self) -> Provider:
+        s = self.settings
+        key = s.sendgrid_api_key.get_secret_value() if s.sendgrid_api_key else ""
+        return build_provider(
+            s.provider,
+            mailbox_url=s.mailbox_url,
+            sendgrid_host=s.sendgrid_host,
+            sendgrid_api_key=key,
+            smtp_url=s.smtp_url or "",
+            clock=self.clock,
+        )
+
+    @cached_property
+    def composer(self) -> Composer:
+        return Composer(self.signer, self.settings.public_url)
+
+    def start(self) -> None:
+        """Raises ServiceUnreachable unless the database answers and has the schema."""
+        require_schema(self.database)
+
+    def close(self) -> None:
+        if "provider" in self.__dict__:
+            self.provider.close()
+        self.database.close()
+
+    def library(self) -> Library:
+        """The library as the files say it now; AuthoringError if nothing that ever passed lint is there."""
+        return self.shelf.library(self.clock())
+
+    # --- the steps ----------------------------------------------------------------------------------------------------
+
+    def take(self, program: str, rows: Sequence[Sequence[Record]], *, source: str, news: bool) -> Intake:
+        """Stores what happened; news is matched with campaigns by a worker, soon."""
+        library = self.library()
+        with self.database.write() as db:
+            taken = take(
+                db,
+                library.programs[program],
+                library.program_ids[program],
+                rows,
+                observed_at=self.clock(),
+                source=source,
+                news=news,
+            )
+        self.queue.enqueue("match", taken.event_ids, Lane.EVENTS)
+        return taken
+
+    def match(self, event_ids: Sequence[int]) -> None:
+        library = self.library()
+        with self.database.write() as db:
+            hints = match_events(db, library, event_ids, self.clock())
+        self.hint(hints)
+
+    def run(self, run_ids: Sequence[int]) -> None:
+        for run_id in run_ids:
+            carry_out(self.database, self.library(), run_id, self.clock(), self.hint)
+
+    def deliver(self, ids: Sequence[int], lane: Lane) -> None:
+        outlet = Outlet(self.provider, self.settings.send_to.allows, self._sending, BATCHES[lane], self.clock)
+        deliver(self.database, self.library(), self.composer, outlet, ids)
+
+    def open_runs(self) -> None:
+        library = self.library()
+        with self.database.write() as db:
+            opened = open_due_runs(db, library, self.clock())
+        self.queue.enqueue("run", opened, Lane.BULK)
+
+    def sweep(self) -> None:
+        """Hands out what was due but not done, and takes back what dead workers held."""
+        with self.database.write() as db:
+            found = sweep(db, self.clock())
+        if found.given_back or found.unknown:
+            log.warning("leases_expired", given_back=found.given_back, unknown=found.unknown)
+        self.queue.enqueue("match", found.events, Lane.EVENTS)
+        self.queue.enqueue("run", found.runs, Lane.BULK)
+        self.hint(found.deliveries)
+
+    def beat(self, process: str, role: str) -> None:
+        with self.database.write() as db:
+            beat(db, process, role, self.clock())
+
+    def hint(self, hints: Hints) -> None:
+        for lane, ids in hints.items():
+            self.queue.enqueue("deliver", ids, lane)
+
+    def _sending(self, count: int) -> AbstractContextManager[object]:
+        return _Places(self._places, count)
+
+
+class _Places:
+    """A number of places in `sending`, taken together. The lock keeps two threads from waiting for each other."""
+
+    _taking = threading.Lock()
+
+    def __init__(self, places: threading.BoundedSemaphore, count: int) -> None:
+        self._semaphore, self._count = places, count
+
+    def __enter__(self) -> None:
+        with self._taking:
+            for _ in range(self._count):
+                self._semaphore.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._semaphore.release(self._count)
+
+
+HEARTBEAT = timedelta(seconds=15)

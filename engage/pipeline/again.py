@@ -1,0 +1,92 @@
+"""`again`: under which key a subject enters a scheduled campaign, and who may not enter again yet."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import AgainKind, Campaign
+from engage.domain.conditions import FactRef
+from engage.domain.facts import Subject
+from engage.domain.keys import ONCE, episode_key, tier_key
+from engage.domain.tiers import tier_period
+from engage.facts import Scope, values
+from engage.store.enrollments import (
+    close_episodes,
+    entered_keys,
+    last_entries,
+    open_episodes,
+    open_new_episodes,
+)
+
+_NEXT_TIER = FactRef("next_tier")
+
+
+def turn_episodes(
+    db: Connection, scope: Scope, campaign: Campaign, matched: Sequence[int], slot: str, now: datetime
+) -> dict[int, str]:
+    """Closes the episodes whose condition no longer holds, opens those of partners who newly meet it.
+
+    `matched` are all partners who meet the condition. Returns the slot that opened each one's episode.
+    """
+    standing = open_episodes(db, scope.program_id, campaign.name)
+    meeting = set(matched)
+    over = sorted(partner_id for partner_id in standing if partner_id not in meeting)
+    close_episodes(db, scope.program_id, campaign.name, over, now)
+    new = [partner_id for partner_id in matched if partner_id not in standing]
+    open_new_episodes(db, scope.program_id, campaign.name, new, slot, now)
+    return {partner_id: standing.get(partner_id, slot) for partner_id in matched}
+
+
+def would_be_episodes(
+    db: Connection, scope: Scope, campaign: Campaign, matched: Sequence[int], slot: str
+) -> dict[int, str]:
+    """What `turn_episodes` would return, for a plan."""
+    standing = open_episodes(db, scope.program_id, campaign.name)
+    return {partner_id: standing.get(partner_id, slot) for partner_id in matched}
+
+
+def entry_keys(
+    db: Connection,
+    scope: Scope,
+    campaign: Campaign,
+    partner_ids: Sequence[int],
+    slot: str,
+    episodes: Mapping[int, str],
+    as_of: datetime,
+) -> dict[int, str]:
+    """The key under which each partner would enter on this slot; partners who may not enter again are left out."""
+    again = campaign.again
+    assert again is not None, "a schedule always says when again"
+    keys = _keys(db, scope, campaign, partner_ids, slot, episodes, as_of)
+    if again.kind is AgainKind.AFTER:
+        assert again.after is not None, "after always has a duration"
+        last = last_entries(db, scope.program_id, campaign.name, partner_ids, as_of)
+        return {p: key for p, key in keys.items() if p not in last or last[p] <= as_of - again.after}
+    entered = entered_keys(db, scope.program_id, campaign.name, partner_ids, as_of)
+    return {p: key for p, key in keys.items() if (p, key) not in entered}
+
+
+def _keys(
+    db: Connection,
+    scope: Scope,
+    campaign: Campaign,
+    partner_ids: Collection[int],
+    slot: str,
+    episodes: Mapping[int, str],
+    as_of: datetime,
+) -> dict[int, str]:
+    assert campaign.again is not None
+    match campaign.again.kind:
+        case AgainKind.NEVER:
+            return dict.fromkeys(partner_ids, ONCE)
+        case AgainKind.EACH_SLOT | AgainKind.AFTER:
+            return dict.fromkeys(partner_ids, slot)
+        case AgainKind.EACH_EPISODE:
+            return {partner_id: episode_key(episodes[partner_id]) for partner_id in partner_ids}
+        case AgainKind.EACH_TIER_PERIOD:
+            tiers = scope.program.tiers
+            assert tiers is not None, "lint demands tiers for `each tier period`"
+            period = tier_period(tiers.period, scope.program.zone, as_of)
+            found = values(db, scope, Subject.PARTNER, [_NEXT_TIER], as_of, partner_ids)
+            return {p: tier_key(str(found[p][_NEXT_TIER] or "top"), period.key) for p in partner_ids}

@@ -1,0 +1,92 @@
+"""Builds the case that the guards judge, the same way when enrolling, when sending again, in plans and explanations."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from engage.domain.campaigns import Campaign, CampaignState
+from engage.domain.conditions import tests_of
+from engage.domain.programs import Program
+from engage.facts import FeedState
+from engage.policy import Case
+from engage.store.people import PartnerStanding, StaffMember
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom one message goes to: a partner, a member of staff, or nobody. `about` names the partner of an alert."""
+
+    key: str
+    email: str | None
+    address_id: int | None
+    suppressed: bool
+    unsubscribed: bool
+    to_staff: bool
+    staff_id: int | None = None
+    about: str = ""
+
+    @classmethod
+    def partner(cls, partner: PartnerStanding, topic: str) -> Self:
+        key = f"partner:{partner.external_id}"
+        refused = topic in partner.refused
+        return cls(key, partner.email, partner.address_id, partner.suppressed, refused, to_staff=False)
+
+    @classmethod
+    def staff(cls, person: StaffMember | None, address_id: int | None, suppressed: bool, about: str) -> Self:
+        """`person` is None where nobody is left to be alerted."""
+        if person is None:
+            return cls("staff:", None, None, False, False, to_staff=True, about=about)
+        key = f"staff:{person.external_id}"
+        return cls(key, person.email or None, address_id, suppressed, False, True, person.staff_id, about)
+
+
+def asks_status(campaign: Campaign) -> bool:
+    """Campaigns see active partners unless they ask for others."""
+    return any(test.ref.fact == "status" for test in tests_of(campaign.where))
+
+
+def case_for(
+    campaign: Campaign | None,
+    program: Program,
+    now: datetime,
+    recipient: Recipient,
+    partner: PartnerStanding,
+    *,
+    transactional: bool,
+    expires_at: datetime,
+    event_age: timedelta | None = None,
+    same_address: bool = False,
+    feeds: tuple[FeedState, ...] = (),
+    condition_holds: bool | None = None,
+    stopped: bool | None = None,
+) -> Case:
+    """The case of one message to one recipient; `campaign` None is one whose file is gone."""
+    topic = program.topics.get(campaign.topic) if campaign else None
+    return Case(
+        now=now,
+        today=now.astimezone(ZoneInfo(program.zone)).date(),
+        state=campaign.state if campaign else None,
+        starts=campaign.starts if campaign else None,
+        ends=campaign.ends if campaign else None,
+        transactional=transactional,
+        to_staff=recipient.to_staff,
+        event_age=event_age,
+        ignore_older_than=topic.ignore_older_than if topic else timedelta(0),
+        expires_at=expires_at,
+        partner_active=partner.status == "active",
+        asks_status=campaign is not None and asks_status(campaign),
+        address=recipient.email,
+        suppressed=recipient.suppressed,
+        unsubscribed=recipient.unsubscribed,
+        same_address=same_address,
+        feed_missing=any(not feed.connected for feed in feeds),
+        feed_stale=any(feed.connected and not feed.fresh for feed in feeds),
+        condition_holds=condition_holds,
+        stopped=stopped,
+    )
+
+
+def as_if_live(case: Case) -> Case:
+    """A plan shows what a draft or a paused campaign would do if it were live."""
+    return replace(case, state=CampaignState.LIVE)

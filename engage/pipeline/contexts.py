@@ -1,0 +1,196 @@
+"""What a template may speak of, for many deliveries at once: loaded set-based, given as plain values."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.domain.conditions import Comparator, FactRef, Test
+from engage.domain.facts import Subject
+from engage.domain.programs import Program, StatusKind, TierPeriod
+from engage.domain.tiers import tier_period
+from engage.domain.windows import Window, WindowKind
+from engage.facts import Scope, audience, values
+from engage.store.referrals import previous_statuses, recent_referrals, referrals_for_mail, rewards_for_mail
+from engage.store.tables import companies, partners
+
+RECENT = 5
+"""How many referrals an alert shows."""
+
+LEADERS = 5
+"""How many places the leaderboard has."""
+
+_LAST_MONTH = Window(WindowKind.LAST, timedelta(days=30))
+_WINS = FactRef("wins", window=_LAST_MONTH)
+_TIER, _NEXT, _MISSING, _DAYS = (
+    FactRef("tier"),
+    FactRef("next_tier"),
+    FactRef("to_next_tier"),
+    FactRef("days_left_in_tier_period"),
+)
+
+
+def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """`partner`: who reads the mail, or whom an alert is about."""
+    query = (
+        sa.select(partners, companies.c.name.label("company_name"))
+        .outerjoin(companies, companies.c.id == partners.c.company_id)
+        .where(partners.c.id.in_(ids))
+    )
+    return {
+        row.id: {
+            "external_id": row.external_id,
+            "first_name": row.first_name or "",
+            "last_name": row.last_name or "",
+            "name": " ".join(filter(None, (row.first_name, row.last_name))) or row.company_name or row.external_id,
+            "greeting_name": row.first_name or row.company_name or "there",
+            "email": row.email or "",
+            "phone": row.phone or "",
+            "company": row.company_name or "",
+            "region": row.region or "",
+            "status": row.status,
+            "locale": row.locale,
+            "zone": row.zone,
+            "joined_at": row.joined_at,
+        }
+        for row in db.execute(query)
+    }
+
+
+def referral_contexts(db: Connection, program: Program, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """`referral`: which one, where it stands on the ladder and what comes next."""
+    if not ids:
+        return {}
+    before = previous_statuses(db, ids)
+    return {id_: _referral(program, row, before.get(id_)) for id_, row in referrals_for_mail(db, ids).items()}
+
+
+def _referral(program: Program, row: Any, previous: str | None) -> dict[str, Any]:
+    status = program.status(row.status)
+    return {
+        "external_id": row.external_id,
+        "lead_company": row.lead_company or row.lead_name or "your referral",
+        "lead_name": row.lead_name or "",
+        "method": row.method or "",
+        "product": row.product or "",
+        "amount": row.amount,
+        "submitted_at": row.submitted_at,
+        "status": row.status,
+        "status_label": status.label,
+        "status_next": status.next,
+        "status_at": row.status_at,
+        "previous_status": previous,
+        "loss_reason": row.loss_reason or "",
+        "salesperson_name": row.salesperson_name or "",
+        "ladder": ladder(program, row.status),
+    }
+
+
+def ladder(program: Program, current: str) -> list[dict[str, str]]:
+    """The rungs a reader sees: the way to a win, or, for one that was lost, the way it went."""
+    kind = program.status(current).kind
+    hidden = {StatusKind.LOST, StatusKind.REOPENED} - {kind}
+    if kind is StatusKind.LOST:
+        hidden.add(StatusKind.WON)
+    rungs = [status for status in program.ladder if status.kind not in hidden]
+    at = next(i for i, status in enumerate(rungs) if status.key == current)
+    states = ["done" if i < at else "current" if i == at else "ahead" for i in range(len(rungs))]
+    return [
+        {"key": status.key, "label": status.label, "state": state} for status, state in zip(rungs, states, strict=True)
+    ]
+
+
+def reward_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """`reward`: what was earned, when it is due."""
+    if not ids:
+        return {}
+    fields = ("external_id", "amount", "earned_at", "due_at", "paid_at", "referral_id")
+    return {
+        id_: {**{name: row._mapping[name] for name in fields}, "label": row._mapping["label"] or ""}
+        for id_, row in rewards_for_mail(db, ids).items()
+    }
+
+
+def tier_contexts(
+    db: Connection, scope: Scope, ids: Collection[int], now: datetime
+) -> dict[int, dict[str, Any] | None]:
+    """`tier`: the partner's standing in the current period; None where the program has no tiers."""
+    tiers = scope.program.tiers
+    if tiers is None:
+        return dict.fromkeys(ids)
+    steps = {step.key: step for step in tiers.steps}
+    period = tier_period(tiers.period, scope.program.zone, now)
+    label = {TierPeriod.ALWAYS: "so far"}.get(tiers.period, f"in {period.key}")
+    found = values(db, scope, Subject.PARTNER, [_TIER, _NEXT, _MISSING, _DAYS], now, ids)
+    contexts: dict[int, dict[str, Any] | None] = {}
+    for id_ in ids:
+        facts = found[id_]
+        reached, upper = steps.get(str(facts[_TIER])), steps.get(str(facts[_NEXT]))
+        value = upper.threshold - int(facts[_MISSING] or 0) if upper else None
+        contexts[id_] = {
+            "metric": tiers.metric,
+            "value": value,
+            "reached": reached.label if reached else None,
+            "benefit": reached.benefit if reached else "",
+            "next": upper.label if upper else None,
+            "next_benefit": upper.benefit if upper else "",
+            "threshold": upper.threshold if upper else None,
+            "to_next": facts[_MISSING],
+            "days_left": facts[_DAYS],
+            "period_label": label,
+            "share": value / upper.threshold if upper and value is not None else 1.0,
+        }
+    return contexts
+
+
+def leaders(db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
+    """The top partners by wins of the last 30 days, by region: no names without consent."""
+    rank = FactRef("rank", window=_LAST_MONTH, by="wins")
+    top = list(audience(scope, Subject.PARTNER, Test(rank, Comparator.AT_MOST, LEADERS), now).rows(db))
+    ids = [member.partner_id for member in top]
+    wins = values(db, scope, Subject.PARTNER, [_WINS, rank], now, ids) if ids else {}
+    regions = {id_: context["region"] for id_, context in partner_contexts(db, ids).items()} if ids else {}
+    rows = [
+        {
+            "place": facts[rank],
+            "label": f"a partner in {regions[id_]}" if regions[id_] else "a fellow partner",
+            "value": facts[_WINS],
+        }
+        for id_, facts in wins.items()
+    ]
+    return sorted(rows, key=lambda row: (row["place"], row["label"]))[:LEADERS]
+
+
+def recent_contexts(db: Connection, program: Program, ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """`recent_referrals`, for alerts."""
+    return {
+        id_: [
+            {
+                "lead_company": row._mapping["lead_company"] or row._mapping["lead_name"] or "a lead",
+                "status_label": program.status(row._mapping["status"]).label,
+                "submitted_at": row._mapping["submitted_at"],
+                "amount": row._mapping["amount"],
+            }
+            for row in rows
+        ]
+        for id_, rows in recent_referrals(db, ids, RECENT).items()
+    }
+
+
+def program_context(program: Program) -> Mapping[str, Any]:
+    brand = program.brand
+    return {
+        "key": program.key,
+        "name": brand.name,
+        "from_name": brand.from_name,
+        "portal_url": brand.portal_url,
+        "refer_url": brand.refer_url,
+        "postal_address": brand.postal_address,
+        "logo": brand.logo,
+        "color": brand.color,
+        "accent": brand.accent,
+        "currency": program.currency,
+        "minor_digits": program.minor_digits,
+    }

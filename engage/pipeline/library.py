@@ -1,0 +1,59 @@
+"""The library: the programmes, campaigns and templates that run, with the ids under which the store knows them."""
+
+from dataclasses import dataclass
+
+from engage.content import Templates
+from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger
+from engage.domain.errors import InputError, Problem
+from engage.domain.programs import Program
+from engage.facts import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One consistent reading of all authored files. `problems` are those of newer files that did not pass lint."""
+
+    programs: dict[str, Program]
+    program_ids: dict[str, int]
+    campaigns: dict[tuple[str, str], Campaign]
+    version_ids: dict[tuple[str, str], int]
+    templates: Templates
+    problems: tuple[Problem, ...] = ()
+
+    def scope(self, program_id: int) -> Scope | None:
+        """The programme with this id; None if its file no longer names it."""
+        for key, id_ in self.program_ids.items():
+            if id_ == program_id:
+                return Scope(self.programs[key], program_id)
+        return None
+
+    def scope_of(self, campaign: Campaign) -> Scope:
+        return Scope(self.programs[campaign.program], self.program_ids[campaign.program])
+
+    def version_of(self, campaign: Campaign) -> int:
+        return self.version_ids[campaign.program, campaign.name]
+
+    def version_names(self, program: str) -> dict[str, int]:
+        """The stored version of each campaign of the programme, by the campaign's name."""
+        return {name: id_ for (key, name), id_ in self.version_ids.items() if key == program}
+
+    def get(self, program_id: int, name: str) -> Campaign | None:
+        scope = self.scope(program_id)
+        return self.campaigns.get((scope.program.key, name)) if scope else None
+
+    def find(self, name: str) -> Campaign:
+        """The campaign with this name in any programme; InputError if there is none or several."""
+        found = [campaign for (_, key), campaign in self.campaigns.items() if key == name]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            programs = ", ".join(campaign.program for campaign in found)
+            raise InputError(f"several programmes have a campaign '{name}': {programs}", "give the path to its file")
+        names = ", ".join(sorted(name for _, name in self.campaigns)) or "none"
+        raise InputError(f"there is no campaign '{name}'", f"known are: {names}")
+
+    def on_events(self, program: str) -> list[Campaign]:
+        return [c for (key, _), c in self.campaigns.items() if key == program and isinstance(c.trigger, EventTrigger)]
+
+    def on_schedules(self) -> list[Campaign]:
+        return [c for c in self.campaigns.values() if isinstance(c.trigger, ScheduleTrigger)]

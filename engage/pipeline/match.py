@@ -1,0 +1,107 @@
+"""Turns events into occasions of campaigns, and enrolls the partner that each concerns."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import Campaign, EventKind
+from engage.domain.facts import Subject
+from engage.domain.keys import reward_key, status_key
+from engage.facts import Scope, holds
+from engage.pipeline.enroll import Entry, Hints, enroll
+from engage.pipeline.library import Library
+from engage.store.enrollments import ensure_occasions
+from engage.store.events import HistoryEvent, take_unmatched
+from engage.triggers import concerned
+
+Candidate = tuple[HistoryEvent, Campaign]
+
+
+def match_events(db: Connection, library: Library, event_ids: Collection[int], now: datetime) -> Hints:
+    """Matches those of the events that wait for it; returns the deliveries that came of them, by lane.
+
+    Asked twice for the same events, the second time does nothing.
+    """
+    by_program: dict[int, list[HistoryEvent]] = {}
+    for event in take_unmatched(db, event_ids):
+        by_program.setdefault(event.program_id, []).append(event)
+    hints: Hints = {}
+    for program_id, events in by_program.items():
+        scope = library.scope(program_id)
+        if scope is not None:
+            for lane, ids in _match(db, library, scope, events, now).items():
+                hints.setdefault(lane, []).extend(ids)
+    return hints
+
+
+def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryEvent], now: datetime) -> Hints:
+    campaigns = library.on_events(scope.program.key)
+    candidates = [(e, c) for e in events for c in concerned(campaigns, e.kind, e.to_status)]
+    found = list(meeting_condition(db, scope, candidates, now))
+    if not found:
+        return {}
+    occasions = ensure_occasions(
+        db,
+        [
+            {
+                "program_id": scope.program_id,
+                "campaign": campaign.name,
+                "version_id": library.version_of(campaign),
+                "key": event_key(event),
+                "event_id": event.id,
+                "run_id": None,
+                "occurred_at": event.occurred_at,
+            }
+            for event, campaign in found
+        ],
+    )
+    entries = [
+        Entry(
+            occasion_id=occasions[campaign.name, event_key(event)].id,
+            campaign=campaign,
+            key=event_key(event),
+            partner_id=event.partner_id,
+            by_run=False,
+            referral_id=event.referral_id,
+            reward_id=event.reward_id,
+            event_age=event.observed_at - event.occurred_at,
+        )
+        for event, campaign in found
+    ]
+    return enroll(db, scope, library.version_names(scope.program.key), entries, now)
+
+
+def meeting_condition(
+    db: Connection, scope: Scope, candidates: Iterable[Candidate], now: datetime
+) -> Iterable[Candidate]:
+    """Those whose campaign has no `where`, or whose subject meets it as of `now`: one statement a campaign."""
+    by_campaign: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_campaign.setdefault(candidate[1].name, []).append(candidate)
+    for found in by_campaign.values():
+        campaign = found[0][1]
+        if campaign.where is None:
+            yield from found
+            continue
+        subjects = {subject_id(campaign.subject, event): None for event, _ in found}
+        met = holds(db, scope, campaign.subject, campaign.where, now, [id_ for id_ in subjects if id_ is not None])
+        yield from (c for c in found if subject_id(campaign.subject, c[0]) in met)
+
+
+def subject_id(subject: Subject, event: HistoryEvent) -> int | None:
+    """The id of what the campaign is `for`, out of the event."""
+    return {Subject.PARTNER: event.partner_id, Subject.REFERRAL: event.referral_id, Subject.REWARD: event.reward_id}[
+        subject
+    ]
+
+
+def event_key(event: HistoryEvent) -> str:
+    """The key of the occasion that an event is: see domain.keys."""
+    match EventKind(event.kind):
+        case EventKind.STATUS_CHANGED:
+            return status_key(str(event.referral), int(event.sequence or 0))
+        case EventKind.REWARD_EARNED | EventKind.REWARD_PAID | EventKind.REWARD_REVERSED:
+            return reward_key(str(event.reward), event.kind.removeprefix("reward."))
+        case EventKind.LOGGED_IN | EventKind.REGISTERED:
+            return f"{event.kind}:{event.occurred_at.isoformat()}"

@@ -1,0 +1,153 @@
+"""Decides a second time, under locks, in the transaction that moves to `sending`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import Campaign
+from engage.domain.conditions import Condition
+from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.facts import Subject
+from engage.facts import FeedState, Scope, holds
+from engage.pipeline.cases import Recipient, case_for
+from engage.pipeline.enroll import heard_feeds
+from engage.pipeline.library import Library
+from engage.policy import decide
+from engage.store.deliveries import Claimed
+from engage.store.people import (
+    PartnerStanding,
+    StaffMember,
+    ensure_addresses,
+    lock_recipients,
+    partner_standings,
+    staff_members,
+    suppressed_addresses,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What was decided when looked at again, and the address that it would go to now."""
+
+    decision: Decision
+    email: str | None
+
+
+def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
+    """Looks again at consent, suppression, feeds, `where` and `stop_when` of each delivery, by id.
+
+    Takes the locks on recipients and addresses and holds them until the transaction ends.
+    """
+    partner_ids = {claimed.partner_id for claimed in batch}
+    lock_recipients(db, partner_ids, {c.address_id for c in batch if c.address_id is not None})
+    partners = partner_standings(db, partner_ids)
+    decided: dict[int, Second] = {}
+    for program_id in sorted({claimed.program_id for claimed in batch}):
+        scope = library.scope(program_id)
+        mine = [claimed for claimed in batch if claimed.program_id == program_id]
+        if scope is None:
+            decided |= {claimed.id: Second(Skip(Reason.CAMPAIGN_NOT_LIVE), None) for claimed in mine}
+        else:
+            decided |= _recheck_program(db, library, scope, mine, partners, now)
+    return decided
+
+
+def _recheck_program(
+    db: Connection,
+    library: Library,
+    scope: Scope,
+    batch: Sequence[Claimed],
+    partners: dict[int, PartnerStanding],
+    now: datetime,
+) -> dict[int, Second]:
+    campaigns = {c.campaign: library.get(scope.program_id, c.campaign) for c in batch}
+    known = [campaign for campaign in campaigns.values() if campaign is not None]
+    feeds = heard_feeds(db, scope, known, now)
+    met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
+    stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
+    recipients = _recipients(db, scope, batch, partners)
+    return {
+        claimed.id: _second(
+            scope,
+            campaigns[claimed.campaign],
+            claimed,
+            recipients[claimed.id],
+            partners[claimed.partner_id],
+            feeds.get(claimed.campaign, ()),
+            claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
+            claimed.id in stopped.get(claimed.campaign, ()),
+            now,
+        )
+        for claimed in batch
+    }
+
+
+def _second(
+    scope: Scope,
+    campaign: Campaign | None,
+    claimed: Claimed,
+    recipient: Recipient,
+    partner: PartnerStanding,
+    feeds: tuple[FeedState, ...],
+    holds_still: bool | None,
+    stopped: bool,
+    now: datetime,
+) -> Second:
+    topic = scope.program.topics.get(claimed.topic)
+    case = case_for(
+        campaign,
+        scope.program,
+        now,
+        recipient,
+        partner,
+        transactional=topic is not None and topic.transactional,
+        expires_at=claimed.expires_at,
+        feeds=feeds,
+        condition_holds=holds_still,
+        stopped=stopped,
+    )
+    return Second(decide(case), recipient.email)
+
+
+def _meeting(
+    db: Connection, scope: Scope, campaign: Campaign, condition: Condition, batch: Iterable[Claimed], now: datetime
+) -> set[int]:
+    """The deliveries of the campaign whose subject meets the condition as of `now`."""
+    subjects = {
+        claimed.id: subject_of(campaign.subject, claimed) for claimed in batch if claimed.campaign == campaign.name
+    }
+    ids = sorted({subject for subject in subjects.values() if subject is not None})
+    met = holds(db, scope, campaign.subject, condition, now, ids)
+    return {delivery for delivery, subject in subjects.items() if subject in met}
+
+
+def subject_of(subject: Subject, claimed: Claimed) -> int | None:
+    """The id of what the campaign is `for`, out of the delivery's enrollment."""
+    return {
+        Subject.PARTNER: claimed.partner_id,
+        Subject.REFERRAL: claimed.referral_id,
+        Subject.REWARD: claimed.reward_id,
+    }[subject]
+
+
+def _recipients(
+    db: Connection, scope: Scope, batch: Sequence[Claimed], partners: dict[int, PartnerStanding]
+) -> dict[int, Recipient]:
+    alerts = [claimed for claimed in batch if claimed.recipient.startswith("staff:")]
+    people = staff_members(db, {claimed.staff_id for claimed in alerts if claimed.staff_id is not None})
+    default = StaffMember(None, "default", scope.program.brand.name, scope.program.default_owner)
+    persons = {c.id: people.get(c.staff_id) if c.staff_id is not None else default for c in alerts}
+    held = ensure_addresses(db, [person.email for person in persons.values() if person and person.email])
+    suppressed = suppressed_addresses(db, held.values())
+    found: dict[int, Recipient] = {}
+    for claimed in batch:
+        partner = partners[claimed.partner_id]
+        if claimed.id in persons:
+            person = persons[claimed.id]
+            address_id = held.get(person.email.lower()) if person else None
+            found[claimed.id] = Recipient.staff(person, address_id, address_id in suppressed, partner.external_id)
+        else:
+            found[claimed.id] = Recipient.partner(partner, claimed.topic)
+    return found

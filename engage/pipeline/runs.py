@@ -1,0 +1,117 @@
+"""Schedules: opens the run of each slot once, and carries it out in chunks that can be repeated after a crash."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import AgainKind, Campaign, CampaignState, ScheduleTrigger
+from engage.domain.decisions import Reason
+from engage.domain.facts import Subject
+from engage.facts import FeedState, Member, Scope, audience
+from engage.pipeline.again import entry_keys, turn_episodes
+from engage.pipeline.enroll import Entry, Hints, enroll, heard_feeds
+from engage.pipeline.library import Library
+from engage.store.database import Database
+from engage.store.enrollments import ensure_occasions
+from engage.store.runs import DONE, HELD, RUNNING, Run, begin_run, finish_run, get_run, mark, move_mark
+from engage.store.upserts import BATCH
+from engage.triggers import due_slot
+
+
+def open_due_runs(db: Connection, library: Library, now: datetime) -> list[int]:
+    """Opens a run for each live schedule whose slot has come; returns the ids of the new ones.
+
+    Two schedulers may do this at once: a slot's row can be inserted only once.
+    """
+    opened = []
+    for campaign in library.on_schedules():
+        scope = library.scope_of(campaign)
+        assert isinstance(campaign.trigger, ScheduleTrigger)
+        looked_until = mark(db, scope.program_id, campaign.name, now)
+        slot = due_slot(campaign.trigger.cron, scope.program.zone, looked_until, now)
+        if slot is not None and campaign.state is CampaignState.LIVE:
+            run, new = begin_run(db, scope.program_id, campaign.name, library.version_of(campaign), slot.key, now)
+            if new:
+                opened.append(run.id)
+        if slot is not None:
+            move_mark(db, scope.program_id, campaign.name, now)
+    return opened
+
+
+def carry_out(database: Database, library: Library, run_id: int, now: datetime, hint: Callable[[Hints], None]) -> None:
+    """Enrolls whom the run concerns, chunk by chunk, each in a transaction of its own; `hint` is told after each.
+
+    Facts are read as of the instant at which the run began, so that a run taken up again after a crash finds the
+    same partners and only does what is missing. A run whose feeds are silent is held, and says so.
+    """
+    with database.read() as db:
+        run = get_run(db, run_id)
+        if run is None or run.state != RUNNING:
+            return
+        campaign, scope = library.get(run.program_id, run.campaign), library.scope(run.program_id)
+        if campaign is None or scope is None:
+            reason, members = f"campaign '{run.campaign}' is no longer there", []
+        else:
+            reason = silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name])
+            members = [] if reason else list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db))
+    if reason or campaign is None or scope is None:
+        with database.write() as db:
+            finish_run(db, run.id, HELD, now, reason=reason)
+        return
+    partner_ids = [member.partner_id for member in members]
+    episodes: dict[int, str] = {}
+    if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
+        with database.write() as db:
+            episodes = turn_episodes(db, scope, campaign, partner_ids, run.slot, run.as_of)
+    for start in range(0, len(members), BATCH):
+        with database.write() as db:
+            hints = _enroll_chunk(db, library, scope, campaign, run, members[start : start + BATCH], episodes, now)
+        hint(hints)
+    with database.write() as db:
+        finish_run(db, run.id, DONE, now, matched=len(members))
+
+
+def silence(feeds: tuple[FeedState, ...]) -> str:
+    """Why a campaign that rests on these feeds is held; "" if all of them are heard."""
+    if any(not feed.connected for feed in feeds):
+        return Reason.FEED_NEVER_CONNECTED
+    return Reason.FEED_STALE if any(not feed.fresh for feed in feeds) else ""
+
+
+def _enroll_chunk(
+    db: Connection,
+    library: Library,
+    scope: Scope,
+    campaign: Campaign,
+    run: Run,
+    members: Sequence[Member],
+    episodes: Mapping[int, str],
+    now: datetime,
+) -> Hints:
+    keys = entry_keys(db, scope, campaign, [member.partner_id for member in members], run.slot, episodes, run.as_of)
+    if not keys:
+        return {}
+    row = {
+        "program_id": scope.program_id,
+        "campaign": campaign.name,
+        "version_id": library.version_of(campaign),
+        "key": f"slot:{run.slot}",
+        "event_id": None,
+        "run_id": run.id,
+        "occurred_at": run.as_of,
+    }
+    occasion = ensure_occasions(db, [row])[campaign.name, row["key"]]
+    entries = [
+        Entry(
+            occasion_id=occasion.id,
+            campaign=campaign,
+            key=keys[member.partner_id],
+            partner_id=member.partner_id,
+            by_run=True,
+            values=member.values,
+        )
+        for member in members
+        if member.partner_id in keys
+    ]
+    return enroll(db, scope, library.version_names(scope.program.key), entries, now)

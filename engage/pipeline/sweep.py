@@ -1,0 +1,39 @@
+"""Finds work whose hint was lost, and takes back what dead workers held."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from engage.pipeline.enroll import Hints
+from engage.store.deliveries import due, release_expired_leases
+from engage.store.events import unmatched
+from engage.store.runs import unfinished_runs
+
+GRACE = timedelta(seconds=10)
+"""A hint that has not been followed within this time is taken for lost."""
+
+RUN_GRACE = timedelta(minutes=10)
+"""A run that is still not done after this time is taken up again: its worker is gone or its hint was lost."""
+
+MOST = 5_000
+"""How much one sweep hands out at the most: the next one finds the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a sweep found to be done."""
+
+    events: list[int]
+    deliveries: Hints
+    runs: list[int]
+    given_back: int
+    unknown: int
+
+
+def sweep(db: Connection, now: datetime) -> Found:
+    given_back, unknown = release_expired_leases(db, now)
+    hints: Hints = {}
+    for id_, lane in due(db, now - GRACE, MOST):
+        hints.setdefault(lane, []).append(id_)
+    return Found(unmatched(db, now - GRACE, MOST), hints, unfinished_runs(db, now - RUN_GRACE), given_back, unknown)

@@ -1,0 +1,65 @@
+"""The event history, as matching reads it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.store.tables import events, referrals, rewards
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """An event with the external ids that its keys are made of."""
+
+    id: int
+    program_id: int
+    kind: str
+    partner_id: int
+    referral_id: int | None
+    reward_id: int | None
+    sequence: int | None
+    to_status: str | None
+    occurred_at: datetime
+    observed_at: datetime
+    referral: str | None
+    reward: str | None
+
+
+_EVENT = [events.c[name] for name in HistoryEvent.__dataclass_fields__ if name not in ("referral", "reward")]
+
+
+def _events() -> "sa.Select[tuple[object, ...]]":
+    return (
+        sa.select(*_EVENT, referrals.c.external_id.label("referral"), rewards.c.external_id.label("reward"))
+        .outerjoin(referrals, referrals.c.id == events.c.referral_id)
+        .outerjoin(rewards, rewards.c.id == events.c.reward_id)
+        .order_by(events.c.id)
+    )
+
+
+def take_unmatched(db: Connection, ids: Collection[int]) -> list[HistoryEvent]:
+    """Those of `ids` that wait to be matched, marked as matched in this transaction. Two workers never take one."""
+    e = events.c
+    free = sa.select(e.id).where(e.id.in_(ids), e.unmatched).order_by(e.id).with_for_update(skip_locked=True)
+    statement = sa.update(events).where(e.id.in_(free.scalar_subquery())).values(unmatched=None).returning(e.id)
+    taken = list(db.execute(statement).scalars())
+    if not taken:
+        return []
+    return [HistoryEvent(**row._mapping) for row in db.execute(_events().where(e.id.in_(taken)))]
+
+
+def unmatched(db: Connection, observed_before: datetime, limit: int) -> list[int]:
+    """Events whose hint was lost."""
+    e = events.c
+    query = sa.select(e.id).where(e.unmatched, e.observed_at <= observed_before).order_by(e.id).limit(limit)
+    return list(db.execute(query).scalars())
+
+
+def events_between(db: Connection, program_id: int, kind: str, after: datetime, until: datetime) -> list[HistoryEvent]:
+    """What happened after `after` up to and including `until`."""
+    e = events.c
+    query = _events().where(e.program_id == program_id, e.kind == kind, e.occurred_at > after, e.occurred_at <= until)
+    return [HistoryEvent(**row._mapping) for row in db.execute(query)]

@@ -1,0 +1,1 @@
+"""Alembic migrations; `engage.store.schema` runs them."""

@@ -1,0 +1,67 @@
+"""Referrals and rewards, as a mail about them shows them."""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from engage.domain.programs import CLOSED_KINDS, Program
+from engage.store.tables import events, referral_versions, referrals, rewards, staff
+
+
+def salespeople_of_open_referrals(
+    db: Connection, program_id: int, program: Program, partner_ids: Collection[int]
+) -> dict[int, int]:
+    """partner -> the salesperson of the open referral that was submitted last."""
+    closed = program.statuses_of(*CLOSED_KINDS)
+    r = referrals.c
+    query = (
+        sa.select(r.partner_id, r.salesperson_id)
+        .where(r.program_id == program_id, r.partner_id.in_(partner_ids), r.status.not_in(closed))
+        .where(r.salesperson_id.is_not(None))
+        .order_by(r.submitted_at.is_not(None), r.submitted_at, r.id)
+    )
+    return {partner_id: salesperson_id for partner_id, salesperson_id in db.execute(query)}
+
+
+def referrals_for_mail(db: Connection, ids: Collection[int]) -> dict[int, Row[tuple[object, ...]]]:
+    """Each referral with its version in force and its salesperson's name."""
+    r, v = referrals.c, referral_versions.c
+    query = (
+        sa.select(referrals, v.since.label("status_at"), staff.c.name.label("salesperson_name"))
+        .join(referral_versions, sa.and_(v.referral_id == r.id, v.valid_to.is_(None)))
+        .outerjoin(staff, staff.c.id == r.salesperson_id)
+        .where(r.id.in_(ids))
+    )
+    return {row.id: row for row in db.execute(query)}
+
+
+def previous_statuses(db: Connection, ids: Collection[int]) -> dict[int, str | None]:
+    """The status that each referral had before the change that happened last."""
+    e = events.c
+    query = (
+        sa.select(e.referral_id, e.from_status)
+        .where(e.referral_id.in_(ids), e.to_status.is_not(None))
+        .order_by(e.occurred_at, e.sequence)
+    )
+    return {referral_id: status for referral_id, status in db.execute(query)}
+
+
+def rewards_for_mail(db: Connection, ids: Collection[int]) -> dict[int, Row[tuple[object, ...]]]:
+    return {row.id: row for row in db.execute(sa.select(rewards).where(rewards.c.id.in_(ids)))}
+
+
+def recent_referrals(
+    db: Connection, partner_ids: Collection[int], most: int
+) -> dict[int, list[Row[tuple[object, ...]]]]:
+    """The latest `most` referrals of each partner, newest first; those without a date last."""
+    r = referrals.c
+    place = sa.func.row_number().over(
+        partition_by=r.partner_id, order_by=(r.submitted_at.is_(None), r.submitted_at.desc(), r.id.desc())
+    )
+    ranked = sa.select(referrals, place.label("place")).where(r.partner_id.in_(partner_ids)).subquery()
+    query = sa.select(ranked).where(ranked.c.place <= most).order_by(ranked.c.partner_id, ranked.c.place)
+    found: dict[int, list[Row[tuple[object, ...]]]] = {}
+    for row in db.execute(query):
+        found.setdefault(row.partner_id, []).append(row)
+    return found

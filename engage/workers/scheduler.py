@@ -1,0 +1,57 @@
+"""The scheduler: opens the run of each slot in time, sweeps, and beats. Two may run at once."""
+
+import threading
+from datetime import datetime, timedelta
+
+import structlog
+
+from engage.bootstrap import Services
+from engage.domain.campaigns import ScheduleTrigger
+from engage.domain.errors import EngageError
+from engage.pipeline.library import Library
+from engage.slots import next_slot
+
+log = structlog.get_logger(__name__)
+
+TICK = 1.0
+"""Seconds between two looks at the clock."""
+
+SWEEP_EVERY = timedelta(seconds=5)
+
+
+class Scheduler:
+    """Looks at the database only when a slot has come, the files have changed, or it is time to sweep."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._library: Library | None = None
+        self._next_run: datetime | None = None
+        self._next_sweep: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Ticks until `stop` is set. A service that is away is waited for, not died of."""
+        while not stop.is_set():
+            try:
+                self.tick()
+            except EngageError as error:
+                log.error("tick_failed", error=str(error))
+            stop.wait(TICK)
+
+    def tick(self) -> None:
+        now = self.services.clock()
+        library = self.services.library()
+        if library is not self._library or (self._next_run is not None and now >= self._next_run):
+            self.services.open_runs()
+            self._library, self._next_run = library, _next_run(library, now)
+        if self._next_sweep is None or now >= self._next_sweep:
+            self.services.sweep()
+            self._next_sweep = now + SWEEP_EVERY
+
+
+def _next_run(library: Library, now: datetime) -> datetime | None:
+    slots = [
+        next_slot(campaign.trigger.cron, library.programs[campaign.program].zone, now).at
+        for campaign in library.on_schedules()
+        if isinstance(campaign.trigger, ScheduleTrigger)
+    ]
+    return min(slots, default=None)
