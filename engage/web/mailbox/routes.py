@@ -1,0 +1,192 @@
+"""The mailbox over HTTP: SendGrid's API to put mail in, pages to look at it.
+
+Plain Starlette routes: FastAPI's body models would cost more than the whole of the rest.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from engage.clock import utc_now
+from engage.web.mailbox import pages
+from engage.web.mailbox.payload import LARGEST_REQUEST, Fault, faults
+from engage.web.mailbox.store import MailStore
+from engage.web.mailbox.summary import Summary
+
+_SCOPES = ["mail.send", "mail.batch.create", "mail.batch.read"]
+_NO_SUCH_MESSAGE = Response("no such message; it may have been removed", 404, media_type="text/plain")
+
+
+def build_router(store: MailStore, clock: Callable[[], datetime] = utc_now) -> APIRouter:
+    """POST /v3/mail/send, GET /v3/scopes and everything under /mailbox, to include in an application at its root."""
+    router = APIRouter()
+    for route in _routes(store, clock):
+        router.add_route(route.path, route.endpoint, methods=list(route.methods or ()), include_in_schema=False)
+    return router
+
+
+def mailbox_app(store: MailStore, clock: Callable[[], datetime] = utc_now) -> Starlette:
+    """The mailbox on its own; / leads to /mailbox."""
+
+    async def home(request: Request) -> Response:  # noqa: ARG001
+        return RedirectResponse("/mailbox")
+
+    return Starlette(routes=[Route("/", home), *_routes(store, clock)])
+
+
+def _routes(store: MailStore, clock: Callable[[], datetime]) -> list[Route]:
+    reader = _Reader(store)
+    intake = _Intake(store, clock)
+    return [
+        Route("/v3/mail/send", intake.send, methods=["POST"]),
+        Route("/v3/scopes", intake.scopes, methods=["GET"]),
+        Route("/mailbox", reader.inbox, methods=["GET"]),
+        Route("/mailbox/messages.json", reader.messages, methods=["GET"]),
+        Route("/mailbox/messages", reader.clear, methods=["DELETE"]),
+        Route("/mailbox/static/{name}", reader.static, methods=["GET"]),
+        Route("/mailbox/{id}", reader.message, methods=["GET"]),
+        Route("/mailbox/{id}/html", reader.html, methods=["GET"]),
+        Route("/mailbox/{id}/raw", reader.raw, methods=["GET"]),
+    ]
+
+
+class _Intake:
+    """Answers as SendGrid does."""
+
+    def __init__(self, store: MailStore, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def send(self, request: Request) -> Response:
+        if (refusal := _unauthorized(request)) is not None:
+            return refusal
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            return _refused(415, Fault("Content-Type should be application/json."))
+        raw = await _body(request)
+        if raw is None:
+            return _refused(413, Fault(f"The request may not exceed {LARGEST_REQUEST} bytes."))
+        try:
+            body = json.loads(raw)
+        except (ValueError, RecursionError):
+            return _refused(400, Fault("Bad Request"))
+        if found := faults(body):
+            return _refused(400, *found)
+        summary = Summary.of(body, secrets.token_urlsafe(16), self._clock())
+        try:
+            self._store.append(summary, raw)
+        except OSError as error:
+            return _refused(503, Fault(f"The mailbox cannot keep the message: {error}"))
+        return Response(status_code=202, headers={"X-Message-Id": summary.id})
+
+    async def scopes(self, request: Request) -> Response:
+        return _unauthorized(request) or JSONResponse({"scopes": _SCOPES})
+
+
+class _Reader:
+    """Shows what has come."""
+
+    def __init__(self, store: MailStore) -> None:
+        self._store = store
+
+    async def inbox(self, request: Request) -> Response:
+        etag = f'"{self._store.version}"'
+        headers = {**pages.HEADERS, "ETag": etag, "Cache-Control": "no-cache"}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        query = request.query_params
+        before = query.get("before", "")
+        number = int(before) if before.isascii() and before.isdigit() else None
+        campaign, to = query.get("campaign", ""), query.get("to", "")
+        page = self._store.page(campaign, to, number)
+        return _html(pages.inbox(self._store, page, campaign, to, newest=number is None), headers)
+
+    async def messages(self, request: Request) -> Response:
+        query = request.query_params
+        chunks = self._store.every(query.get("campaign", ""), query.get("to", ""))
+        return StreamingResponse(_json_list(chunks), media_type="application/json")
+
+    async def clear(self, request: Request) -> Response:  # noqa: ARG002
+        self._store.clear()
+        return Response(status_code=204)
+
+    async def message(self, request: Request) -> Response:
+        found = self._find(request)
+        if found is None:
+            return _html(pages.missing(), pages.HEADERS, 404)
+        summary, body = found
+        return _html(pages.message(summary, body, self._store.neighbours(summary.id)), pages.HEADERS)
+
+    async def html(self, request: Request) -> Response:
+        found = self._find(request)
+        if found is None:
+            return _NO_SUCH_MESSAGE
+        return _html(pages.framed(found[1]), pages.FRAME_HEADERS)
+
+    async def raw(self, request: Request) -> Response:
+        found = self._find(request)
+        if found is None:
+            return _NO_SUCH_MESSAGE
+        return Response(json.dumps(found[1], indent=2), headers=pages.HEADERS, media_type="application/json")
+
+    async def static(self, request: Request) -> Response:
+        asset = pages.STATIC.get(request.path_params["name"])
+        if asset is None:
+            return Response("not found", 404, media_type="text/plain")
+        return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": "no-cache"})
+
+    def _find(self, request: Request) -> tuple[Summary, dict[str, Any]] | None:
+        try:
+            summary, raw = self._store.read(request.path_params["id"])
+        except KeyError:
+            return None
+        return summary, json.loads(raw)
+
+
+def _unauthorized(request: Request) -> Response | None:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return _refused(401, Fault("authorization required"))
+    if scheme.lower() != "bearer" or not key.strip():
+        return _refused(401, Fault("The provided authorization grant is invalid, expired, or revoked"))
+    return None
+
+
+async def _body(request: Request) -> bytes | None:
+    """The request's bytes; None when there are too many of them."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > LARGEST_REQUEST:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_REQUEST:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _refused(status: int, *found: Fault) -> Response:
+    return JSONResponse({"errors": [fault.as_json() for fault in found]}, status)
+
+
+def _html(text: str, headers: dict[str, str], status: int = 200) -> Response:
+    # JSON may carry halves of characters, which have no UTF-8.
+    return Response(text.encode("utf-8", "replace"), status, headers=headers, media_type="text/html")
+
+
+def _json_list(chunks: Iterator[list[Summary]]) -> Iterator[str]:
+    separator = "["
+    for chunk in chunks:
+        for summary in chunk:
+            yield separator + json.dumps(summary.public())
+            separator = ",\n"
+    yield "]" if separator != "[" else "[]"
