@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from engage.domain.errors import ServiceUnreachable
 from engage.workers.tether import Tethered
@@ -58,7 +60,7 @@ class EmbeddedValkey:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_WITHIN_SECONDS
-        client = redis.Redis(port=self.port, socket_timeout=1.0)
+        client = redis.Redis(port=self.port, socket_timeout=1.0, retry=Retry(NoBackoff(), 0))
         while time.monotonic() < deadline and self.running():
             try:
                 # Another server may hold the port: the answer must be our own child's.
