@@ -1,7 +1,7 @@
 """The keys of occasions, made of stable ids and ISO dates, in this one place. Rows depend on every format here."""
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 _NAMESPACE = uuid.UUID("6f1c2c4e-3d0b-5d0c-9a43-2f6f0f1f9f10")
 
@@ -20,6 +20,19 @@ def reward_key(reward: str, what: str) -> str:
     return f"reward:{reward}:{what}"
 
 
+def change_key(referral: str, status: str, at: datetime) -> str:
+    """A status change as sources tell it: the same referral, status and instant is the same change."""
+    return f"change:{referral}:{status}:{_instant(at)}"
+
+
+def login_key(partner: str, at: datetime) -> str:
+    return f"login:{partner}:{_instant(at)}"
+
+
+def registered_key(partner: str) -> str:
+    return f"registered:{partner}"
+
+
 def episode_key(opened_slot: str) -> str:
     """An episode by the slot that opened it."""
     return f"episode:{opened_slot}"
@@ -36,3 +49,7 @@ ONCE = "once"
 def public_id(*parts: str) -> str:
     """An opaque id that is the same for the same parts on every database: a UUIDv5 in hex."""
     return uuid.uuid5(_NAMESPACE, "\x1f".join(parts)).hex
+
+
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

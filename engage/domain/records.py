@@ -6,6 +6,7 @@ is not known to the source and leaves what the store knows as it is.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from engage.domain.conditions import Scalar
 
@@ -53,10 +54,11 @@ class ReferralRecord:
     """One referral in the state the source shows it in.
 
     `status` with `status_at` is a change to record as an event; with `status_at` None it is stored without one.
+    `partner` may be None only for a referral that is known already.
     """
 
     external_id: str
-    partner: str  # external id
+    partner: str | None  # external id
     lead_company: str | None = None
     lead_name: str | None = None
     method: str | None = None
@@ -92,3 +94,19 @@ class RewardRecord:
 
 
 Record = CompanyRecord | StaffRecord | PartnerRecord | ReferralRecord | LoginRecord | RewardRecord
+
+
+class Outcome(StrEnum):
+    """What became of one source row. Every row has exactly one."""
+
+    ACCEPTED = "accepted"  # something was stored or changed
+    UNCHANGED = "unchanged"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """`reason` says in plain words why a row was rejected; nothing of a rejected row is stored."""
+
+    outcome: Outcome
+    reason: str = ""

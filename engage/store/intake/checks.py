@@ -1,0 +1,145 @@
+"""What is wrong with a record in itself, and its clean form. Knows the program, not the database."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from email_validator import EmailNotValidError, validate_email
+
+from engage.domain.conditions import Scalar
+from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
+from engage.domain.records import (
+    CompanyRecord,
+    LoginRecord,
+    PartnerRecord,
+    Record,
+    ReferralRecord,
+    RewardRecord,
+    StaffRecord,
+)
+
+MAX_KEY = 200
+"""Characters of an external id: PostgreSQL cannot index long ones, and no source has them."""
+
+_MAX_AMOUNT = 2**63 - 1
+_KEYS = frozenset(
+    ("external_id", "parent", "manager", "company", "owner", "recruited_by", "partner", "salesperson", "referral")
+)
+_NAMES = {
+    "CompanyRecord": "company",
+    "StaffRecord": "staff",
+    "PartnerRecord": "partner",
+    "ReferralRecord": "referral",
+    "RewardRecord": "reward",
+}
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Refused(Exception):
+    """A row cannot be taken; the text says why, in plain words."""
+
+
+def clean(record: AnyRecord, program: Program) -> AnyRecord:
+    """The record with its values in their one form: texts without blanks around, empty ones as None. Raises Refused."""
+    values = {field.name: _clean(field.name, getattr(record, field.name)) for field in fields(record)}
+    if "external_id" in values and values["external_id"] is None:
+        raise Refused(f"{_NAMES[type(record).__name__]} has no external id")
+    if isinstance(record, RewardRecord | LoginRecord) and values["partner"] is None:
+        raise Refused("partner is missing")
+    match record:
+        case PartnerRecord():
+            _check(values, "email", normal_email)
+            _check(values, "zone", _zone)
+            _check(values, "locale", _locale)
+            _one_of(values, "status", PARTNER_STATUSES, "a partner's status")
+        case StaffRecord():
+            _check(values, "email", normal_email)
+        case ReferralRecord():
+            _one_of(values, "method", METHODS, "a referral method")
+            ladder = [status.key for status in program.ladder]
+            _one_of(values, "status", ladder, f"on the ladder of program '{program.key}'")
+        case _:
+            pass
+    if isinstance(record, CompanyRecord | PartnerRecord):
+        values["attributes"] = _attributes(values["attributes"])
+    if isinstance(record, ReferralRecord | RewardRecord) and abs(values["amount"] or 0) > _MAX_AMOUNT:
+        raise Refused("amount is too large to be stored")
+    return replace(record, **values)
+
+
+@lru_cache(maxsize=4096)
+def normal_email(text: str) -> str:
+    """The address with its domain in lower case; raises ValueError with what is wrong."""
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"email '{text}' is not valid: {error}") from None
+
+
+@lru_cache(maxsize=1024)
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(f"zone '{text}' is not an IANA zone such as Europe/Berlin") from None
+    return text
+
+
+@lru_cache(maxsize=1024)
+def _locale(text: str) -> str:
+    try:
+        return str(Locale.parse(text.replace("-", "_")))
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(f"locale '{text}' is not known; write one such as en or de_AT") from None
+
+
+def _clean(name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if "\0" in text or not _encodable(text):
+        raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be stored")
+    if name in _KEYS and len(text) > MAX_KEY:
+        raise Refused(f"{name.replace('_', ' ')} is longer than {MAX_KEY} characters")
+    return text or None
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a pair of surrogates, as broken JSON has them
+        return False
+    return True
+
+
+def _check(values: dict[str, Any], name: str, normal: Callable[[str], str]) -> None:
+    if values[name] is not None:
+        try:
+            values[name] = normal(values[name])
+        except ValueError as error:
+            raise Refused(str(error)) from None
+
+
+def _one_of(values: dict[str, Any], name: str, known: Iterable[str], what: str) -> None:
+    if values[name] is not None and values[name] not in known:
+        raise Refused(f"{name} '{values[name]}' is not {what}; known are {', '.join(known)}")
+
+
+def _attributes(attributes: dict[str, Scalar]) -> dict[str, Scalar]:
+    """The attributes as JSON can hold them: numbers are ints or floats."""
+    plain: dict[str, Scalar] = {}
+    for name, value in attributes.items():
+        kept = _clean(name, value)
+        if isinstance(kept, Decimal):
+            kept = int(kept) if kept == kept.to_integral_value() and abs(kept) < 2**53 else float(kept)
+        if isinstance(kept, int | float) and not math.isfinite(float(kept)):
+            raise Refused(f"{name} is too large to be stored")
+        if kept is not None:
+            plain[name] = kept
+    return plain

@@ -1,0 +1,154 @@
+"""The rows of a batch's companies, staff, partners, referrals and rewards in memory: read, changed and written at once.
+
+Each kind costs one statement to read, one to insert and one to update, whatever the number of rows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.store.tables import companies, partners, referrals, rewards, staff
+from engage.store.upserts import BATCH
+
+
+@dataclass(eq=False, slots=True)
+class Entity:
+    """One row. `values` go by column; a column that names another row holds that row's Entity."""
+
+    external_id: str
+    values: dict[str, Any]
+    id: int | None = None  # None: not written yet
+    changed: bool = False
+
+    @property
+    def row_id(self) -> int:
+        assert self.id is not None, f"{self.external_id} has not been written"
+        return self.id
+
+    def learn(self, **values: Any) -> bool:
+        """Takes over the values that are known (not None) and new; says whether there were any."""
+        news = {name: value for name, value in values.items() if value is not None and self.values[name] != value}
+        self.values.update(news)
+        self.changed = self.changed or bool(news)
+        return bool(news)
+
+
+class Shelf:
+    """The rows of one table that a batch names, by external id.
+
+    `references` maps each column that names another row to the shelf of that row; `defaults` are the values of a row
+    that nothing is known of.
+    """
+
+    def __init__(self, table: sa.Table, references: Mapping[str, "Shelf | None"], defaults: Mapping[str, Any]) -> None:
+        self.table = table
+        self._references = {column: shelf or self for column, shelf in references.items()}
+        self._own = [column for column, shelf in references.items() if shelf is None]
+        columns = [column.name for column in table.columns if column.name not in ("id", "program_id", "external_id")]
+        self._blank: dict[str, Any] = dict.fromkeys(columns) | dict(defaults)
+        self._by_external_id: dict[str, Entity] = {}
+        self._by_id: dict[int, Entity] = {}
+
+    def load(self, db: Connection, program_id: int, external_ids: Iterable[str]) -> None:
+        """Reads the rows with these external ids. Shelves that this one refers to are loaded before it."""
+        c = self.table.c
+        for part in parts(sorted(set(external_ids))):
+            query = sa.select(self.table).where(c.program_id == program_id, c.external_id.in_(part))
+            rows = db.execute(query).mappings().all()
+            for row in rows:
+                entity = self._reference(row["id"])
+                entity.external_id = row["external_id"]
+                self._by_external_id[entity.external_id] = entity
+            for row in rows:
+                self._reference(row["id"]).values = {name: self._value(name, row[name]) for name in self._blank}
+
+    def get(self, external_id: str) -> Entity | None:
+        return self._by_external_id.get(external_id)
+
+    def obtain(self, external_id: str) -> tuple[Entity, bool]:
+        """The row, and whether it is new: made now, with nothing known but its external id."""
+        known = self._by_external_id.get(external_id)
+        if known is not None:
+            return known, False
+        made = Entity(external_id, {name: _copied(value) for name, value in self._blank.items()}, changed=True)
+        self._by_external_id[external_id] = made
+        return made, True
+
+    def changed(self) -> list[Entity]:
+        return [entity for entity in self._by_external_id.values() if entity.changed]
+
+    def write(self, db: Connection, program_id: int) -> None:
+        """Inserts the new rows and updates the changed ones, those by id: the order in which senders lock them."""
+        changed = self.changed()
+        new = {entity.external_id: entity for entity in changed if entity.id is None}
+        # A row may refer to another new one of its table, which has no id yet: such columns are filled by the update.
+        later = [e for e in new.values() if any(e.values[column] is not None for column in self._own)]
+        updated = [entity for entity in changed if entity.id is not None] + later
+        if new:
+            rows = [
+                self._row(entity)
+                | dict.fromkeys(self._own)
+                | {"program_id": program_id, "external_id": entity.external_id}
+                for entity in new.values()
+            ]
+            insert = sa.insert(self.table).returning(self.table.c.id, self.table.c.external_id)
+            for id_, external_id in db.execute(insert, rows):
+                new[external_id].id = id_
+                self._by_id[id_] = new[external_id]
+        if updated:
+            update = (
+                sa.update(self.table)
+                .where(self.table.c.id == sa.bindparam("row_id"))
+                .values({name: sa.bindparam(f"new_{name}") for name in self._blank})
+            )
+            in_order = sorted(updated, key=lambda entity: entity.row_id)
+            db.execute(
+                update,
+                [
+                    {f"new_{name}": value for name, value in self._row(entity).items()} | {"row_id": entity.row_id}
+                    for entity in in_order
+                ],
+            )
+
+    def _row(self, entity: Entity) -> dict[str, Any]:
+        return {name: value.id if isinstance(value, Entity) else value for name, value in entity.values.items()}
+
+    def _reference(self, id_: int) -> Entity:
+        return self._by_id.setdefault(id_, Entity("", {}, id_))
+
+    def _value(self, name: str, value: Any) -> Any:
+        shelf = self._references.get(name)
+        return value if shelf is None or value is None else shelf._reference(value)
+
+
+class Stock:
+    """All shelves of one batch."""
+
+    def __init__(self) -> None:
+        self.staff = Shelf(staff, {"manager_id": None}, {})
+        self.companies = Shelf(companies, {"parent_id": None}, {"attributes": {}})
+        self.partners = Shelf(
+            partners,
+            {"company_id": self.companies, "owner_id": self.staff, "recruited_by_id": None},
+            {"status": "active", "attributes": {}},
+        )
+        self.referrals = Shelf(
+            referrals, {"partner_id": self.partners, "salesperson_id": self.staff}, {"last_sequence": 0}
+        )
+        self.rewards = Shelf(rewards, {"partner_id": self.partners, "referral_id": self.referrals}, {})
+
+    def in_order(self) -> Sequence[Shelf]:
+        """The shelves, each after those that it refers to."""
+        return (self.staff, self.companies, self.partners, self.referrals, self.rewards)
+
+
+def parts(ids: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """The ids in lots that one statement can name."""
+    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+
+
+def _copied(value: Any) -> Any:
+    return dict(value) if isinstance(value, dict) else value

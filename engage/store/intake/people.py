@@ -1,0 +1,153 @@
+"""Companies, staff and partners: upserts, and the versions of what facts read of a partner."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import EventKind
+from engage.domain.conditions import Scalar
+from engage.domain.keys import registered_key
+from engage.domain.records import CompanyRecord, PartnerRecord, StaffRecord
+from engage.store.intake.entities import Entity, Stock
+from engage.store.intake.events import Events, NewEvent
+from engage.store.intake.versions import Rows, closed, load_rows, replace_rows, with_change
+from engage.store.people import ensure_addresses
+from engage.store.tables import partner_attributes, partner_versions
+
+_VERSIONED = ("status", "owner_id", "company_id", "region", "locale")
+
+
+class People:
+    """What a batch does to companies, staff and partners. Each `take_…` says whether it changed anything."""
+
+    def __init__(self, stock: Stock, events: Events, news: bool) -> None:
+        self._stock = stock
+        self._events = events
+        self._news = news
+        # What a partner and an attribute were when first seen: that has always held, whatever comes later in the batch.
+        self._first: dict[Entity, dict[str, Any]] = {}
+        self._first_attributes: dict[Entity, dict[str, Scalar]] = {}
+        self._mailed: list[Entity] = []
+
+    def take_company(self, record: CompanyRecord) -> bool:
+        company, new = self._stock.companies.obtain(record.external_id)
+        parent = self._stock.companies.obtain(record.parent)[0] if record.parent else None
+        merged = company.values["attributes"] | record.attributes
+        return company.learn(name=record.name, parent_id=parent, attributes=merged) or new
+
+    def take_staff(self, record: StaffRecord) -> bool:
+        member, new = self._stock.staff.obtain(record.external_id)
+        manager = self._stock.staff.obtain(record.manager)[0] if record.manager else None
+        news = member.learn(
+            name=record.name, email=record.email, role=record.role, region=record.region, manager_id=manager
+        )
+        return news or new
+
+    def take_partner(self, record: PartnerRecord) -> bool:
+        partner, new = self._stock.partners.obtain(record.external_id)
+        if record.email is not None and record.email != partner.values["email"]:
+            self._mailed.append(partner)
+        told = {name: value for name, value in record.attributes.items() if name not in partner.values["attributes"]}
+        if told:
+            self._first_attributes[partner] = told | self._first_attributes.get(partner, {})
+        changed = partner.learn(
+            email=record.email,
+            first_name=record.first_name,
+            last_name=record.last_name,
+            phone=record.phone,
+            company_id=self._stock.companies.obtain(record.company)[0] if record.company else None,
+            owner_id=self._stock.staff.obtain(record.owner)[0] if record.owner else None,
+            recruited_by_id=self._stock.partners.obtain(record.recruited_by)[0] if record.recruited_by else None,
+            region=record.region,
+            locale=record.locale,
+            zone=record.zone,
+            status=record.status,
+            joined_at=record.joined_at,
+            attributes=partner.values["attributes"] | record.attributes,
+        )
+        if new:
+            self._first[partner] = _versioned(partner)
+        if record.joined_at is not None:
+            key = registered_key(record.external_id)
+            changed |= self._events.add(
+                NewEvent(EventKind.REGISTERED, key, record.joined_at, self._news, partner=partner)
+            )
+        return changed or new
+
+    def find_addresses(self, db: Connection) -> None:
+        """Gives each partner whose email is new the row of that address. Comes before partners are written."""
+        ids = ensure_addresses(db, [partner.values["email"] for partner in self._mailed])
+        for partner in self._mailed:
+            partner.values["address_id"] = ids[partner.values["email"].lower()]
+
+    def write_versions(self, db: Connection, program_id: int, observed_at: datetime) -> None:
+        """Brings the versions of the changed partners up to date. Comes after partners are written."""
+        partners = {partner.row_id: partner for partner in self._stock.partners.changed()}
+        before = load_rows(db, partner_versions, "partner_id", partners)
+        after: Rows = {}
+        for id_, partner in partners.items():
+            known = [(row["valid_from"], _resolved(row)) for row in before.get(id_, [])]
+            if not known and partner in self._first:
+                known = with_change(known, _resolved(self._first[partner]), observed_at)
+            versions = with_change(known, _resolved(_versioned(partner)), observed_at)
+            after[id_] = [
+                {"program_id": program_id, "partner_id": id_, "valid_from": start, "valid_to": end, **value}
+                for (start, end), (_, value) in zip(closed([at for at, _ in versions]), versions, strict=True)
+            ]
+        replace_rows(db, partner_versions, before, after)
+        self._write_attributes(db, program_id, observed_at, partners)
+
+    def _write_attributes(
+        self, db: Connection, program_id: int, observed_at: datetime, partners: dict[int, Entity]
+    ) -> None:
+        held = {id_: partner for id_, partner in partners.items() if partner.values["attributes"]}
+        before = load_rows(db, partner_attributes, "partner_id", held)
+        after: Rows = {}
+        for id_, partner in held.items():
+            rows = after[id_] = []
+            for name, current in partner.values["attributes"].items():
+                known = [
+                    (row["valid_from"], (row["text"], row["number"]))
+                    for row in before.get(id_, [])
+                    if row["name"] == name
+                ]
+                if not known:
+                    first = self._first_attributes.get(partner, {}).get(name, current)
+                    known = with_change(known, _text_and_number(first), observed_at)
+                versions = with_change(known, _text_and_number(current), observed_at)
+                rows.extend(
+                    {
+                        "program_id": program_id,
+                        "partner_id": id_,
+                        "name": name,
+                        "valid_from": start,
+                        "valid_to": end,
+                        "text": text,
+                        "number": number,
+                    }
+                    for (start, end), (_, (text, number)) in zip(
+                        closed([at for at, _ in versions]), versions, strict=True
+                    )
+                )
+        replace_rows(db, partner_attributes, before, after)
+
+
+def _versioned(partner: Entity) -> dict[str, Any]:
+    return {name: partner.values[name] for name in _VERSIONED}
+
+
+def _resolved(values: Any) -> dict[str, Any]:
+    """The versioned values, with ids in place of rows."""
+    return {name: values[name].id if isinstance(values[name], Entity) else values[name] for name in _VERSIONED}
+
+
+def _text_and_number(value: Scalar) -> tuple[str, float | None]:
+    match value:
+        case bool():
+            return str(value).lower(), None
+        case int() | float() | Decimal():
+            return str(value), float(value)
+        case _:
+            return value, None
