@@ -172,19 +172,21 @@ class Sources:
         return self._ranks
 
     def company(self) -> Column:
-        return self._join(companies_of, companies_of.c.id == partner_versions.c.company_id).c.external_id
+        return self._join("company", companies_of, companies_of.c.id == partner_versions.c.company_id).c.external_id
 
     def owner(self) -> Column:
-        return self._join(owners, owners.c.id == partner_versions.c.owner_id).c.external_id
+        return self._join("owner", owners, owners.c.id == partner_versions.c.owner_id).c.external_id
 
     def salesperson(self) -> Column:
-        return self._join(salespeople, salespeople.c.id == self.referral().c.salesperson_id).c.external_id
+        return self._join(
+            "salesperson", salespeople, salespeople.c.id == self.referral().c.salesperson_id
+        ).c.external_id
 
     def referral(self) -> sa.FromClause:
         """The referral that the subject is, or that the reward was earned by."""
         if self._subject is Subject.REWARD:
             exists = referrals_exist(referral_of, self.binds.now)
-            self._join(referral_of, sa.and_(referral_of.c.referral_id == rewards.c.referral_id, exists))
+            self._join("referral", referral_of, sa.and_(referral_of.c.referral_id == rewards.c.referral_id, exists))
         return referral_of
 
     def last_login(self) -> Column:
@@ -200,7 +202,7 @@ class Sources:
     def attribute(self, name: str) -> sa.FromClause:
         alias = partner_attributes.alias(f"attribute_{len(self._joins)}")
         of_partner = sa.and_(alias.c.partner_id == partners.c.id, alias.c.name == sa.literal(name, sa.Text()))
-        return self._join(alias, sa.and_(of_partner, valid(alias, self.binds.now)), key=f"attribute {name}")
+        return self._join(f"attribute {name}", alias, sa.and_(of_partner, valid(alias, self.binds.now)))
 
     def select(self, *columns: Column) -> sa.Select[Any]:
         """Partner's and subject's id and the columns, for every subject that exists, in order of the ids."""
@@ -256,6 +258,6 @@ class Sources:
                 chosen = rewards.alias("chosen")
                 return partner_id.in_(sa.select(chosen.c.partner_id).where(Among(chosen.c.id, IDS)))
 
-    def _join(self, table: sa.FromClause, on: Clause, key: str = "") -> sa.FromClause:
-        key = key or str(table)
+    def _join(self, key: str, table: sa.FromClause, on: Clause) -> sa.FromClause:
+        """Joins a table that has at most one row for each subject; the same key is the same table."""
         return self._joins.setdefault(key, (table, on))[0]
