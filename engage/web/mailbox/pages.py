@@ -1,12 +1,12 @@
 """The mailbox's pages as HTML. What a message holds is text to be escaped, or shown in a frame that can run nothing."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from engage.web.mailbox.store import MailStore, Neighbours, Page
@@ -73,8 +73,13 @@ def message(summary: Summary, body: dict[str, Any], neighbours: Neighbours) -> s
         neighbours=neighbours,
         has_html=bool(part(body, "text/html")),
         text=part(body, "text/plain"),
-        request=json.dumps(body, indent=2, ensure_ascii=False),
+        request=as_json(body).decode(),
     )
+
+
+def as_json(body: dict[str, Any]) -> bytes:
+    """The request, to be read by a person."""
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2)
 
 
 def missing() -> str:

@@ -3,11 +3,12 @@
 Source: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors and .../mail-send/limitations.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 LARGEST_REQUEST = 30_000_000  # bytes, attachments included
 _MOST_PERSONALIZATIONS = 1000
@@ -15,10 +16,8 @@ _MOST_RECIPIENTS = 1000
 _MOST_CUSTOM_ARGS = 10_000  # bytes
 _MOST_CATEGORIES = 10
 _LONGEST_CATEGORY = 255
-_OWN_HEADERS = frozenset(
-    "x-sg-id x-sg-eid received dkim-signature content-type content-transfer-encoding "
-    "to from subject reply-to cc bcc".split()
-)
+_OWN_HEADERS = {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
+_OWN_HEADERS |= {"to", "from", "subject", "reply-to", "cc", "bcc"}
 _ADDRESS = re.compile(
     r"(?=.{3,254}\Z)(?=[^@]{1,64}@)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])\Z"
@@ -190,7 +189,7 @@ def _custom_args_faults(args: Any, field: str) -> Iterator[Fault]:
         return
     if not isinstance(args, dict) or not all(isinstance(value, str) for value in args.values()):
         yield Fault("The values of custom_args must be strings.", field)
-    elif len(json.dumps(args, ensure_ascii=False).encode("utf-8", "replace")) > _MOST_CUSTOM_ARGS:
+    elif len(orjson.dumps(args)) > _MOST_CUSTOM_ARGS:
         yield Fault(f"The custom_args may not exceed {_MOST_CUSTOM_ARGS} bytes.", field)
 
 

@@ -3,12 +3,12 @@
 Plain Starlette routes: FastAPI's body models would cost more than the whole of the rest.
 """
 
-import json
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+import orjson
 from fastapi import APIRouter
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -74,8 +74,8 @@ class _Intake:
         if raw is None:
             return _refused(413, Fault(f"The request may not exceed {LARGEST_REQUEST} bytes."))
         try:
-            body = json.loads(raw)
-        except (ValueError, RecursionError):
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError:
             return _refused(400, Fault("Bad Request"))
         if found := faults(body):
             return _refused(400, *found)
@@ -134,7 +134,7 @@ class _Reader:
         found = self._find(request)
         if found is None:
             return _NO_SUCH_MESSAGE
-        return Response(json.dumps(found[1], indent=2), headers=pages.HEADERS, media_type="application/json")
+        return Response(pages.as_json(found[1]), headers=pages.HEADERS, media_type="application/json")
 
     async def static(self, request: Request) -> Response:
         asset = pages.STATIC.get(request.path_params["name"])
@@ -147,7 +147,7 @@ class _Reader:
             summary, raw = self._store.read(request.path_params["id"])
         except KeyError:
             return None
-        return summary, json.loads(raw)
+        return summary, orjson.loads(raw)
 
 
 def _unauthorized(request: Request) -> Response | None:
@@ -179,14 +179,12 @@ def _refused(status: int, *found: Fault) -> Response:
 
 
 def _html(text: str, headers: dict[str, str], status: int = 200) -> Response:
-    # JSON may carry halves of characters, which have no UTF-8.
-    return Response(text.encode("utf-8", "replace"), status, headers=headers, media_type="text/html")
+    return Response(text, status, headers=headers, media_type="text/html")
 
 
-def _json_list(chunks: Iterator[list[Summary]]) -> Iterator[str]:
-    separator = "["
+def _json_list(chunks: Iterator[list[Summary]]) -> Iterator[bytes]:
+    opening = b"["
     for chunk in chunks:
-        for summary in chunk:
-            yield separator + json.dumps(summary.public())
-            separator = ",\n"
-    yield "]" if separator != "[" else "[]"
+        yield opening + b",\n".join(orjson.dumps(summary.public()) for summary in chunk)
+        opening = b",\n"
+    yield b"]\n" if opening != b"[" else b"[]\n"

@@ -10,7 +10,6 @@ file is opened.
 """
 
 import fcntl
-import json
 import os
 import secrets
 import sys
@@ -22,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
+
+import orjson
 
 from engage.domain.errors import EngageError
 from engage.web.mailbox.summary import Summary
@@ -72,7 +73,7 @@ class MailStore:
 
     def append(self, summary: Summary, request: bytes) -> None:
         """Keeps a message. Raises OSError when the disk does not take it; nothing of it is then kept."""
-        head = json.dumps({**summary.fields(), "size": len(request)}).encode("ascii") + b"\n"
+        head = orjson.dumps({**summary.fields(), "size": len(request)}) + b"\n"
         with self._lock:
             size = len(head) + len(request) + 1
             written = os.pwritev(self._file.fileno(), [head, request, b"\n"], self._end)
@@ -177,7 +178,7 @@ class MailStore:
 
 
 def _summary(line: bytes) -> tuple[Summary, int]:
-    fields: dict[str, Any] = json.loads(line)
+    fields: dict[str, Any] = orjson.loads(line)
     size = int(fields.pop("size"))
     return Summary(**fields), size
 
