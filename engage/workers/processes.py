@@ -1,0 +1,34 @@
+"""Several processes held together: they stop together, and never outlive the one that started them."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import structlog
+
+from engage.workers.stopping import StopSignal
+from engage.workers.tether import Tethered
+
+_LOOK_SECONDS = 0.5
+_GRACE_SECONDS = 20.0  # a worker takes at most 15
+
+log = structlog.get_logger(__name__)
+
+
+def supervise(commands: Sequence[Sequence[str]]) -> int:
+    """Runs `commands` until SIGTERM or SIGINT, which is passed on to each; 0 when all of them then ended with 0.
+
+    A command that ends by itself takes the others with it, and the exit code is 1: half of the processes gone must not
+    go unnoticed, and whoever runs this (systemd, Docker) starts the whole again.
+    """
+    stop = StopSignal()
+    with ExitStack() as stack:
+        children = [stack.enter_context(Tethered(command)) for command in commands]
+        told = False
+        while not told and all(child.running() for child in children):
+            told = stop.wait(_LOOK_SECONDS)
+        if not told:
+            log.error("process_ended", pids=[child.pid for child in children if not child.running()])
+        for child in children:
+            child.ask_to_stop()
+        codes = [child.stop(_GRACE_SECONDS) for child in children]
+    return 0 if told and not any(codes) else 1
