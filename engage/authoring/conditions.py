@@ -1,7 +1,7 @@
 """Reads conditions: a list means all of it, `any:` and `not:` nest, each test compares one fact with one value."""
 
 from engage.authoring.document import Mapping, Node, Scalar, Sequence
-from engage.authoring.facts import ARGUMENTS, fact_named, read_ref, subject_allows, type_of, values_of
+from engage.authoring.facts import ARGUMENTS, fact_named, read_ref, subject_allows, values_of
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.conditions import All, AnyOf, Comparator, Condition, Not, Test
 from engage.domain.conditions import Scalar as Value
@@ -61,7 +61,7 @@ class ConditionReader:
         ref = read_ref(self.reader, fact, key, arguments, self.program)
         if fact.named and ref.name not in self.program.attributes:
             return _NOTHING  # reported; without a type there is nothing more to check
-        type_ = type_of(ref, self.program)
+        type_ = self.program.type_of(ref)
         comparator, value = self._comparison(fact, type_, node)
         return _NOTHING if comparator is None else Test(ref, comparator, self._value(fact, type_, comparator, value))
 

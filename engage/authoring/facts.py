@@ -5,7 +5,7 @@ from collections.abc import Mapping as AbstractMapping
 from engage.authoring.document import Mapping, Node, Scalar
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.conditions import FactRef
-from engage.domain.facts import CATALOGUE, METRICS, Fact, FactType, Subject
+from engage.domain.facts import CATALOGUE, METRICS, Fact, Subject
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
 from engage.domain.windows import Window, WindowKind
 
@@ -31,11 +31,10 @@ def _ref_of(reader: Reader, node: Node, program: Program) -> FactRef | None:
     if isinstance(node, Scalar):
         fact = fact_named(reader, node, program)
         return read_ref(reader, fact, node, {}, program) if fact else None
-    entries = reader.entries(node, "a fact")
-    if len(entries) != 1:
+    if not isinstance(node, Mapping) or len(node.entries) != 1:
         reader.problem(node, "one fact is wanted here", "write it as {wins: {last: 90d}}, or as a plain word: tier")
         return None
-    key, value = entries[0]
+    key, value = node.entries[0]
     fact = fact_named(reader, key, program)
     arguments = value.entries if isinstance(value, Mapping) else ()
     for name, _ in arguments:
@@ -79,16 +78,6 @@ def read_ref(
         _demanded(reader, fact, "by", fact.by, place, arguments, METRICS, "by: wins"),
         _demanded(reader, fact, "name", fact.named, place, arguments, tuple(program.attributes), "name: sector"),
     )
-
-
-def type_of(ref: FactRef, program: Program) -> FactType:
-    """The type of a fact, where it depends on the program's tiers or attributes too."""
-    fact = CATALOGUE[ref.fact]
-    if fact.type is not None:
-        return fact.type
-    if fact.named:
-        return program.attributes.get(ref.name or "", FactType.TEXT)
-    return FactType.MONEY if program.tiers and program.tiers.metric == "revenue" else FactType.COUNT
 
 
 def values_of(fact: Fact, program: Program) -> tuple[str, ...]:

@@ -12,19 +12,22 @@ from engage.authoring.reader import did_you_mean
 _WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _ENDINGS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
 _DATES = {f"{day}{_ENDINGS.get(day, 'th')}": day for day in range(1, 32)}
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_DAYS = "sun|mon|tue|wed|thu|fri|sat"
+_NAMED = {name: str(number) for number, name in enumerate(_MONTHS.split("|"), 1)}
+_NAMED |= {name: str(number) for number, name in enumerate(_DAYS.split("|"))}
 _EVERY_MONTH_HAS = 28
 _EXAMPLES = "'day 09:00', 'weekday 09:00', 'monday and thursday 09:00', '1st 09:00' or 'hour'"
 
 
 def _field(names: str = "") -> re.Pattern[str]:
     value = f"(?:[0-9]{{1,2}}{'|' if names else ''}{names})"
-    item = rf"(?:\*|{value}(?:-{value})?)(?:/[0-9]{{1,2}})?"
+    item = rf"(?:(?:\*|{value}-{value})(?:/[0-9]{{1,2}})?|{value})"
     return re.compile(rf"{item}(?:,{item})*", re.IGNORECASE)
 
 
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-# Narrower than croniter, which also reads L, W, # and r, a random value that differs at each reading.
-_FIELDS = (_field(), _field(), _field(), _field(_MONTHS), _field("sun|mon|tue|wed|thu|fri|sat"))
+# Narrower than croniter, which also reads L, W, #, `5/10`, and r: a random value that differs at each reading.
+_FIELDS = (_field(), _field(), _field(), _field(_MONTHS), _field(_DAYS))
 _TRIAL = datetime(2024, 1, 1)  # noqa: DTZ001  cron is local time, here of no place
 
 
@@ -67,6 +70,8 @@ def checked_cron(expression: str) -> str:
     odd = next((field for field, shape in zip(fields, _FIELDS, strict=True) if not shape.fullmatch(field)), None)
     if odd is not None:
         raise ValueError(f"'{odd}' is not a field of cron; use numbers, '*', ',', '-' and '/'")
+    for span in re.findall(r"\w+-\w+", expression):
+        _check_span(span)
     try:
         # is_valid says yes to `0 0 31 2 *`; only trying tells that it never comes.
         croniter(" ".join(fields), _TRIAL).get_next(datetime)
@@ -76,6 +81,15 @@ def checked_cron(expression: str) -> str:
             raise ValueError(f"'{expression}' never comes due; no month has that day") from error
         raise ValueError(f"'{expression}' is not cron; write it such as 0 9 * * 1 for mondays at nine") from error
     return " ".join(fields)
+
+
+def _check_span(span: str) -> None:
+    """croniter reads `1-1` as every value there is, and `5-1` as a range around the end."""
+    first, last = (_NAMED.get(end.lower(), end) for end in span.split("-"))
+    if last == "0" and not span.endswith("0"):
+        last = "7"  # mon-sun
+    if int(first) >= int(last):
+        raise ValueError(f"the range '{span}' does not rise; write a list, such as 5,6,0")
 
 
 def _numbers(values: Iterable[int]) -> str:

@@ -43,7 +43,8 @@ def _read_step(reader: Reader, node: Node) -> Step | None:
         return None
     if kind.text == "send":
         template = _template(reader, fields["send"])
-        return SendStep(written or f"send-{template.replace('/', '-')}", template)
+        place = fields["send"]
+        return SendStep(written or f"send-{template.replace('/', '-')}", template, place.line, place.column)
     return _alert(reader, fields["alert"], written)
 
 
@@ -53,7 +54,8 @@ def _alert(reader: Reader, node: Node, written: str) -> AlertStep | None:
         return None
     to = reader.choice(fields["to"], "receiver of alerts", ("owner",))
     say = _template(reader, fields["say"])
-    return AlertStep(written or f"alert-{say.replace('/', '-')}", f"alerts/{say}", to)
+    place = fields["say"]
+    return AlertStep(written or f"alert-{say.replace('/', '-')}", f"alerts/{say}", to, place.line, place.column)
 
 
 def _template(reader: Reader, node: Node) -> str:

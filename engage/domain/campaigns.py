@@ -87,7 +87,8 @@ class Campaign:
     """A campaign as its file says it.
 
     `again` is None for event campaigns (each event is its own occasion). `content_hash` is the SHA-256, in hex, of
-    the file's meaning-bearing bytes; it names the version. `path` is relative to the campaigns folder.
+    what the file says, whatever its comments and layout; it names the version. `path` is the file as problems name it,
+    such as `campaigns/nudges/x.yaml`. `starts` and `ends` are local days, both included.
     """
 
     name: str
