@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,15 @@ def valkey_url(_valkey_server: EmbeddedValkey) -> str:
     with redis.Redis.from_url(_valkey_server.url) as client:
         client.flushall()
     return _valkey_server.url
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port on loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture

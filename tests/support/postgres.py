@@ -62,7 +62,7 @@ class PostgresServer:
     def __init__(self, *, durable: bool = False) -> None:
         """`durable` keeps the default guarantees of PostgreSQL, for measuring. Raises OSError or RuntimeError."""
         # Directly under /tmp: a socket's path may have 103 characters, and root's server must reach it as nobody.
-        self._folder = Path(tempfile.mkdtemp(prefix="engage-pg-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="engage-pg-", dir="/tmp"))
         self._server: Tethered | None = None
         try:
             self._as_user = self._lend_to_nobody() if os.geteuid() == 0 else ()
@@ -74,25 +74,29 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        return f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
+        return f"postgresql+psycopg://postgres@/postgres?host={self.folder}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._server.pid if self._server else None
 
     def stop(self) -> None:
         if self._server is not None:
             self._server.stop(grace=30)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, durable: bool) -> None:
-        data = self._folder / "data"
+        data = self.folder / "data"
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync", "--no-instructions"]
         options += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         self._run("initdb", *options, "-D", str(data))
-        wanted = ("listen_addresses=", f"unix_socket_directories={self._folder}", "max_connections=200")
+        wanted = ("listen_addresses=", f"unix_socket_directories={self.folder}", "max_connections=200")
         switches = [part for one in (*wanted, *(() if durable else _CARELESS)) for part in ("-c", one)]
-        log = self._folder / "log"
+        log = self.folder / "log"
         with log.open("wb") as output:
             command = [*self._as_user, self._programs / "postgres", "-D", data, *switches]
             # SIGINT is PostgreSQL's "fast shutdown": it does not wait for clients.
-            self._server = Tethered(command, cwd=self._folder, output=output, stop_signal=signal.SIGINT)
+            self._server = Tethered(command, cwd=self.folder, output=output, stop_signal=signal.SIGINT)
         self._wait_until_ready(log)
 
     def _wait_until_ready(self, log: Path) -> None:
@@ -100,7 +104,7 @@ class PostgresServer:
         deadline = time.monotonic() + _READY_WITHIN_SECONDS
         while self._server.running() and time.monotonic() < deadline:
             try:
-                psycopg.connect(f"postgresql://postgres@/postgres?host={self._folder}").close()
+                psycopg.connect(f"postgresql://postgres@/postgres?host={self.folder}").close()
                 return
             except psycopg.OperationalError:
                 time.sleep(0.02)
@@ -108,14 +112,14 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*map(str, self._as_user), str(self._programs / program), *arguments]
-        done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.strip()}")
 
     def _lend_to_nobody(self) -> Sequence[str]:
         # PostgreSQL refuses to run as root.
         nobody = pwd.getpwnam("nobody")
-        os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+        os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
         return (sys.executable, "-c", _BECOME_NOBODY.format(uid=nobody.pw_uid, gid=nobody.pw_gid))
 
     def _find_programs(self) -> Path:
@@ -128,11 +132,11 @@ class PostgresServer:
         if not self._as_user or subprocess.run(probe, capture_output=True, check=False).returncode == 0:
             return installed / "bin"
         # nobody cannot reach the environment (it lies under /root, say): copy rather than open what is closed.
-        copy = self._folder / package.name / installed.name
+        copy = self.folder / package.name / installed.name
         shutil.copytree(installed, copy)
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
-            shutil.copytree(libraries, self._folder / libraries.name)
+            shutil.copytree(libraries, self.folder / libraries.name)
         return copy / "bin"
 
     def __enter__(self) -> Databases:
