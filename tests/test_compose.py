@@ -125,7 +125,7 @@ def test_every_service_starts_becomes_healthy_and_stops(
     service = run_engage.start(*command, env=here, log=log)
     wait_for(lambda: not service.running() or run_engage(*health, env=here).code == 0, f"{name} to be healthy", 60)
     assert service.running(), log.read_text()
-    assert service.stop(grace=30) == 0, log.read_text()
+    assert service.stop() == 0, log.read_text()
     assert "Traceback" not in log.read_text()
 
 

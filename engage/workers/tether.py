@@ -18,9 +18,10 @@ exec 3<&0
 {
     read -r _ && exit
     kill -s "$0" $$
-    for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -s 0 $$ || exit; done
+    while [ "$1" -gt 0 ]; do sleep 1; kill -s 0 $$ || exit; set -- $(($1 - 1)); done
     kill -s KILL $$
 } <&3 >/dev/null 2>&1 &
+shift
 exec "$@" </dev/null 3<&-
 """
 
@@ -36,17 +37,21 @@ class Tethered:
         env: Mapping[str, str] | None = None,
         output: IO[bytes] | int | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        grace: int = 20,
     ) -> None:
         """Starts `command` in a session of its own: Ctrl-C reaches only this process, which then stops it in order.
 
         `output` takes stdout and stderr together (a file, subprocess.PIPE or DEVNULL; None: inherited). `stop_signal`
-        asks the command to end. A command that cannot be found ends at once with exit code 127.
+        asks the command to end, and `grace` seconds later it is killed. A command that cannot be found ends at once
+        with exit code 127.
         """
         self.stop_signal = stop_signal
+        self.grace = grace
+        self._asked = False
         reading, self._tether = os.pipe()
         try:
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", _SCRIPT, stop_signal.name.removeprefix("SIG"), *map(str, command)],
+                ["/bin/sh", "-c", _SCRIPT, stop_signal.name.removeprefix("SIG"), str(grace), *map(str, command)],
                 cwd=cwd,
                 env=env,
                 stdin=reading,
@@ -69,13 +74,16 @@ class Tethered:
 
     def ask_to_stop(self) -> None:
         """Asks the command to end and does not wait: to stop several at once, ask all, then `stop` each."""
-        self.process.send_signal(self.stop_signal)
+        # Once only: a second signal can break off a Python process that is about to leave in order.
+        if not self._asked:
+            self._asked = True
+            self.process.send_signal(self.stop_signal)
 
-    def stop(self, grace: float = 10.0) -> int:
-        """Asks the command to end, kills it after `grace` seconds, and returns its exit code. Twice is once."""
+    def stop(self, grace: float | None = None) -> int:
+        """Asks the command to end, kills it when its grace is over, and returns its exit code. Twice is once."""
         self.ask_to_stop()
         try:
-            code = self.process.wait(grace)
+            code = self.process.wait(self.grace if grace is None else grace)
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()

@@ -82,7 +82,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.stop(grace=30)
+            self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, durable: bool) -> None:

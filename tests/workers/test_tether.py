@@ -38,7 +38,7 @@ time.sleep(600)
 PARENT_OF_STUBBORN = f"""
 import subprocess, sys, time
 from engage.workers.tether import Tethered
-child = Tethered([sys.executable, "-c", {STUBBORN!r}], output=subprocess.PIPE)
+child = Tethered([sys.executable, "-c", {STUBBORN!r}], output=subprocess.PIPE, grace=1)
 assert child.process.stdout.readline() == b"up\\n"
 print(child.pid, flush=True)
 time.sleep(600)
@@ -85,7 +85,6 @@ def test_valkey_ends_with_its_parent(parent: tuple[subprocess.Popen[str], int, i
     wait_for(lambda: not session_of(pid), "Valkey and its watcher to end")
 
 
-@pytest.mark.slow
 def test_a_child_that_ignores_sigterm_is_killed_when_its_parent_is_gone() -> None:
     process = subprocess.Popen([sys.executable, "-c", PARENT_OF_STUBBORN], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -104,10 +103,10 @@ def test_stopping_leaves_neither_the_command_nor_its_watcher() -> None:
 
 
 def test_a_command_that_does_not_stop_is_killed() -> None:
-    child = Tethered([sys.executable, "-c", STUBBORN], output=subprocess.PIPE)
+    child = Tethered([sys.executable, "-c", STUBBORN], output=subprocess.PIPE, grace=1)
     assert child.process.stdout is not None
     assert child.process.stdout.readline() == b"up\n"
-    assert child.stop(grace=0.1) == -signal.SIGKILL
+    assert child.stop() == -signal.SIGKILL
     assert child.process.stdout.read() == b""
 
 
