@@ -1,0 +1,115 @@
+"""What all emails share: the layout around their text and the blocks inside it, each in an HTML and a text form.
+
+Read and compiled once. The text of an email is put into the layout when the email is compiled, so that a render runs
+one piece of code from the first line to the last.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import nodes
+from jinja2.parser import Parser
+
+from engage.content.lifting import Lifted, lift
+from engage.content.lint import Linter
+from engage.content.mjml import check_mjml, compile_mjml
+from engage.content.places import parse
+from engage.content.rules import broken_rules
+from engage.content.sandbox import BLOCK_PREFIX, EmailEnvironment, block_called
+from engage.content.schema import Audience, Record, Type, names_for
+from engage.domain.errors import Problem
+from engage.domain.facts import Subject
+
+HTML, TEXT = EmailEnvironment(markup=True), EmailEnvironment(markup=False)
+SLOTS = ("content", "preview", "subject")
+"""Names that a layout prints and each email fills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A layout of one form, ready to be filled: HTML or text with marks."""
+
+    lifted: Lifted
+    text: str
+
+    def around(self, slots: Mapping[str, str]) -> str:
+        """The Jinja source of an email: the layout with its slots filled by Jinja sources."""
+        return self.lifted.put_back(self.text, slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks of one form: macros that `blocks.name(…)` calls."""
+
+    environment: EmailEnvironment
+    source: str
+    names: frozenset[str] = frozenset()
+
+    def compile(self, source: str, file: str) -> tuple[object, nodes.Template]:
+        """Compiles a composed source together with the blocks that it uses; returns its tree too."""
+        tree = Parser(self.environment, source).parse()
+        used = {name for call in tree.find_all(nodes.Call) if (name := block_called(call))}
+        macros: list[nodes.Node] = []
+        for macro in Parser(self.environment, self.source).parse().find_all(nodes.Macro):
+            if macro.name in used:
+                macro.name = BLOCK_PREFIX + macro.name
+                macros.append(macro)
+        tree.body[:0] = macros
+        return self.environment.compile_tree(tree, file), tree
+
+
+def read_layout(source: str, file: str, *, mjml: bool) -> tuple[Layout | None, tuple[Problem, ...]]:
+    """Reads a layout, MJML or text."""
+    environment = HTML if mjml else TEXT
+    tree = parse(environment, source, file)
+    if isinstance(tree, Problem):
+        return None, (tree,)
+    linter = Linter(file)
+    linter.check(tree.body, _layout_names())
+    lifted, problems = lift(environment, source, file)
+    problems = (*problems, *broken_rules(tree, file, (), layout=True), *linter.problems)
+    if mjml:
+        problems += check_mjml(lifted, file)
+    if problems:
+        return None, problems
+    if not mjml:
+        return Layout(lifted, lifted.text), ()
+    html = compile_mjml(lifted, file)
+    return (None, (html,)) if isinstance(html, Problem) else (Layout(lifted, html), ())
+
+
+def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[Problem, ...]]:
+    """Reads a file of blocks: macros and nothing else."""
+    environment = HTML if markup else TEXT
+    tree = parse(environment, source, file)
+    if isinstance(tree, Problem):
+        return Blocks(environment, ""), (tree,)
+    problems: list[Problem] = []
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, nodes.Macro):
+            names.add(node.name)
+            problems += [problem for part in node.body for problem in broken_rules(part, file, (), layout=True)]
+            linter = Linter(file)
+            arguments = {argument.name: None for argument in node.args}
+            linter.check(node.body, {"program": names_for_layouts["program"], **arguments})
+            problems += linter.problems
+        elif not isinstance(node, nodes.Output) or "".join(_data(node)).strip():
+            message = "only macros stand in a file of blocks"
+            problems.append(Problem(file, int(node.lineno), 1, message, "write {% macro name(…) %}…{% endmacro %}"))
+    return Blocks(environment, source, frozenset(names)), tuple(problems)
+
+
+def _data(output: nodes.Output) -> list[str]:
+    return [part.data if isinstance(part, nodes.TemplateData) else "?" for part in output.nodes]
+
+
+names_for_layouts = names_for(Subject.PARTNER, Audience.STAFF, {})
+
+
+def _layout_names() -> dict[str, Type | None]:
+    """A layout serves partners and staff alike: what only some emails have may be empty in it."""
+    names: dict[str, Type | None] = {name: names_for_layouts[name] for name in ("program", "links", "locale")}
+    staff = names_for_layouts["staff"]
+    assert isinstance(staff, Record)
+    return {**names, "staff": Record(staff.meaning, staff.fields, optional=True), **dict.fromkeys(SLOTS)}

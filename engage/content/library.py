@@ -1,0 +1,152 @@
+"""All emails of a folder: loaded once, found by name and locale; what is wrong with one does not keep the others."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from engage.authoring.reader import did_you_mean
+from engage.content.frontmatter import ParseFact, read_email
+from engage.content.layout import Blocks, Layout, read_blocks, read_layout
+from engage.content.template import MAX_SOURCE, Look, Template, compile_template
+from engage.domain.conditions import FactRef
+from engage.domain.errors import InputError, Problem
+
+LAYOUT_HTML, LAYOUT_TEXT = "_layout.mjml", "_layout.txt"
+BLOCKS_HTML, BLOCKS_TEXT = "_blocks.html", "_blocks.txt"
+SHARED = (LAYOUT_HTML, LAYOUT_TEXT, BLOCKS_HTML, BLOCKS_TEXT)
+_NAME = re.compile(
+    r"(?P<name>[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*)(?:\.(?P<locale>[a-z]{2,3}(?:-[A-Z]{2})?))?\.md"
+)
+_MARKS = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+
+
+class Templates:
+    """The emails that loaded. `sources` are all files that they were made from, by path, to load them again later."""
+
+    def __init__(self, templates: Mapping[tuple[str, str], Template], sources: Mapping[str, str]) -> None:
+        self._templates = dict(templates)
+        self.sources = dict(sources)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every email's name once, in order."""
+        return tuple(sorted({name for name, _ in self._templates}))
+
+    def __iter__(self) -> Iterator[Template]:
+        """Every email in every locale."""
+        return iter(self._templates.values())
+
+    def __contains__(self, name: str) -> bool:
+        return any(known == name for known, _ in self._templates)
+
+    def facts(self, name: str) -> dict[str, FactRef]:
+        """The facts of an email, in whatever locale it needs them."""
+        return {
+            fact: ref for (known, _), one in self._templates.items() if known == name for fact, ref in one.facts.items()
+        }
+
+    def find(self, name: str, locale: str = "") -> Template | None:
+        """The email in this locale (`de-AT`), else its language (`de`), else the default; None if there is none."""
+        spelled = locale.replace("_", "-")
+        for candidate in (spelled, spelled.split("-", 1)[0], ""):
+            if found := self._templates.get((name, candidate)):
+                return found
+        return None
+
+    def get(self, name: str, locale: str = "") -> Template:
+        """As `find`; raises InputError if there is no such email."""
+        found = self.find(name, locale)
+        if found is None:
+            raise InputError(f"there is no email '{name}'", did_you_mean(name, self.names))
+        return found
+
+    @classmethod
+    def from_sources(
+        cls, sources: Mapping[str, str], parse_fact: ParseFact, root: str = ""
+    ) -> "tuple[Templates, tuple[Problem, ...]]":
+        """Loads emails from files' texts by path. `root` is put before paths where problems name them."""
+        look, problems = _look(sources, root)
+        templates: dict[tuple[str, str], Template] = {}
+        for path, source in sorted(sources.items()):
+            if not path.endswith(".md") or path.rpartition("/")[2].startswith("_"):
+                continue
+            template, found = _template(path, source, sources, look, parse_fact, root)
+            problems += found
+            if template is not None:
+                templates[template.name, template.locale] = template
+        return cls(templates, sources), tuple(sorted(set(problems)))
+
+
+def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, tuple[Problem, ...]]:
+    """Loads every email below a folder, and all that is wrong there. Raises InputError if there is no such folder."""
+    if not directory.is_dir():
+        raise InputError(f"there is no folder '{directory}'", "set ENGAGE_TEMPLATES_DIR to the folder of your emails")
+    root = f"{directory.name or directory.resolve().name}/"
+    sources: dict[str, str] = {}
+    unread: list[Problem] = []
+    for file in sorted((*directory.rglob("*.md"), *directory.rglob("*.mjml"), *(directory / name for name in SHARED))):
+        path = file.relative_to(directory).as_posix()
+        try:
+            sources[path] = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            unread.append(Problem(root + path, 1, 1, "the file is not UTF-8", "save it with the encoding UTF-8"))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unread.append(Problem(root + path, 1, 1, f"the file cannot be read: {error.strerror}"))
+    templates, problems = Templates.from_sources(sources, parse_fact, root)
+    return templates, tuple(sorted({*unread, *problems}))
+
+
+def _look(sources: Mapping[str, str], root: str) -> tuple[Look | None, list[Problem]]:
+    """Layouts and blocks; None if any of them is missing or wrong."""
+    missing = [name for name in SHARED if name not in sources]
+    if missing:
+        hint = "every folder of emails has one; copy it from the email_templates folder of engage"
+        return None, [Problem(root + name, 1, 1, "the file is missing", hint) for name in missing]
+    html, one = read_layout(sources[LAYOUT_HTML], root + LAYOUT_HTML, mjml=True)
+    text, two = read_layout(sources[LAYOUT_TEXT], root + LAYOUT_TEXT, mjml=False)
+    html_blocks, three = read_blocks(sources[BLOCKS_HTML], root + BLOCKS_HTML, markup=True)
+    text_blocks, four = read_blocks(sources[BLOCKS_TEXT], root + BLOCKS_TEXT, markup=False)
+    problems = [*one, *two, *three, *four, *_one_form_only(html_blocks, text_blocks, root)]
+    if problems or html is None or text is None:
+        return None, problems
+    return Look(html, text, html_blocks, text_blocks), []
+
+
+def _one_form_only(html: Blocks, text: Blocks, root: str) -> list[Problem]:
+    message, hint = "block '{}' is missing here", "every block has an HTML and a text form"
+    return [
+        *(Problem(root + BLOCKS_TEXT, 1, 1, message.format(name), hint) for name in sorted(html.names - text.names)),
+        *(Problem(root + BLOCKS_HTML, 1, 1, message.format(name), hint) for name in sorted(text.names - html.names)),
+    ]
+
+
+def _template(
+    path: str, source: str, sources: Mapping[str, str], look: Look | None, parse_fact: ParseFact, root: str
+) -> tuple[Template | None, tuple[Problem, ...]]:
+    file = root + path
+    name = _NAME.fullmatch(path)
+    if name is None:
+        hint = "name it like status_updates/won.md or won.de.md, in small letters"
+        return None, (Problem(file, 1, 1, "this cannot be the name of an email", hint),)
+    if len(source) > MAX_SOURCE:
+        return None, (Problem(file, 1, 1, f"the file is larger than {MAX_SOURCE // 1024} KB", "shorten it"),)
+    if unfit := _MARKS.search(source):
+        line, column = source.count("\n", 0, unfit.start()) + 1, unfit.start() - source.rfind("\n", 0, unfit.start())
+        return None, (Problem(file, line, column, f"character U+{ord(unfit[0]):04X} has no place here", "remove it"),)
+    email, problems = read_email(source, file, parse_fact)
+    own_path = f"{path.removesuffix('.md')}.mjml"
+    used = [source, *(sources[shared] for shared in SHARED if shared in sources)]
+    if look is not None and own_path in sources:
+        own, found = read_layout(sources[own_path], root + own_path, mjml=True)
+        problems += found
+        used.append(sources[own_path])
+        look = Look(own, look.text, look.html_blocks, look.text_blocks) if isinstance(own, Layout) else None
+    if email is None or look is None:
+        return None, problems
+    digest = hashlib.sha256("\0".join(used).encode()).hexdigest()
+    template, found = compile_template(name["name"], name["locale"] or "", path, file, email, look, digest)
+    problems += found
+    return (None if problems else template), problems

@@ -1,0 +1,227 @@
+"""What a template can know: every name of its context, with its type and meaning, by what the campaign is for.
+
+The pipeline builds contexts of this shape, lint holds templates against it, `docs/templates.md` prints it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from engage.domain.conditions import FactRef
+from engage.domain.facts import CATALOGUE, FactType, Subject
+
+
+class Audience(StrEnum):
+    """Whom an email is written to."""
+
+    PARTNER = "partner"
+    STAFF = "staff"
+
+
+class Kind(StrEnum):
+    """How a value must be shown."""
+
+    TEXT = "text"
+    LINK = "link"
+    COUNT = "whole number"
+    MONEY = "money"  # integer minor units of the program's currency
+    RATIO = "ratio"  # 0 to 1
+    INSTANT = "date"  # an aware datetime in UTC
+    METRIC = "number or money"  # as the tier's metric is
+    NUMBER = "number"
+    FLAG = "yes or no"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value. `optional` means that it may be empty (None, or a text without letters)."""
+
+    kind: Kind
+    meaning: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    meaning: str
+    fields: Mapping[str, "Type"]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    meaning: str
+    item: "Record"
+    optional: bool = field(default=False, init=False)
+
+
+Type = Value | Record | Listing
+
+
+def _text(meaning: str, optional: bool = False) -> Value:
+    return Value(Kind.TEXT, meaning, optional)
+
+
+def _instant(meaning: str, optional: bool = True) -> Value:
+    return Value(Kind.INSTANT, meaning, optional)
+
+
+_LINK = Kind.LINK
+_PROGRAM = Record(
+    "the referral programme, from program.yaml",
+    {
+        "key": _text("its key in program.yaml"),
+        "name": _text("its name"),
+        "from_name": _text("the sender's name"),
+        "portal_url": Value(_LINK, "the partner portal"),
+        "refer_url": Value(_LINK, "where a partner refers a lead"),
+        "postal_address": _text("the postal address that every email carries"),
+        "logo": Value(_LINK, "address of the logo", optional=True),
+        "color": _text("main colour, such as #1f4b99"),
+        "accent": _text("second colour"),
+        "currency": _text("ISO code, such as USD"),
+        "minor_digits": Value(Kind.COUNT, "decimals of the currency"),
+    },
+)
+_PARTNER = Record(
+    "the partner whom the email is about",
+    {
+        "external_id": _text("id in the CRM"),
+        "greeting_name": _text("first name, or the company's, or 'there'"),
+        "first_name": _text("first name", optional=True),
+        "last_name": _text("last name", optional=True),
+        "name": _text("whole name, or the company's, or the id"),
+        "email": _text("email address"),
+        "phone": _text("telephone number", optional=True),
+        "company": _text("name of the partner company", optional=True),
+        "region": _text("region", optional=True),
+        "status": _text("invited, active or inactive"),
+        "joined_at": _instant("when the partner joined"),
+    },
+)
+_RUNG = Record(
+    "one status of the ladder",
+    {"key": _text("its key"), "label": _text("its label"), "state": _text("done, current or ahead")},
+)
+_REFERRAL: dict[str, "Type"] = {
+    "external_id": _text("id in the CRM"),
+    "lead_company": _text("the referred company, or the lead's name"),
+    "lead_name": _text("the person referred", optional=True),
+    "method": _text("form, verbal, email, link, social or card", optional=True),
+    "product": _text("product of interest", optional=True),
+    "amount": Value(Kind.MONEY, "size of the deal", optional=True),
+    "submitted_at": _instant("when it was referred"),
+    "status": _text("key of its status"),
+    "status_label": _text("its status in the program's words"),
+    "status_next": _text("what comes next, a sentence", optional=True),
+    "status_at": _instant("when it reached its status"),
+    "previous_status": _text("key of the status before", optional=True),
+    "loss_reason": _text("why it was lost", optional=True),
+    "salesperson_name": _text("who works on it", optional=True),
+    "ladder": Listing("the program's ladder as far as it concerns this referral", _RUNG),
+}
+_REWARD = Record(
+    "the reward",
+    {
+        "external_id": _text("id in the CRM"),
+        "label": _text("what it is for", optional=True),
+        "amount": Value(Kind.MONEY, "its amount"),
+        "earned_at": _instant("when it was earned", optional=False),
+        "due_at": _instant("when it will be paid"),
+        "paid_at": _instant("when it was paid"),
+        "lead_company": _text("the company whose referral earned it", optional=True),
+    },
+)
+_TIER = Record(
+    "where the partner stands in the tiers; empty if the program has none",
+    {
+        "metric": _text("referrals, wins or revenue"),
+        "value": Value(Kind.METRIC, "what the partner has in this period; empty at the top", optional=True),
+        "reached": _text("label of the tier reached", optional=True),
+        "benefit": _text("what the tier reached brings", optional=True),
+        "next": _text("label of the next tier; empty at the top", optional=True),
+        "next_benefit": _text("what the next tier brings", optional=True),
+        "threshold": Value(Kind.METRIC, "what the next tier takes", optional=True),
+        "to_next": Value(Kind.METRIC, "what is missing to it", optional=True),
+        "days_left": Value(Kind.COUNT, "days left in the period; empty if it never ends", optional=True),
+        "period_label": _text("the period in words, such as 'in 2026'"),
+        "share": Value(Kind.RATIO, "progress to the next tier"),
+    },
+    optional=True,
+)
+_LINKS: dict[str, "Type"] = {
+    "portal": Value(_LINK, "the partner portal"),
+    "refer": Value(_LINK, "where a partner refers a lead"),
+    "preferences": Value(_LINK, "the partner's email settings", optional=True),
+    "unsubscribe": Value(_LINK, "ends this topic with one click; on marketing topics only", optional=True),
+}
+_LEADER = Record(
+    "one place of the leaderboard",
+    {
+        "place": Value(Kind.COUNT, "1 is best"),
+        "label": _text("who it is, without a name unless they agreed"),
+        "value": Value(Kind.COUNT, "wins in the last 30 days"),
+    },
+)
+_STAFF = Record(
+    "the salesperson whom the alert goes to",
+    {"first_name": _text("first name, or the whole name"), "name": _text("whole name"), "email": _text("address")},
+)
+_EVIDENCE = Record("one reason for the alert", {"label": _text("what was counted"), "value": _text("how much")})
+_RECENT = Record(
+    "a recent referral of the partner",
+    {
+        "lead_company": _text("the referred company"),
+        "status_label": _text("its status"),
+        "submitted_at": _instant("when it was referred"),
+        "amount": Value(Kind.MONEY, "size of the deal", optional=True),
+    },
+)
+ABSENT = {"referral": None, "reward": None, "tier": None, "staff": None}
+"""What templates see where the pipeline gave nothing: records that need not be there are empty, not undefined."""
+ALWAYS = frozenset({"program", "links", "locale", "zone"})
+"""What every render needs, whether the author names it or not: layout and filters use it."""
+
+
+def names_for(subject: Subject, audience: Audience, facts: Mapping[str, FactRef]) -> dict[str, Type]:
+    """The names that a template may use in a campaign for this subject, written to this audience."""
+    links = dict(_LINKS)
+    if subject is not Subject.PARTNER:
+        links["referral"] = Value(_LINK, "the referral in the portal", optional=subject is Subject.REWARD)
+    names: dict[str, Type] = {
+        "program": _PROGRAM,
+        "partner": _PARTNER,
+        "tier": _TIER,
+        "facts": Record("the facts of the front matter", {name: _fact(ref) for name, ref in facts.items()}),
+        "links": Record("addresses for buttons and links", links),
+        "locale": _text("locale of the recipient, such as en or de"),
+        "zone": _text("time zone of the recipient"),
+    }
+    if subject is not Subject.PARTNER:
+        names["referral"] = Record("the referral", _REFERRAL, optional=subject is Subject.REWARD)
+    if subject is Subject.REWARD:
+        names["reward"] = _REWARD
+    if audience is Audience.STAFF:
+        names["staff"] = _STAFF
+        names["evidence"] = Listing("why the alert was raised", _EVIDENCE)
+        names["recent_referrals"] = Listing("the partner's last referrals, newest first", _RECENT)
+    else:
+        names["leaders"] = Listing("the program's best partners of the last 30 days", _LEADER)
+    return names
+
+
+def _fact(ref: FactRef) -> Value:
+    fact = CATALOGUE[ref.fact]
+    kind = {
+        FactType.COUNT: Kind.COUNT,
+        FactType.MONEY: Kind.MONEY,
+        FactType.RATIO: Kind.RATIO,
+        FactType.DAYS_SINCE: Kind.COUNT,
+        FactType.NUMBER: Kind.NUMBER,
+        FactType.BOOLEAN: Kind.FLAG,
+    }.get(fact.type or FactType.TEXT, Kind.TEXT)
+    if fact.type is None:
+        kind = Kind.TEXT if fact.named else Kind.METRIC
+    # What is counted over a window is a number always, zero at the least.
+    counted = fact.windows and not fact.by and fact.type in (FactType.COUNT, FactType.MONEY)
+    return Value(kind, fact.meaning, optional=not counted)

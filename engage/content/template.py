@@ -1,0 +1,250 @@
+"""One email: its file becomes three compiled templates (subject, HTML, text), and each render fills them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import nodes
+from jinja2.meta import find_undeclared_variables
+from markupsafe import escape
+
+from engage.authoring.facts import subject_allows
+from engage.content.forms import HtmlForm, TextForm
+from engage.content.frontmatter import Email, Phrase
+from engage.content.layout import HTML, TEXT, Blocks, Layout
+from engage.content.lifting import Lifted, Tag, lift
+from engage.content.limits import EmailContext, RenderError
+from engage.content.lint import Linter
+from engage.content.markdown import Block, parse_markdown
+from engage.content.places import Place, column_of, parse
+from engage.content.rules import broken_rules
+from engage.content.sandbox import run
+from engage.content.schema import ABSENT, ALWAYS, Audience, names_for
+from engage.content.wording import wording
+from engage.domain.conditions import FactRef
+from engage.domain.errors import Problem
+from engage.domain.facts import CATALOGUE, Subject
+
+MAX_SOURCE = 64 * 1024
+_GAPS = re.compile(r"[ \t]+\n|\n{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One email for one recipient. The subject is a single line."""
+
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an email is put into: layouts and blocks of both forms."""
+
+    html: Layout
+    text: Layout
+    html_blocks: Blocks
+    text_blocks: Blocks
+
+    @property
+    def blocks(self) -> frozenset[str]:
+        return self.html_blocks.names & self.text_blocks.names
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled email.
+
+    `facts` are the facts of its front matter by name; `needs` the names of the context that a render reads; `sender`
+    is `program`; `source_hash` is the SHA-256, in hex, of everything that the email is made from.
+    """
+
+    name: str
+    locale: str
+    path: str
+    sender: str
+    facts: Mapping[str, FactRef]
+    needs: frozenset[str]
+    source_hash: str
+    _file: str
+    _fact_places: Mapping[str, tuple[int, int]]
+    _trees: tuple[nodes.Template, ...]
+    _subject: Any
+    _html: Any
+    _text: Any
+
+    def render(self, context: Mapping[str, object]) -> Rendered:
+        """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError."""
+        variables = {**ABSENT, **context}
+        try:
+            program: Any = variables["program"]
+            words = wording(
+                str(variables["locale"]),
+                str(variables["zone"]),
+                HTML.getattr(program, "currency"),
+                HTML.getattr(program, "minor_digits"),
+            )
+        except KeyError as error:
+            raise RenderError(f"the context has no {error}") from error
+
+        def part(compiled: Any) -> str:
+            fresh: EmailContext = compiled.new_context(variables, shared=False)
+            fresh.wording = words
+            return run(compiled.root_render_func, fresh)
+
+        text = _GAPS.sub(lambda gap: "\n" if gap[0][0] != "\n" else "\n\n", part(self._text))
+        return Rendered(" ".join(part(self._subject).split()), part(self._html), text.strip() + "\n")
+
+    def lint(self, subject: Subject, audience: str) -> tuple[Problem, ...]:
+        """What would go wrong in a campaign for this subject, written to `partner` or `staff`."""
+        names = names_for(subject, Audience(audience), self.facts)
+        linter = Linter(self._file)
+        for tree in self._trees:
+            linter.check(tree.body, names)
+        for name, ref in self.facts.items():
+            if not subject_allows(CATALOGUE[ref.fact], subject):
+                message = f"'{ref.fact}' is a fact of referrals, and the campaign is for partners"
+                linter.problems.append(Problem(self._file, *self._fact_places[name], message, "use it for: referral"))
+        return tuple(sorted(set(linter.problems)))
+
+
+def compile_template(
+    name: str, locale: str, path: str, file: str, email: Email, look: Look, source_hash: str
+) -> tuple[Template | None, tuple[Problem, ...]]:
+    """Compiles an email; every problem found on the way is returned, and then no template."""
+    maker = _Maker(file, email, look)
+    subject, html, text = maker.sources()
+    if maker.problems:
+        return None, tuple(sorted(set(maker.problems)))
+    compiled_subject, _ = Blocks(TEXT, "").compile(subject, file)
+    compiled_html, html_tree = look.html_blocks.compile(html, file)
+    compiled_text, text_tree = look.text_blocks.compile(text, file)
+    names: set[str] = set()
+    for tree in (*maker.trees, html_tree, text_tree):
+        names |= find_undeclared_variables(tree)
+    template = Template(
+        name=name,
+        locale=locale,
+        path=path,
+        sender=email.sender,
+        facts=email.facts,
+        needs=frozenset(names & _CONTEXT_NAMES | ALWAYS),
+        source_hash=source_hash,
+        _file=file,
+        _fact_places=email.fact_places,
+        _trees=tuple(maker.trees),
+        _subject=compiled_subject,
+        _html=compiled_html,
+        _text=compiled_text,
+    )
+    return template, ()
+
+
+_CONTEXT_NAMES = frozenset(
+    name for subject in Subject for audience in Audience for name in names_for(subject, audience, {})
+)
+
+
+class _Maker:
+    """Turns an email's phrases and Markdown into Jinja sources, and keeps the trees of what was written for lint."""
+
+    def __init__(self, file: str, email: Email, look: Look) -> None:
+        self.file = file
+        self.email = email
+        self.look = look
+        self.problems: list[Problem] = []
+        self.trees: list[nodes.Template] = []
+
+    def sources(self) -> tuple[str, str, str]:
+        """The Jinja sources of subject, HTML and text."""
+        subject, preview = self.phrase(self.email.subject), self.phrase(self.email.preview)
+        button = [self.phrase(phrase) for phrase in self.email.button or ()]
+        body = self.body()
+        if self.problems or subject is None or preview is None or body is None:
+            return "", "", ""
+        lifted, blocks = body
+        if button and not any(tag.inside == "button" for tag in lifted.tags):
+            blocks = [*blocks, Block("tag", tag=Tag("button", "", 1, 1))]
+        html_button, text_button = ("", "")
+        if button:
+            html_button, text_button = _button(button, markup=True), _button(button, markup=False)
+        call = {"button": "{{ blocks.button(button_label, button_url) }}"}
+        html = self.look.html.around(
+            {
+                "subject": _markup(subject),
+                "preview": _markup(preview),
+                "content": html_button + lifted.put_back(HtmlForm(lifted).blocks(blocks), call),
+            }
+        )
+        text = self.look.text.around(
+            {
+                "subject": _plain(subject),
+                "preview": _plain(preview),
+                "content": text_button + lifted.put_back(TextForm(lifted).blocks(blocks), call),
+            }
+        )
+        return _plain(subject), html, text
+
+    def phrase(self, phrase: Phrase | None) -> Lifted | None:
+        """A text of the front matter, parsed for lint and lifted."""
+        if phrase is None:
+            return None
+        tree = parse(TEXT, phrase.text, self.file)
+        if isinstance(tree, Problem):
+            self.problems.append(_moved(tree, phrase))
+            return None
+        for node in (tree, *tree.find_all(nodes.Node)):
+            place = _moved(Problem("", int(node.lineno or 1), column_of(node.lineno or 1), ""), phrase)
+            node.lineno = Place.at(place.line, place.column)
+        self.problems += broken_rules(tree, self.file, ())
+        self.trees.append(tree)
+        lifted, problems = lift(TEXT, phrase.text, self.file, phrase.line)
+        self.problems += problems
+        return lifted
+
+    def body(self) -> tuple[Lifted, list[Block]] | None:
+        """The Markdown, checked and parsed."""
+        body, first = self.email.body, self.email.body_line
+        tree = parse(HTML, "\n" * (first - 1) + body, self.file)
+        if isinstance(tree, Problem):
+            self.problems.append(tree)
+            return None
+        self.problems += broken_rules(tree, self.file, self.look.blocks)
+        self.trees.append(tree)
+        lifted, problems = lift(HTML, body, self.file, first)
+        blocks, crossings = parse_markdown(lifted, self.file)
+        self.problems += [*problems, *crossings]
+        for tag in lifted.tags if self.email.button is None else ():
+            if tag.inside == "button":
+                hint = "add button: {label: …, url: …} to the front matter"
+                self.problems.append(Problem(self.file, tag.line, tag.column, "there is no button", hint))
+        return lifted, blocks
+
+
+def _moved(problem: Problem, phrase: Phrase) -> Problem:
+    """A problem inside a phrase, at its place in the file; at the phrase's beginning where that cannot be counted."""
+    column = phrase.column + (problem.column - 1 if phrase.exact else 0)
+    return Problem(problem.file, phrase.line, column, problem.message, problem.hint)
+
+
+def _plain(lifted: Lifted) -> str:
+    return lifted.put_back(lifted.text)
+
+
+def _markup(lifted: Lifted) -> str:
+    return lifted.put_back(str(escape(lifted.text)))
+
+
+def _button(phrases: list[Lifted | None], *, markup: bool) -> str:
+    """Keeps label and address in names, for the block that draws them."""
+    label, url = phrases
+    assert label is not None
+    assert url is not None
+    address = url.address(url.text)
+    shown, target = (str(escape(part)) if markup else part for part in (label.text, address))
+    set_label = f"{{% set button_label %}}{label.put_back(shown)}{{% endset %}}"
+    return f"{set_label}{{% set button_url %}}{url.put_back(target)}{{% endset %}}"
+
+
