@@ -21,7 +21,7 @@ from engage.providers.sendgrid_wire import payload, read_answer, scopes
 
 # Shorter than any server's (uvicorn's is 5 s): a connection that the server is about to close is not used again,
 # for a message written into it would be unknown.
-_KEEP_ALIVE = 3.0
+KEEP_ALIVE = 3.0
 _LONGEST_CONNECT = 10.0
 _LOOP_GRACE = 5.0  # past the deadline, for a loop that is starved of CPU
 _LONGEST_EXPLANATION = 16_384
@@ -32,9 +32,7 @@ class SendGridProvider:
 
     def __init__(self, host: str, api_key: str, clock: Callable[[], datetime]) -> None:
         """`host` is a URL such as https://api.sendgrid.com. Raises InputError when it or the key cannot be right."""
-        url = URL(host)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise InputError(f"'{host}' is not the URL of a server", "write it as https://api.sendgrid.com")
+        url = _server(host)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise InputError("the SendGrid API key is empty or has characters that no key has", "copy it again")
         self._host = f"{url.host}:{url.port}"
@@ -106,9 +104,10 @@ class SendGridProvider:
     async def _check(self, limits: aiohttp.ClientTimeout) -> str:
         session = self._open_session()
         async with session.get(self._scopes_url, timeout=limits, allow_redirects=False) as answer:
-            if answer.status == 200 and "mail.send" in scopes(await _explanation(answer)):
+            granted = scopes(await _explanation(answer)) if answer.status == 200 else []
+            if "mail.send" in granted:
                 return f"SendGrid at {self._host} takes mail with this key"
-            if answer.status in (200, 401, 403):
+            if granted or answer.status in (401, 403):
                 raise ServiceUnreachable(
                     f"SendGrid at {self._host} does not take mail with this key ({answer.status})",
                     "give ENGAGE_SENDGRID_API_KEY a key with the permission Mail Send",
@@ -121,7 +120,7 @@ class SendGridProvider:
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MAX_MESSAGES, keepalive_timeout=_KEEP_ALIVE),
+                connector=aiohttp.TCPConnector(limit=MAX_MESSAGES, keepalive_timeout=KEEP_ALIVE),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
             )
@@ -130,6 +129,16 @@ class SendGridProvider:
     async def _close_session(self) -> None:
         if self._session is not None:
             await self._session.close()
+
+
+def _server(host: str) -> URL:
+    try:
+        url = URL(host)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InputError(f"'{host}' is not the URL of a server", "write it as https://api.sendgrid.com")
+    return url
 
 
 def _limits(deadline: timedelta) -> aiohttp.ClientTimeout:

@@ -29,7 +29,7 @@ from engage.domain.messages import Message, Outcome, SendResult
 from engage.providers.addresses import wire_address, without_personal_data
 from engage.providers.loop_thread import LoopThread
 from engage.providers.protocol import DEADLINE
-from engage.providers.smtp_mime import message_id, mime, needs_smtputf8
+from engage.providers.smtp_mime import message_id, mime
 
 _LOOP_GRACE = 5.0
 _FAREWELL = 1.0
@@ -153,14 +153,9 @@ class SmtpProvider:
     async def _send_one(
         self, client: SMTP, message: Message, content: bytes, results: list[SendResult], index: int
     ) -> None:
-        beyond_ascii = needs_smtputf8(message)
-        if beyond_ascii and not client.supports_extension("smtputf8"):
-            results[index] = SendResult(Outcome.DEAD, detail="the server takes no address with letters beyond ASCII")
-            return
-        encoding, options = ("utf-8", ["SMTPUTF8"]) if beyond_ascii else ("ascii", [])
         try:
-            await client.mail(wire_address(message.sender.email), options=options, encoding=encoding)
-            await client.rcpt(wire_address(message.to.email), encoding=encoding)
+            await client.mail(wire_address(message.sender.email))
+            await client.rcpt(wire_address(message.to.email))
             results[index] = _NO_ANSWER
             answer = await client.data(content)
             results[index] = SendResult(Outcome.ACCEPTED, provider_id=message_id(message), status=answer.code)
@@ -210,11 +205,12 @@ def _refused(refusal: SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError, 
 
 
 def _not_connected(error: Exception) -> SendResult:
-    code = error.code if isinstance(error, SMTPResponseException) else None
+    if not isinstance(error, SMTPResponseException):
+        return SendResult(Outcome.RETRY, detail=without_personal_data(f"no connection: {error}"))
     return SendResult(
         Outcome.RETRY,
-        status=code,
-        detail=without_personal_data(f"no connection: {code or ''} {error}"),
+        status=error.code,
+        detail=without_personal_data(f"no connection: {error.code} {error.message}"),
         auth_failed=isinstance(error, SMTPAuthenticationError) and error.code >= 500,
     )
 

@@ -24,9 +24,10 @@ def message_id(message: Message) -> str:
 def mime(message: Message, now: datetime) -> bytes:
     """The message with CRLF line ends, text before HTML, in 7 bits, lines of at most 998 bytes.
 
-    Raises ValueError when a header has a line end or an address no form that mail servers take.
+    Raises ValueError when a header has a line end, or an address no form that every mail server takes (letters beyond
+    ASCII before the @ are such: RFC 6531 is not spoken everywhere).
     """
-    mail = EmailMessage(policy=SMTP.clone(utf8=not _ascii(message)))
+    mail = EmailMessage(policy=SMTP)
     mail["From"] = _address(message.sender)
     mail["To"] = _address(message.to)
     mail["Subject"] = message.subject
@@ -47,22 +48,11 @@ def mime(message: Message, now: datetime) -> bytes:
     return b"".join(_line(name, value) for name, value in as_they_are.items()) + mail.as_bytes()
 
 
-def needs_smtputf8(message: Message) -> bool:
-    """Whether an address has letters beyond ASCII before its @, which servers take only with SMTPUTF8 (RFC 6531)."""
-    return not _ascii(message)
-
-
-def _ascii(message: Message) -> bool:
-    return all(
-        email.rpartition("@")[0].isascii() for email in (message.sender.email, message.to.email, message.reply_to)
-    )
-
-
 def _address(mailbox: Mailbox) -> Address:
     try:
         return Address(mailbox.name, addr_spec=wire_address(mailbox.email))
     except (ValueError, IndexError, HeaderParseError) as error:
-        raise ValueError("an address cannot be written as mail servers want it") from error
+        raise ValueError("an address cannot be written as mail servers demand: plain ASCII before its @") from error
 
 
 def _line(name: str, value: str) -> bytes:
