@@ -9,6 +9,7 @@ from functools import cached_property
 import structlog
 
 from engage.clock import utc_now
+from engage.domain.campaigns import Campaign, ScheduleTrigger
 from engage.domain.records import Record
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import Outlet, deliver
@@ -18,12 +19,15 @@ from engage.pipeline.match import match_events
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
-from engage.providers import Provider, build_provider
+from engage.providers.protocol import Provider
+from engage.providers.selection import build_provider
 from engage.queueing import Lane, Queue
 from engage.settings import Settings, secret_keys
 from engage.signing import Signer
+from engage.slots import current_slot
 from engage.store.database import Database
 from engage.store.intake import Intake, take
+from engage.store.runs import Run, begin_run, get_run
 from engage.store.schema import require_schema
 from engage.store.upkeep import beat
 
@@ -108,6 +112,19 @@ class Services:
     def run(self, run_ids: Sequence[int]) -> None:
         for run_id in run_ids:
             carry_out(self.database, self.library(), run_id, self.clock(), self.hint)
+
+    def run_now(self, campaign: Campaign) -> tuple[Run, bool]:
+        """Carries out the schedule's current slot here and now; says whether its run is new. Twice is once."""
+        assert isinstance(campaign.trigger, ScheduleTrigger), "only schedules have slots"
+        library, now = self.library(), self.clock()
+        scope = library.scope_of(campaign)
+        slot = current_slot(campaign.trigger.cron, scope.program.zone, now)
+        with self.database.write() as db:
+            version = library.version_of(campaign)
+            opened, new = begin_run(db, scope.program_id, campaign.name, version, slot.key, now)
+        self.run([opened.id])
+        with self.database.read() as db:
+            return get_run(db, opened.id) or opened, new
 
     def deliver(self, ids: Sequence[int], lane: Lane) -> None:
         outlet = Outlet(self.provider, self.settings.send_to.allows, self._sending, BATCHES[lane], self.clock)

@@ -1,10 +1,13 @@
 """Whom a coaching alert goes to, and the evidence that makes it worth a call."""
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 
+from babel.numbers import format_currency, format_decimal, format_percent
 from sqlalchemy.engine import Connection
 
 from engage.domain.conditions import FactRef
+from engage.domain.facts import CATALOGUE, FactType
 from engage.domain.programs import Program
 from engage.domain.windows import WindowKind
 from engage.store.people import PartnerStanding, StaffMember, staff_members
@@ -47,3 +50,17 @@ def evidence_label(ref: FactRef) -> str:
             WindowKind.FIRST: f", first {stretch}",
         }[ref.window.kind]
     return text
+
+
+def evidence_value(program: Program, ref: FactRef, value: object) -> str:
+    """A fact's value as a salesperson reads it, in the program's locale and currency."""
+    if value is None:
+        return "unknown"
+    type_ = CATALOGUE[ref.fact].type
+    if type_ is FactType.MONEY and isinstance(value, int):
+        return format_currency(Decimal(value).scaleb(-program.minor_digits), program.currency, locale=program.locale)
+    if type_ is FactType.RATIO and isinstance(value, float):
+        return format_percent(value, locale=program.locale)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_decimal(value, locale=program.locale)
+    return str(value)

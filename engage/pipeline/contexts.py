@@ -47,6 +47,7 @@ def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str
             "name": " ".join(filter(None, (row.first_name, row.last_name))) or row.company_name or row.external_id,
             "greeting_name": row.first_name or row.company_name or "there",
             "email": row.email or "",
+            "address_id": row.address_id,
             "phone": row.phone or "",
             "company": row.company_name or "",
             "region": row.region or "",
@@ -102,13 +103,19 @@ def ladder(program: Program, current: str) -> list[dict[str, str]]:
     ]
 
 
-def reward_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    """`reward`: what was earned, when it is due."""
+def reward_contexts(
+    db: Connection, ids: Collection[int], referrals: Mapping[int, Mapping[str, Any]]
+) -> dict[int, dict[str, Any]]:
+    """`reward`: what was earned, by which of `referrals`, when it is due."""
     if not ids:
         return {}
-    fields = ("external_id", "amount", "earned_at", "due_at", "paid_at", "referral_id")
+    fields = ("external_id", "amount", "earned_at", "due_at", "paid_at")
     return {
-        id_: {**{name: row._mapping[name] for name in fields}, "label": row._mapping["label"] or ""}
+        id_: {
+            **{name: row._mapping[name] for name in fields},
+            "label": row._mapping["label"] or "",
+            "lead_company": referrals.get(row._mapping["referral_id"], {}).get("lead_company", ""),
+        }
         for id_, row in rewards_for_mail(db, ids).items()
     }
 

@@ -6,7 +6,7 @@ what may have been sent is never sent again.
 
 import random
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,13 +20,16 @@ from engage.domain.messages import Message, Outcome, SendResult
 from engage.pipeline.compose import Composer
 from engage.pipeline.library import Library
 from engage.pipeline.recheck import Second, recheck
-from engage.providers import Provider
+from engage.providers.protocol import Provider
 from engage.store.database import Database
 from engage.store.deliveries import Claimed, begin_sending, claim, keep_messages, move, settle
 from engage.store.enrollments import insert_decisions
 
 LEASE = timedelta(minutes=2)
 """How long a worker may hold a delivery: longer than a batch's deadline at the provider."""
+
+CLAIMED_AT_ONCE = 240
+"""How many deliveries one claim takes: few enough that all of them are sent well within the lease."""
 
 _AFTER_SKIP = {
     Reason.EXPIRED: DeliveryState.EXPIRED,
@@ -53,8 +56,15 @@ class Outlet:
     clock: Callable[[], datetime]
 
 
-def deliver(database: Database, library: Library, composer: Composer, outlet: Outlet, ids: Collection[int]) -> None:
+def deliver(database: Database, library: Library, composer: Composer, outlet: Outlet, ids: Sequence[int]) -> None:
     """Delivers those of `ids` that are due and free; every other one is somebody else's."""
+    for start in range(0, len(ids), CLAIMED_AT_ONCE):
+        _deliver_claimed(database, library, composer, outlet, ids[start : start + CLAIMED_AT_ONCE])
+
+
+def _deliver_claimed(
+    database: Database, library: Library, composer: Composer, outlet: Outlet, ids: Sequence[int]
+) -> None:
     now, lease = outlet.clock(), uuid.uuid4().hex
     with database.write() as db:
         claimed = claim(db, ids, lease, now, LEASE)
@@ -152,5 +162,5 @@ def due_again(result: SendResult, attempts: int, now: datetime) -> datetime:
         return now
     if result.retry_at is not None and result.retry_at > now:
         return result.retry_at
-    longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(attempts, 16))
-    return now + random.uniform(0, 1) * longest
+    longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempts, 16))
+    return now + longest * random.random()

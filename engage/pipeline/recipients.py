@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
@@ -40,9 +41,13 @@ class Recipients:
         run_occasions: Collection[int] = (),
         *,
         dry: bool = False,
+        as_of: datetime | None = None,
     ) -> "Recipients":
-        """A fixed number of statements. `dry` writes nothing (an address never seen before has no row then)."""
-        partners = partner_standings(db, partner_ids)
+        """A fixed number of statements. `dry` writes nothing (an address never seen before has no row then).
+
+        With `as_of` consent and status are those of a past instant, otherwise those that stand.
+        """
+        partners = partner_standings(db, partner_ids, as_of)
         alerts = any(isinstance(step, AlertStep) for campaign in campaigns for step in campaign.steps)
         staff = owners(db, scope.program, scope.program_id, partners) if alerts else {}
         emails = {person.email.lower() for person in staff.values() if person and person.email}

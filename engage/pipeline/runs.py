@@ -92,16 +92,17 @@ def _enroll_chunk(
     keys = entry_keys(db, scope, campaign, [member.partner_id for member in members], run.slot, episodes, run.as_of)
     if not keys:
         return {}
+    key = f"slot:{run.slot}"
     row = {
         "program_id": scope.program_id,
         "campaign": campaign.name,
         "version_id": library.version_of(campaign),
-        "key": f"slot:{run.slot}",
+        "key": key,
         "event_id": None,
         "run_id": run.id,
         "occurred_at": run.as_of,
     }
-    occasion = ensure_occasions(db, [row])[campaign.name, row["key"]]
+    occasion = ensure_occasions(db, [row])[campaign.name, key]
     entries = [
         Entry(
             occasion_id=occasion.id,

@@ -20,3 +20,10 @@ class Queue(Protocol):
 
     def enqueue(self, task: str, ids: Sequence[int], lane: Lane) -> None:
         """Asks for `task` to be done with `ids`, soon. Never raises: a broker that is down only costs time."""
+
+
+class NoQueue:
+    """A queue that wakes nobody: for commands that run without Redis. The sweeper finds what they leave."""
+
+    def enqueue(self, task: str, ids: Sequence[int], lane: Lane) -> None:
+        """Does nothing."""

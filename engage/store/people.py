@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.tables import addresses, partners, staff, subscriptions, suppressions
+from engage.store.tables import addresses, partner_versions, partners, staff, subscriptions, suppressions
 from engage.store.upserts import insert_or_ignore
 
 
@@ -44,14 +45,25 @@ def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Co
             db.execute(query.with_for_update(key_share=True)).all()
 
 
-def partner_standings(db: Connection, partner_ids: Collection[int]) -> dict[int, PartnerStanding]:
-    """What stands for and against mailing each of these partners, in three statements."""
-    p = partners.c
+def partner_standings(
+    db: Connection, partner_ids: Collection[int], as_of: datetime | None = None
+) -> dict[int, PartnerStanding]:
+    """What stands for and against mailing each of these partners, in three statements.
+
+    With `as_of` status, owner, suppressions and refusals are those of that instant, otherwise those that stand now.
+    """
+    p, v = partners.c, partner_versions.c
     query = sa.select(p.id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(p.id.in_(partner_ids))
+    if as_of is not None:
+        query = (
+            sa.select(p.id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
+            .join(partner_versions, v.partner_id == p.id)
+            .where(p.id.in_(partner_ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of))
+        )
     rows = db.execute(query).all()
     held = {row.address_id for row in rows if row.address_id is not None}
-    blocked = suppressed_addresses(db, held)
-    by_person, by_address = _refusals(db, partner_ids, held)
+    blocked = suppressed_addresses(db, held, as_of)
+    by_person, by_address = _refusals(db, partner_ids, held, as_of)
     return {
         row.id: PartnerStanding(
             partner_id=row.id,
@@ -67,21 +79,24 @@ def partner_standings(db: Connection, partner_ids: Collection[int]) -> dict[int,
     }
 
 
-def suppressed_addresses(db: Connection, ids: Collection[int]) -> set[int]:
+def suppressed_addresses(db: Connection, ids: Collection[int], as_of: datetime | None = None) -> set[int]:
     """Those of these addresses that no program may mail."""
     if not ids:
         return set()
     c = suppressions.c
-    return set(db.execute(sa.select(c.address_id).where(c.address_id.in_(ids))).scalars())
+    query = sa.select(c.address_id).where(c.address_id.in_(ids))
+    return set(db.execute(query if as_of is None else query.where(c.created_at <= as_of)).scalars())
 
 
 def _refusals(
-    db: Connection, partner_ids: Collection[int], held: Collection[int]
+    db: Connection, partner_ids: Collection[int], held: Collection[int], as_of: datetime | None
 ) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
     c = subscriptions.c
     query = sa.select(c.partner_id, c.address_id, c.topic).where(
         sa.not_(c.subscribed), sa.or_(c.partner_id.in_(partner_ids), c.address_id.in_(held))
     )
+    if as_of is not None:
+        query = query.where(c.changed_at <= as_of)
     by_person: dict[int, set[str]] = {}
     by_address: dict[int, set[str]] = {}
     for partner_id, address_id, topic in db.execute(query):
@@ -121,3 +136,11 @@ def address_ids(db: Connection, emails: Collection[str]) -> dict[str, int]:
         return {}
     rows = db.execute(sa.select(addresses.c.email, addresses.c.id).where(addresses.c.email.in_(emails)))
     return {email: id_ for email, id_ in rows}
+
+
+def partner_id_of(db: Connection, program_id: int, external_id: str) -> int | None:
+    c = partners.c
+    found: int | None = db.execute(
+        sa.select(c.id).where(c.program_id == program_id, c.external_id == external_id)
+    ).scalar()
+    return found

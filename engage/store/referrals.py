@@ -5,6 +5,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
+from engage.domain.facts import Subject
 from engage.domain.programs import CLOSED_KINDS, Program
 from engage.store.tables import events, referral_versions, referrals, rewards, staff
 
@@ -65,3 +66,10 @@ def recent_referrals(
     for row in db.execute(query):
         found.setdefault(row.partner_id, []).append(row)
     return found
+
+
+def subjects_of(db: Connection, subject: Subject, partner_id: int) -> list[tuple[str, int]]:
+    """(external id, id) of the partner's referrals or rewards, in order of arrival."""
+    table = referrals if subject is Subject.REFERRAL else rewards
+    query = sa.select(table.c.external_id, table.c.id).where(table.c.partner_id == partner_id).order_by(table.c.id)
+    return [(external_id, id_) for external_id, id_ in db.execute(query)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import dramatiq
+from dramatiq.middleware import CurrentMessage
 
 from engage.bootstrap import Services
 from engage.queueing import Lane
@@ -23,5 +24,5 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
 
     @dramatiq.actor(broker=broker, queue_name=Lane.BULK)
     def deliver(ids: list[int]) -> None:
-        lane = dramatiq.middleware.CurrentMessage.get_current_message().queue_name
-        services().deliver(ids, Lane(lane))
+        message = CurrentMessage.get_current_message()
+        services().deliver(ids, Lane(message.queue_name) if message else Lane.BULK)

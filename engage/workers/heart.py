@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 
 import structlog
 
@@ -12,18 +13,16 @@ from engage.domain.errors import EngageError
 log = structlog.get_logger(__name__)
 
 
-def start_heart(services: Services, role: str, stop: threading.Event) -> threading.Thread:
-    """Beats in a thread of its own until `stop` is set."""
+def start_heart(services: Services, role: str) -> None:
+    """Beats in a thread of its own for as long as the process lives."""
     process = f"{role}@{socket.gethostname()}:{os.getpid()}"
 
     def run() -> None:
-        while not stop.is_set():
+        while True:
             try:
                 services.beat(process, role)
             except EngageError as error:
                 log.warning("heartbeat_failed", error=str(error))
-            stop.wait(HEARTBEAT.total_seconds())
+            time.sleep(HEARTBEAT.total_seconds())
 
-    thread = threading.Thread(target=run, name="heart", daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=run, name="heart", daemon=True).start()

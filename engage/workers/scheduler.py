@@ -1,6 +1,5 @@
 """The scheduler: opens the run of each slot in time, sweeps, and beats. Two may run at once."""
 
-import threading
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,6 +9,7 @@ from engage.domain.campaigns import ScheduleTrigger
 from engage.domain.errors import EngageError
 from engage.pipeline.library import Library
 from engage.slots import next_slot
+from engage.workers.stopping import StopSignal
 
 log = structlog.get_logger(__name__)
 
@@ -28,14 +28,13 @@ class Scheduler:
         self._next_run: datetime | None = None
         self._next_sweep: datetime | None = None
 
-    def run(self, stop: threading.Event) -> None:
-        """Ticks until `stop` is set. A service that is away is waited for, not died of."""
-        while not stop.is_set():
+    def run(self, stop: StopSignal) -> None:
+        """Ticks until told to stop. A service that is away is waited for, not died of."""
+        while not stop.wait(TICK):
             try:
                 self.tick()
             except EngageError as error:
                 log.error("tick_failed", error=str(error))
-            stop.wait(TICK)
 
     def tick(self) -> None:
         now = self.services.clock()

@@ -1,0 +1,45 @@
+"""`lint`: every error of campaigns and templates at once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engage.cli.context import JsonOption, console, print_json
+from engage.domain.errors import InputError
+from engage.pipeline.judging import judge, lint_file
+from engage.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(lint)
+
+
+def lint(
+    path: Annotated[Path | None, typer.Argument(help="A file, or a folder of campaigns; default: everything.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check campaigns and templates: every error at once, as file:line:column: message; hint."""
+    settings = Settings.load()
+    if path is not None and not path.exists():
+        raise InputError(f"{path} does not exist", "name a file or a folder")
+    campaigns, templates = settings.campaigns_dir, settings.templates_dir
+    if path is not None and path.is_dir() and (path / "program.yaml").exists():
+        campaigns = path
+    problems = judge(campaigns, templates).problems
+    if path is not None and path.is_file():
+        problems = lint_file(path, campaigns, templates)
+    if as_json:
+        print_json(
+            [
+                {"file": p.file, "line": p.line, "column": p.column, "message": p.message, "hint": p.hint}
+                for p in problems
+            ]
+        )
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+    if problems:
+        raise typer.Exit(1)
+    if not as_json:
+        console.print("No problems found.")

@@ -1,0 +1,63 @@
+"""What commands share: settings, services and ways of printing."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from engage.bootstrap import Services
+from engage.domain.errors import ServiceUnreachable, UsageError
+from engage.logs import configure
+from engage.queueing import NoQueue, Queue
+from engage.settings import Settings
+from engage.workers.broker import RedisQueue, make_broker
+
+console = Console()
+errors = Console(stderr=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def queue_of(settings: Settings) -> Queue:
+    """The queue on Redis, or none: then the sweeper of a running scheduler finds the work."""
+    return RedisQueue(make_broker(settings.redis_url)) if settings.redis_url else NoQueue()
+
+
+def require_redis(settings: Settings) -> str:
+    if settings.redis_url is None:
+        raise ServiceUnreachable("ENGAGE_REDIS_URL is not set", "set it, or run everything at once with: engage up")
+    return settings.redis_url
+
+
+@contextmanager
+def services(
+    settings: Settings | None = None, queue: Queue | None = None, log_level: str = "WARNING"
+) -> Iterator[Services]:
+    """Services with a database that answers and has the schema, closed at the end."""
+    settings = settings or Settings.load()
+    configure(settings.log_format.value, log_level)
+    built = Services(settings, queue or queue_of(settings))
+    try:
+        built.start()
+        yield built
+    finally:
+        built.close()
+
+
+def instant(text: str | None, fallback: datetime) -> datetime:
+    """Reads an ISO date or instant; one without an offset is UTC."""
+    if text is None:
+        return fallback
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is not a date or an instant", "write 2026-11-21 or 2026-11-21T09:00:00Z") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))

@@ -1,0 +1,121 @@
+"""`up` and `demo`: everything on one machine, with a Valkey server of its own."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import typer
+
+from engage.cli.context import console, queue_of, services
+from engage.cli.processes import command, data_folder, require_free_port, sends_to_mailbox
+from engage.clock import utc_now
+from engage.domain.errors import InputError
+from engage.logs import configure
+from engage.settings import Settings
+from engage.sources.sample import live_changes, sample_programme
+from engage.store.database import Database
+from engage.store.schema import require_schema
+from engage.workers.embedded import EmbeddedValkey
+from engage.workers.processes import supervise
+from engage.workers.stopping import StopSignal
+
+DEMO_FOLDER = "demo"
+SECONDS_BETWEEN_CHANGES = 3.0
+FIRST_CHANGES = 25
+"""So many changes come at once when the demo starts: enough that each kind of status update is in the mailbox soon."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(demo)
+    app.command("demo-feed", hidden=True)(feed)
+
+
+def up() -> None:
+    """Run everything a small team needs on this machine: web, worker, scheduler and, unless one is set, Valkey."""
+    settings = Settings.load()
+    configure(settings.log_format.value)
+    require_free_port(settings.host, settings.port)
+    data_folder(settings)
+    require_schema(Database(settings.database_url))
+    raise typer.Exit(_run_all(settings, [], data_folder(settings) / "valkey"))
+
+
+def demo() -> None:
+    """Show engage at work: a sample programme in a folder of its own, mails in the local mailbox. Always starts afresh."""
+    given = Settings.load()
+    require_free_port("127.0.0.1", given.port)
+    folder = (given.data_dir / DEMO_FOLDER).resolve()
+    _clear(folder)
+    os.environ |= {
+        # the demo must never touch real data or mail real people, whatever is set
+        "ENGAGE_DATA_DIR": str(folder),
+        "ENGAGE_DATABASE_URL": f"sqlite:///{folder / 'engage.db'}",
+        "ENGAGE_PROVIDER": "mailbox",
+        "ENGAGE_SEND_TO": "everybody",
+        "ENGAGE_HOST": "127.0.0.1",
+        "ENGAGE_REDIS_URL": "",
+        "ENGAGE_PUBLIC_URL": "",
+        "ENGAGE_MAILBOX_URL": "",
+    }
+    settings = Settings.load()
+    configure(settings.log_format.value, "WARNING")
+    console.print("Loading a sample programme: partners, referrals, logins and rewards of a year up to today ...")
+    _load_sample(settings, folder / "sample")
+    raise typer.Exit(_run_all(settings, [command("demo-feed")], folder / "valkey"))
+
+
+def feed() -> None:
+    """Keep status changes coming in and run the schedules once, as a CRM and the calendar would."""
+    settings = Settings.load()
+    stop = StopSignal()
+    chance = random.Random(1)
+    with services(settings, queue_of(settings)) as built:
+        library = built.library()
+        program = next(iter(library.programs.values()))
+        for campaign in library.on_schedules():
+            built.run_now(campaign)
+        waiting, count = 0.0, FIRST_CHANGES
+        while not stop.wait(waiting):
+            with built.database.read() as db:
+                rows = live_changes(chance, db, program, library.program_ids[program.key], built.clock(), count)
+            built.take(program.key, rows, source="demo", news=True)
+            waiting, count = SECONDS_BETWEEN_CHANGES, 1
+
+
+def _load_sample(settings: Settings, folder: Path) -> None:
+    sample_programme(utc_now(), folder)
+    from engage.cli.importing import import_into
+
+    with services(settings) as built:
+        import_into(built, folder, folder / "mapping.yaml", rejects=folder, live=False)
+
+
+def _run_all(settings: Settings, more: list[list[str]], valkey_folder: Path) -> int:
+    """Runs web, worker and scheduler, and Valkey where none is set, until told to stop; returns the exit code."""
+    url = f"http://{settings.host}:{settings.port}"
+    with_mailbox = ["--with-mailbox"] if sends_to_mailbox(settings) else []
+    commands = [command("web", *with_mailbox), command("worker"), command("scheduler"), *more]
+    if settings.redis_url is not None:
+        return _supervised(commands, url, with_mailbox != [])
+    with EmbeddedValkey(valkey_folder) as valkey:
+        os.environ["ENGAGE_REDIS_URL"] = valkey.url
+        return _supervised(commands, url, with_mailbox != [])
+
+
+def _supervised(commands: list[list[str]], url: str, with_mailbox: bool) -> int:
+    console.print(f"engage is running. Open {url}/mailbox" if with_mailbox else f"engage is running at {url}")
+    console.print("Ctrl-C ends it.")
+    return supervise(commands)
+
+
+def _clear(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be made anew: {error.strerror}", "set ENGAGE_DATA_DIR to a folder of yours"
+        ) from None

@@ -1,0 +1,123 @@
+"""`doctor`: is everything there that engage needs, and what to do where it is not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import redis
+import typer
+
+from engage.bootstrap import Services
+from engage.cli.context import JsonOption, console, print_json, queue_of
+from engage.domain.errors import AuthoringError, EngageError
+from engage.facts import feed_state
+from engage.logs import configure
+from engage.providers.sender_domain import sender_records
+from engage.settings import Settings
+from engage.store.schema import require_schema
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`code` is the exit code that a failure leads to."""
+
+    what: str
+    state: str
+    said: str
+    advice: str = ""
+    code: int = 0
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Check database, Redis, provider, feeds, campaigns, templates and the sender's domain; say what to do."""
+    settings = Settings.load()
+    configure(settings.log_format.value, "CRITICAL")
+    findings = list(_examine(Services(settings, queue_of(settings))))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            color = {OK: "green", WARN: "yellow", FAIL: "red"}[finding.state]
+            console.print(f"[{color}]{finding.state:>4}[/]  {finding.what}: {finding.said}")
+            if finding.advice:
+                console.print(f"      -> {finding.advice}")
+    raise typer.Exit(max((finding.code for finding in findings), default=0))
+
+
+def _examine(built: Services) -> Iterator[Finding]:
+    database = _tried("database", lambda: require_schema(built.database), "answers and has the schema")
+    yield database
+    yield _redis(built.settings)
+    yield _tried("provider", built.provider.check, f"{built.settings.provider} takes mail")
+    yield Finding("recipients", OK, f"ENGAGE_SEND_TO is {built.settings.send_to}")
+    if database.state == OK:
+        yield from _authored(built)
+    built.close()
+
+
+def _tried(what: str, check: Callable[[], object], said: str) -> Finding:
+    try:
+        answer = check()
+    except EngageError as error:
+        return Finding(what, FAIL, error.message, error.hint, error.exit_code)
+    return Finding(what, OK, answer if isinstance(answer, str) else said)
+
+
+def _redis(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        return Finding(
+            "Redis", WARN, "ENGAGE_REDIS_URL is not set", "engage up starts a server of its own; else set it"
+        )
+    try:
+        client = redis.Redis.from_url(settings.redis_url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "")
+    except redis.RedisError as error:
+        return Finding("Redis", FAIL, f"does not answer: {error}", "see that it runs and ENGAGE_REDIS_URL is right", 3)
+    if policy != "noeviction":
+        return Finding("Redis", WARN, f"may evict messages ({policy})", "set maxmemory-policy to noeviction")
+    return Finding("Redis", OK, "answers")
+
+
+def _authored(built: Services) -> Iterator[Finding]:
+    try:
+        library = built.library()
+    except AuthoringError as error:
+        yield Finding("campaigns", FAIL, f"{len(error.problems)} problems", "engage lint lists them", 1)
+        return
+    except EngageError as error:
+        yield Finding("campaigns", FAIL, error.message, error.hint, error.exit_code)
+        return
+    if library.problems:
+        said = f"{len(library.problems)} problems; what passed last still runs"
+        yield Finding("campaigns and templates", FAIL, said, "engage lint lists them", 1)
+    else:
+        said = f"{len(library.campaigns)} campaigns and {len(library.templates.names)} emails pass lint"
+        yield Finding("campaigns and templates", OK, said)
+    for key, program_id in library.program_ids.items():
+        scope = library.scope(program_id)
+        assert scope is not None
+        for feed in scope.program.feeds:
+            with built.database.read() as db:
+                state = feed_state(db, scope, feed, built.clock())
+            name = f"feed {feed} of {key}"
+            if not state.connected:
+                advice = "import it, or campaigns that rest on it stay held"
+                yield Finding(name, WARN, "was never connected", advice)
+            elif not state.fresh:
+                advice = "see why its source is silent; campaigns that rest on it are held"
+                yield Finding(name, WARN, f"is stale: last heard {state.last_heard:%Y-%m-%d %H:%M} UTC", advice)
+            else:
+                yield Finding(name, OK, f"last heard {state.last_heard:%Y-%m-%d %H:%M} UTC")
+        for record in sender_records(scope.program.brand.from_email):
+            name = f"{record.name} of {scope.program.brand.from_email.rpartition('@')[2]}"
+            if record.found:
+                yield Finding(name, OK, "is published")
+            else:
+                said = "is not published" if record.found is False else "is not known"
+                yield Finding(name, WARN, said, record.advice)

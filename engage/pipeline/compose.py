@@ -1,0 +1,228 @@
+"""Composes: loads what the templates speak of, for a whole batch at once, and renders each in the sandbox."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from engage.content import RenderError, Template
+from engage.domain.campaigns import Campaign
+from engage.domain.conditions import tests_of
+from engage.domain.messages import Mailbox, Message
+from engage.domain.programs import Program
+from engage.facts import Scope, values
+from engage.pipeline import contexts
+from engage.pipeline.coach import evidence_label, evidence_value
+from engage.pipeline.consent import UnsubscribeLink
+from engage.pipeline.library import Library
+from engage.pipeline.recheck import subject_of
+from engage.signing import Signer
+from engage.store.deliveries import Claimed
+from engage.store.people import StaffMember, staff_members
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A delivery with its message, or with what is wrong with its template."""
+
+    claimed: Claimed
+    message: Message | None
+    problem: str = ""
+
+
+class Composer:
+    """Composes messages. `public_url` is where links to engage itself lead."""
+
+    def __init__(self, signer: Signer, public_url: str) -> None:
+        self.signer = signer
+        self.public_url = public_url
+
+    def compose(self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime) -> list[Composed]:
+        """One result for each delivery. A fixed number of statements for each template and programme."""
+        groups: dict[tuple[int, str, str], list[Claimed]] = {}
+        for one in claimed:
+            groups.setdefault((one.program_id, one.campaign, one.template), []).append(one)
+        composed: list[Composed] = []
+        for (program_id, name, template), group in groups.items():
+            scope, campaign = library.scope(program_id), library.get(program_id, name)
+            if scope is None or campaign is None:
+                composed += [Composed(one, None, f"campaign '{name}' is no longer there") for one in group]
+            elif template not in library.templates:
+                composed += [Composed(one, None, f"template '{template}' is no longer there") for one in group]
+            else:
+                composed += self._compose_group(db, library, scope, campaign, group, now)
+        return composed
+
+    def _compose_group(
+        self,
+        db: Connection,
+        library: Library,
+        scope: Scope,
+        campaign: Campaign,
+        group: Sequence[Claimed],
+        now: datetime,
+    ) -> Iterable[Composed]:
+        name = group[0].template
+        needs = library.templates.get(name, scope.program.locale).needs
+        material = _Material.load(db, scope, campaign, needs, library.templates.facts(name), group, now)
+        for one in group:
+            partner = material.partners[one.partner_id]
+            alert = one.recipient.startswith("staff:")
+            locale = scope.program.locale if alert else partner["locale"] or scope.program.locale
+            context = material.context(one) | {
+                "program": material.program,
+                "locale": locale,
+                "zone": scope.program.zone if alert else partner["zone"] or scope.program.zone,
+                "links": self._links(scope.program, material, one),
+            }
+            yield _render(library.templates.get(name, locale), context, one, scope.program, material)
+
+    def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
+        referral = material.referrals.get(one.referral_id or 0)
+        links: dict[str, str | None] = {
+            "portal": program.brand.portal_url,
+            "refer": program.brand.refer_url,
+            "referral": f"{program.brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}"
+            if referral
+            else None,
+            "unsubscribe": None,
+            "preferences": None,
+        }
+        topic = program.topics.get(one.topic)
+        partner = material.partners[one.partner_id]
+        if one.recipient.startswith("partner:") and topic and not topic.transactional and partner["address_id"]:
+            link = UnsubscribeLink(one.program_id, one.partner_id, partner["address_id"], one.topic)
+            links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
+        return links
+
+
+@dataclass(slots=True)
+class _Material:
+    """What the templates of one group may speak of, by id."""
+
+    program: Mapping[str, Any]
+    partners: dict[int, dict[str, Any]]
+    referrals: dict[int, dict[str, Any]]
+    rewards: dict[int, dict[str, Any]]
+    tiers: Mapping[int, dict[str, Any] | None]
+    facts: dict[int, dict[str, Any]]
+    leaders: list[dict[str, Any]]
+    staff: dict[int, StaffMember]
+    default_owner: StaffMember
+    evidence: dict[int, list[dict[str, str]]]
+    recent: dict[int, list[dict[str, Any]]]
+
+    @classmethod
+    def load(
+        cls,
+        db: Connection,
+        scope: Scope,
+        campaign: Campaign,
+        needs: frozenset[str],
+        facts: Mapping[str, Any],
+        group: Sequence[Claimed],
+        now: datetime,
+    ) -> "_Material":
+        program = scope.program
+        ids = sorted({one.partner_id for one in group})
+        referral_ids = {one.referral_id for one in group if one.referral_id is not None}
+        reward_ids = {one.reward_id for one in group if one.reward_id is not None}
+        subjects = {one.id: subject_of(campaign.subject, one) for one in group}
+        found = (
+            values(db, scope, campaign.subject, list(facts.values()), now, {s for s in subjects.values() if s})
+            if facts
+            else {}
+        )
+        referrals = contexts.referral_contexts(db, program, referral_ids)
+        return cls(
+            program=contexts.program_context(program),
+            partners=contexts.partner_contexts(db, ids),
+            referrals=referrals,
+            rewards=contexts.reward_contexts(db, reward_ids, referrals) if "reward" in needs else {},
+            tiers=contexts.tier_contexts(db, scope, ids, now) if "tier" in needs else {},
+            facts={
+                id_: {name: found[subject][ref] for name, ref in facts.items()}
+                for id_, subject in subjects.items()
+                if subject in found
+            },
+            leaders=contexts.leaders(db, scope, now) if "leaders" in needs else [],
+            staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
+            default_owner=StaffMember(None, "default", program.brand.name, program.default_owner),
+            evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
+            recent=contexts.recent_contexts(db, program, ids) if "recent_referrals" in needs else {},
+        )
+
+    def person(self, one: Claimed) -> StaffMember:
+        return self.staff.get(one.staff_id, self.default_owner) if one.staff_id is not None else self.default_owner
+
+    def context(self, one: Claimed) -> dict[str, Any]:
+        context: dict[str, Any] = {
+            "partner": self.partners[one.partner_id],
+            "referral": self.referrals.get(one.referral_id) if one.referral_id is not None else None,
+            "reward": self.rewards.get(one.reward_id) if one.reward_id is not None else None,
+            "tier": self.tiers.get(one.partner_id),
+            "facts": self.facts.get(one.id, {}),
+            "leaders": self.leaders,
+        }
+        if one.recipient.startswith("staff:"):
+            person = self.person(one)
+            context["staff"] = {
+                "name": person.name,
+                "first_name": person.name.partition(" ")[0],
+                "email": person.email,
+            }
+            context["evidence"] = self.evidence.get(one.id, [])
+            context["recent_referrals"] = self.recent.get(one.partner_id, [])
+        return context
+
+
+def _evidence(
+    db: Connection, scope: Scope, campaign: Campaign, subjects: Mapping[int, int | None], now: datetime
+) -> dict[int, list[dict[str, str]]]:
+    """The facts that the campaign's condition asks for, as they stand, by delivery: why the alert was raised."""
+    refs = list(dict.fromkeys(test.ref for test in tests_of(campaign.where)))
+    if not refs:
+        return {}
+    found = values(db, scope, campaign.subject, refs, now, {id_ for id_ in subjects.values() if id_ is not None})
+    return {
+        delivery: [
+            {"label": evidence_label(ref), "value": evidence_value(scope.program, ref, found[subject][ref])}
+            for ref in refs
+        ]
+        for delivery, subject in subjects.items()
+        if subject in found
+    }
+
+
+def _render(
+    template: Template, context: Mapping[str, Any], one: Claimed, program: Program, material: _Material
+) -> Composed:
+    try:
+        rendered = template.render(context)
+    except RenderError as error:
+        return Composed(one, None, f"template '{one.template}': {error}")
+    headers = {}
+    unsubscribe = context["links"]["unsubscribe"]
+    if unsubscribe:
+        headers = {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    if one.recipient.startswith("staff:"):
+        person = material.person(one)
+        to = Mailbox(person.email, person.name)
+    else:
+        partner = context["partner"]
+        to = Mailbox(partner["email"], " ".join(filter(None, (partner["first_name"], partner["last_name"]))))
+    message = Message(
+        id=one.public_id,
+        sender=Mailbox(program.brand.from_email, program.brand.from_name),
+        to=to,
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        reply_to=program.brand.reply_to,
+        headers=headers,
+        custom_args={"engage_delivery": one.public_id},
+        category=one.campaign,
+    )
+    return Composed(one, message)

@@ -1,0 +1,182 @@
+"""Reads all authored files and judges them together: campaigns against templates and templates against campaigns."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
+from engage.content import Templates, load_templates
+from engage.domain.campaigns import AlertStep, Campaign
+from engage.domain.conditions import FactRef
+from engage.domain.errors import AuthoringError, InputError, Problem
+from engage.domain.programs import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the folders say. A campaign or email with a problem is in `problems` only.
+
+    `sources` has every file that was read without one, by the path that problems name it by.
+    """
+
+    programs: dict[str, Program]
+    campaigns: dict[str, Campaign]
+    templates: Templates
+    problems: tuple[Problem, ...]
+    sources: dict[str, str]
+
+
+def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | None = None) -> Judged:
+    """Reads and judges both folders.
+
+    `good` has, by path, the last version of each file that passed: it stands in for a file that is broken now. Without
+    it a broken file is left out. Raises InputError if the folder of templates is not there.
+    """
+    good = good or {}
+    authored = load_campaigns(campaigns_dir)
+    problems = set(authored.problems)
+    program_path = f"{campaigns_dir.name}/program.yaml"
+    programs = authored.programs or _programs(good.get(program_path), program_path)
+    campaigns = dict(authored.campaigns)
+    broken = {problem.file for problem in problems} if authored.programs else set(good)
+    campaigns |= _stand_ins(broken - {program_path}, good, programs, f"{campaigns_dir.name}/", campaigns)
+    templates, found = _templates(templates_dir, programs, good)
+    problems |= set(found)
+    problems |= set(_misfits(campaigns.values(), templates))
+    faulty = {problem.file for problem in problems}
+    campaigns, templates = _replace_misfits(campaigns, templates, programs, templates_dir, good)
+    sources = {campaign.path: campaign.source for campaign in campaigns.values() if campaign.path not in faulty}
+    root = f"{templates_dir.as_posix().rstrip('/')}/"
+    sources |= {root + path: text for path, text in templates.sources.items() if root + path not in faulty}
+    if authored.program_source and program_path not in faulty:
+        sources[program_path] = authored.program_source
+    return Judged(programs, campaigns, templates, tuple(sorted(problems)), sources)
+
+
+def _programs(source: str | None, path: str) -> dict[str, Program]:
+    try:
+        return parse_programs(source, path) if source is not None else {}
+    except AuthoringError:  # an older engage judged it good
+        return {}
+
+
+def _stand_ins(
+    broken: Iterable[str],
+    good: Mapping[str, str],
+    programs: Mapping[str, Program],
+    root: str,
+    there: Mapping[str, object],
+) -> dict[str, Campaign]:
+    """The last good versions of broken campaign files, unless another file has taken the name."""
+    found: dict[str, Campaign] = {}
+    for path in sorted(broken):
+        if path.startswith(root) and path.endswith(".yaml") and not path.endswith("/program.yaml") and path in good:
+            try:
+                campaign = parse_campaign(good[path], path, programs)
+            except AuthoringError:
+                continue
+            if campaign.name not in there:
+                found[campaign.name] = campaign
+    return found
+
+
+def _templates(
+    directory: Path, programs: Mapping[str, Program], good: Mapping[str, str]
+) -> tuple[Templates, tuple[Problem, ...]]:
+    parse = _fact_parser(programs)
+    templates, problems = load_templates(directory, parse)
+    root = f"{directory.as_posix().rstrip('/')}/"
+    older = {p.file.removeprefix(root): good[p.file] for p in problems if p.file in good}
+    if older:
+        templates, _ = Templates.from_sources({**templates.sources, **older}, parse, root)
+    return templates, problems
+
+
+def _misfits(campaigns: Iterable[Campaign], templates: Templates) -> list[Problem]:
+    """Campaigns that name an email which is not there, and emails that speak of what their campaign does not know."""
+    problems: list[Problem] = []
+    for campaign in campaigns:
+        for step in campaign.steps:
+            versions = [template for template in templates if template.name == step.template]
+            if not templates.find(step.template):
+                message = f"there is no email '{step.template}'"
+                hint = f"write email_templates/{step.template}.md; {_known(templates)}"
+                problems.append(Problem(campaign.path, step.line, step.column, message, hint))
+            audience = "staff" if isinstance(step, AlertStep) else "partner"
+            problems += [p for version in versions for p in version.lint(campaign.subject, audience)]
+    return problems
+
+
+def _replace_misfits(
+    campaigns: dict[str, Campaign],
+    templates: Templates,
+    programs: Mapping[str, Program],
+    directory: Path,
+    good: Mapping[str, str],
+) -> tuple[dict[str, Campaign], Templates]:
+    """Puts the last good version in the place of each file that does not fit the others; without one, leaves it out."""
+    faulty = {problem.file for problem in _misfits(campaigns.values(), templates)}
+    if not faulty:
+        return campaigns, templates
+    root = f"{directory.as_posix().rstrip('/')}/"
+    older = {path.removeprefix(root): good[path] for path in faulty if path.startswith(root) and path in good}
+    templates, _ = Templates.from_sources({**templates.sources, **older}, _fact_parser(programs), root)
+    kept = {name: campaign for name, campaign in campaigns.items() if campaign.path not in faulty}
+    folder = next((c.path.split("/")[0] for c in campaigns.values()), "")
+    kept |= _stand_ins({c.path for c in campaigns.values()} & faulty, good, programs, f"{folder}/", kept)
+    still = {problem.file for problem in _misfits(kept.values(), templates)}
+    fit = {
+        name: campaign
+        for name, campaign in kept.items()
+        if campaign.path not in still
+        and not any(_file_of(templates, root, step.template) in still for step in campaign.steps)
+    }
+    return fit, templates
+
+
+def _file_of(templates: Templates, root: str, name: str) -> str:
+    found = templates.find(name)
+    return root + found.path if found else ""
+
+
+def _known(templates: Templates) -> str:
+    return f"there are {', '.join(templates.names)}" if templates.names else "there are none yet"
+
+
+def _fact_parser(programs: Mapping[str, Program]) -> "_FactParser":
+    return _FactParser(tuple(programs.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _FactParser:
+    """Reads a fact in an email's head as the first programme that knows it means it."""
+
+    programs: tuple[Program, ...]
+
+    def __call__(self, node: Node, file: str) -> FactRef:
+        refused: AuthoringError | None = None
+        for program in self.programs:
+            try:
+                return parse_fact_ref(node, file, program)
+            except AuthoringError as error:
+                refused = refused or error
+        if refused is None:
+            raise AuthoringError.at(file, node.line, node.column, "facts cannot be judged", "first mend program.yaml")
+        raise refused
+
+
+def lint_file(path: Path, campaigns_dir: Path, templates_dir: Path) -> tuple[Problem, ...]:
+    """The problems of one file: as its folder judges it, or, outside the folders, as a campaign of its own."""
+    judged = judge(campaigns_dir, templates_dir)
+    resolved = path.resolve()
+    for folder, shown in ((campaigns_dir, campaigns_dir.name), (templates_dir, templates_dir.as_posix().rstrip("/"))):
+        if resolved.is_relative_to(folder.resolve()):
+            name = f"{shown}/{resolved.relative_to(folder.resolve()).as_posix()}"
+            return tuple(problem for problem in judged.problems if problem.file == name)
+    try:
+        campaign = parse_campaign(path.read_text(encoding="utf-8"), str(path), judged.programs)
+    except AuthoringError as error:
+        return error.problems
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "name a campaign file in UTF-8") from None
+    return tuple(_misfits([campaign], judged.templates))

@@ -1,0 +1,141 @@
+"""Who would get what, and why, before it happens: the pipeline's own steps without a write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import AgainKind, Campaign, EventTrigger, ScheduleTrigger, Step
+from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.facts import Subject
+from engage.facts import FeedState, Scope, audience
+from engage.pipeline.again import entry_keys, would_be_episodes
+from engage.pipeline.cases import Recipient, as_if_live, case_for
+from engage.pipeline.enroll import heard_feeds
+from engage.pipeline.match import meeting_condition
+from engage.pipeline.recipients import Recipients
+from engage.policy import Case, decide
+from engage.slots import current_slot
+from engage.store.events import events_between
+from engage.store.people import PartnerStanding
+from engage.store.upserts import BATCH
+
+LOOK_BACK = timedelta(days=1)
+"""The plan of an event campaign shows what the events of the day up to the instant would have sent."""
+
+_NO_OCCASION = 0  # a plan has no occasion: all its partners stand in the same one
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    step: str
+    to: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What one partner would get. `decision` is that of the first step."""
+
+    partner: str
+    steps: tuple[PlannedStep, ...]
+
+    @property
+    def decision(self) -> Decision:
+        return self.steps[0].decision
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`matched` counts who meets `where`, before consent and the rest; a draft is planned as if it were live."""
+
+    campaign: Campaign
+    as_of: datetime
+    matched: int
+    decisions: tuple[Planned, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    partner_id: int
+    may_enter: bool
+
+
+def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> Plan:
+    """The plan of one campaign as of an instant. Writes nothing."""
+    candidates = _of_schedule(db, scope, campaign, as_of) if isinstance(campaign.trigger, ScheduleTrigger) else []
+    if isinstance(campaign.trigger, EventTrigger):
+        candidates = _of_events(db, scope, campaign, campaign.trigger, as_of)
+    feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
+    planned: list[Planned] = []
+    taken: dict[tuple[int, str, int], int] = {}
+    for start in range(0, len(candidates), BATCH):
+        chunk = candidates[start : start + BATCH]
+        people = Recipients.load(db, scope, {one.partner_id for one in chunk}, [campaign], dry=True, as_of=as_of)
+        people.mailed = taken  # one address gets one mail, across the chunks too
+        for one in chunk:
+            steps = tuple(_step(scope, campaign, step, one, people, feeds, as_of) for step in campaign.steps)
+            planned.append(Planned(people.partners[one.partner_id].external_id, steps))
+    return Plan(campaign, as_of, len(candidates), tuple(planned))
+
+
+def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
+    assert isinstance(campaign.trigger, ScheduleTrigger)
+    ids = [member.partner_id for member in audience(scope, Subject.PARTNER, campaign.where, as_of).rows(db)]
+    slot = current_slot(campaign.trigger.cron, scope.program.zone, as_of).key
+    episodes: Mapping[int, str] = {}
+    if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
+        episodes = would_be_episodes(db, scope, campaign, ids, slot)
+    may_enter: set[int] = set()
+    for start in range(0, len(ids), BATCH):
+        may_enter |= entry_keys(db, scope, campaign, ids[start : start + BATCH], slot, episodes, as_of).keys()
+    return [_Candidate(id_, id_ in may_enter) for id_ in ids]
+
+
+def _of_events(
+    db: Connection, scope: Scope, campaign: Campaign, trigger: EventTrigger, as_of: datetime
+) -> list[_Candidate]:
+    events = events_between(db, scope.program_id, trigger.event, as_of - LOOK_BACK, as_of)
+    found = [(e, campaign) for e in events if not trigger.to or e.to_status in trigger.to]
+    return [_Candidate(event.partner_id, True) for event, _ in meeting_condition(db, scope, found, as_of)]
+
+
+def _step(
+    scope: Scope,
+    campaign: Campaign,
+    step: Step,
+    candidate: _Candidate,
+    people: Recipients,
+    feeds: tuple[FeedState, ...],
+    as_of: datetime,
+) -> PlannedStep:
+    recipient = people.of(candidate.partner_id, campaign, step)
+    same = people.same_address(_NO_OCCASION, step, candidate.partner_id, recipient)
+    case = planned_case(scope, campaign, people.partners[candidate.partner_id], recipient, feeds, as_of)
+    decision = decide(replace(case, same_address=same)) if candidate.may_enter else Skip(Reason.ALREADY_ENROLLED)
+    if not isinstance(decision, Skip):
+        people.take_address(_NO_OCCASION, step, candidate.partner_id, recipient)
+    return PlannedStep(step.id, recipient.key, decision)
+
+
+def planned_case(
+    scope: Scope,
+    campaign: Campaign,
+    partner: PartnerStanding,
+    recipient: Recipient,
+    feeds: tuple[FeedState, ...],
+    as_of: datetime,
+) -> Case:
+    """The case as it would stand as of the instant, if the campaign were live."""
+    case = case_for(
+        campaign,
+        scope.program,
+        as_of,
+        recipient,
+        partner,
+        transactional=scope.program.topics[campaign.topic].transactional,
+        expires_at=as_of + campaign.send_within,
+        feeds=feeds,
+    )
+    return as_if_live(case)

@@ -1,0 +1,52 @@
+"""One-click unsubscribe: RFC 8058, section 3.1 and 3.2. No login, no cookie, no redirect."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from engage.bootstrap import Services
+from engage.pipeline.consent import UnsubscribeLink, read_unsubscribe_token, unsubscribe
+from engage.web.rendering import page
+
+router = APIRouter()
+
+_DEFAULT_COLOR = "#1f4b99"
+
+
+@router.api_route("/unsubscribe/{token}", methods=["GET", "HEAD"])
+def ask(request: Request, token: str) -> Response:
+    """A plain page with a button. A GET must not unsubscribe: mail scanners follow links."""
+    services: Services = request.app.state.services
+    link = read_unsubscribe_token(services.signer, token)
+    shown = _shown(services, link)
+    if shown is None:
+        return page(request, "unknown_link.html", 404, color=_DEFAULT_COLOR)
+    return page(request, "unsubscribe.html", **shown)
+
+
+@router.post("/unsubscribe/{token}")
+def stop(request: Request, token: str) -> Response:
+    """Unsubscribes, whatever the body says: a mail client's one click or the button on the page. Twice is once."""
+    services: Services = request.app.state.services
+    link = read_unsubscribe_token(services.signer, token)
+    shown = _shown(services, link)
+    if link is None or shown is None:
+        return page(request, "unknown_link.html", 404, color=_DEFAULT_COLOR)
+    source = f"{request.client.host if request.client else ''} {request.headers.get('user-agent', '')[:200]}".strip()
+    with services.database.write() as db:
+        unsubscribe(db, link, services.clock(), how="one-click link", source=source)
+    return page(request, "unsubscribed.html", **shown)
+
+
+def _shown(services: Services, link: UnsubscribeLink | None) -> dict[str, Any] | None:
+    """What the page says of the link's topic; None for a link that was never made here."""
+    scope = services.library().scope(link.program_id) if link else None
+    if link is None or scope is None:
+        return None
+    topic = scope.program.topics.get(link.topic)
+    return {
+        "color": scope.program.brand.color,
+        "program": scope.program.brand.name,
+        "topic": topic.label if topic else link.topic,
+        "description": topic.description if topic else "",
+    }
