@@ -31,8 +31,8 @@ lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock (UPGRADE=-
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --group dev --universal --generate-hashes \
 		--no-annotate --no-header --quiet $(UPGRADE) -o requirements.lock
 
-clean: ## remove the environment, caches and the data of local runs
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache var
+clean: ## remove the environment and the caches (what engage holds in var stays)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # hatchling, which builds engage itself, is in the lock too: hence --no-build-isolation.

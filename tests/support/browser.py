@@ -50,7 +50,7 @@ class Browser:
     def __init__(self, program: Path) -> None:
         self._profile = tempfile.TemporaryDirectory(prefix="engage-chromium-", ignore_cleanup_errors=True)
         with (Path(self._profile.name) / "log").open("wb") as log:
-            command = [program, *_SWITCHES, f"--user-data-dir={self._profile.name}", "about:blank"]
+            command = [str(program), *_SWITCHES, f"--user-data-dir={self._profile.name}", "about:blank"]
             self._process = Tethered(command, output=log)
         try:
             self._endpoint = self._wait_for_endpoint()
