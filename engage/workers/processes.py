@@ -1,5 +1,6 @@
 """Several processes held together: they stop together, and never outlive the one that started them."""
 
+import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -30,5 +31,13 @@ def supervise(commands: Sequence[Sequence[str]]) -> int:
             log.error("process_ended", pids=[child.pid for child in children if not child.running()])
         for child in children:
             child.ask_to_stop()
-        codes = [child.stop(_GRACE_SECONDS) for child in children]
+        codes = [_code(child) for child in children]
     return 0 if told and not any(codes) else 1
+
+
+def _code(child: Tethered) -> int:
+    # Not by asking again: a second signal ends a Python process that is just about to leave in order.
+    try:
+        return child.process.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return child.stop(grace=0.0)

@@ -20,8 +20,8 @@ THREADS: Mapping[Lane, int] = {
 }
 """Threads of a process for each lane. No lane borrows from another: a newsletter never holds up a status update."""
 
-_WAKE_MS = 1_000
-_FINISH_MS = 12_000  # with the second that idle threads take to notice, all is over within 15 s
+_WAKE_MS = 500
+_FINISH_MS = 12_000  # with the second and a half that idle threads take to notice, all is over within 15 s
 
 log = structlog.get_logger(__name__)
 
