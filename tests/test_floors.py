@@ -1,6 +1,7 @@
 """The floors hold: imports go down only, every package has its place, no module is a drawer for anything."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,13 @@ import pytest
 from tests.support.command import ROOT
 
 MODULES = sorted((ROOT / "engage").rglob("*.py"))
+FORBIDDEN = [
+    ("engage.domain.errors", "engage.store"),  # up
+    ("engage.policy", "engage.content"),  # sideways
+    ("engage.store", "engage.clock"),  # now is an argument
+    ("engage.providers", "dramatiq"),  # only workers know it
+    ("engage.domain.errors", "sqlalchemy"),  # pure
+]
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 
 
@@ -25,22 +33,15 @@ def a_copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("module", "line", "broken"),
-    [
-        ("domain/errors.py", "import engage.store", "Floors"),
-        ("policy/__init__.py", "import engage.content", "Floors"),
-        ("store/__init__.py", "import engage.clock", "Only entry points know the clock"),
-        ("providers/__init__.py", "import dramatiq", "Only entry points know the clock"),
-        ("domain/errors.py", "import sqlalchemy", "The domain is pure"),
-    ],
-)
-def test_an_import_that_goes_up_or_sideways_breaks_the_check(a_copy: Path, module: str, line: str, broken: str) -> None:
-    path = a_copy / "engage" / module
-    path.write_text(f"{path.read_text()}\n{line}\n")
+def test_an_import_that_goes_up_or_sideways_breaks_the_check(a_copy: Path) -> None:
+    for module, imported in FORBIDDEN:
+        path = a_copy / "engage" / module.replace("engage.", "", 1).replace(".", "/")
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        path.write_text(f"{path.read_text()}\nimport {imported}\n")
     done = lint_imports(a_copy)
     assert done.returncode == 1
-    assert f"{broken}" in next(said for said in done.stdout.splitlines() if said.endswith("BROKEN"))
+    for module, imported in FORBIDDEN:
+        assert re.search(rf"{re.escape(module)} ->\s+{re.escape(imported)} ", done.stdout), done.stdout
 
 
 def test_a_package_without_a_floor_breaks_the_check(a_copy: Path) -> None:
@@ -60,5 +61,6 @@ def test_no_module_is_a_drawer_for_anything() -> None:
 
 
 def test_no_module_has_outgrown_one_concept() -> None:
-    sizes = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in MODULES}
+    written = [path for path in MODULES if "versions" not in path.parts]  # Alembic writes those
+    sizes = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in written}
     assert {path: lines for path, lines in sizes.items() if lines > 500} == {}
