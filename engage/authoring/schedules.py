@@ -80,6 +80,11 @@ def checked_cron(expression: str) -> str:
         if "failed to find" in str(error):
             raise ValueError(f"'{expression}' never comes due; no month has that day") from error
         raise ValueError(f"'{expression}' is not cron; write it such as 0 9 * * 1 for mondays at nine") from error
+    # Beside another day field, croniter takes a list of all days now for "*" and now for "each of them".
+    days, weekdays = croniter.expand(" ".join(fields))[0][2::2]
+    for field, named, all_of_them in ((fields[2], days, 31), (fields[4], weekdays, 7)):
+        if field != "*" and (named == ["*"] or len(named) == all_of_them):
+            raise ValueError(f"'{field}' names every day; write *")
     return " ".join(fields)
 
 
