@@ -71,8 +71,9 @@ def fold(history: History, program: Program) -> tuple[Version, ...]:
     """The versions of a referral, oldest first, without gaps; never empty."""
     kinds = {status.key: status.kind for status in program.ladder}
     moments = _without_echo(_ordered(_corrected(history.changes, kinds), history, kinds))
-    if not moments:
-        moments = [_Moment(opening_status(program), history.submitted_at or BEGINNING, None)]
+    if not moments or (moments[0].change is None and moments[0].at == history.undated_since):
+        # What held before an undated status was first seen is not kept; that it had been submitted is certain.
+        moments = [_Moment(opening_status(program), history.submitted_at or BEGINNING, None), *moments]
     starts = [moment.at for moment in moments]
     if moments[0].change is not None and history.submitted_at is not None:
         starts[0] = min(starts[0], history.submitted_at)

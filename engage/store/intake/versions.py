@@ -49,10 +49,10 @@ def replace_rows(db: Connection, table: sa.Table, before: Rows, after: Mapping[i
     gone: list[int] = []
     new: list[dict[str, Any]] = []
     for owner, rows in after.items():
-        wanted = {tuple(sorted(row.items(), key=lambda item: item[0])): row for row in rows}
+        wanted = {frozenset(row.items()): row for row in rows}
         for old in before.get(owner, []):
-            content = {name: value for name, value in old.items() if name != "id"}
-            if wanted.pop(tuple(sorted(content.items(), key=lambda item: item[0])), None) is None:
+            content = frozenset((name, value) for name, value in old.items() if name != "id")
+            if wanted.pop(content, None) is None:
                 gone.append(old["id"])
         new.extend(wanted.values())
     for part in parts(sorted(gone)):
