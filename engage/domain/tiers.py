@@ -1,40 +1,44 @@
-"""Calendar periods in which tiers are counted. Pure: the same zone and instant, the same period."""
+"""The calendar periods in which tiers are counted."""
 
-from datetime import UTC, datetime
-from typing import NamedTuple
+from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from engage.domain.local_time import instant_of
 from engage.domain.programs import TierPeriod
 from engage.domain.windows import BEGINNING
 
-_MONTHS = {TierPeriod.MONTH: 1, TierPeriod.QUARTER: 3, TierPeriod.YEAR: 12}
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From `start`, included, to `end`, excluded, both in UTC; `end` is None if it never ends.
 
-class PeriodBounds(NamedTuple):
-    """From `start` (included) to `end` (excluded; None: never), both in UTC; `key` such as `2026-Q4` names it."""
+    `key` names it in the keys of occasions: `2026`, `2026-Q4`, `2026-11` or `always`.
+    """
 
     key: str
     start: datetime
     end: datetime | None
 
 
-def tier_period(period: TierPeriod, zone: str, now: datetime) -> PeriodBounds:
-    """The period that contains `now`, by the calendar of the IANA zone.
-
-    Keys are `2026-11`, `2026-Q4`, `2026` and `always`, which begins at BEGINNING and has no end.
-    """
-    if period is TierPeriod.ALWAYS:
-        return PeriodBounds("always", BEGINNING, None)
+def tier_period(period: TierPeriod, zone: str, now: datetime) -> Period:
+    """The period that `now` lies in, by the calendar of `zone`."""
     local = now.astimezone(ZoneInfo(zone))
-    months = _MONTHS[period]
-    index = local.year * 12 + (local.month - 1) // months * months
-    key = {
-        TierPeriod.MONTH: f"{local.year:04}-{local.month:02}",
-        TierPeriod.QUARTER: f"{local.year:04}-Q{(local.month + 2) // 3}",
-        TierPeriod.YEAR: f"{local.year:04}",
-    }[period]
-    return PeriodBounds(key, _month_start(index, zone), _month_start(index + months, zone))
+    year, month = local.year, local.month
+    match period:
+        case TierPeriod.MONTH:
+            return _months(f"{year}-{month:02}", zone, year, month, 1)
+        case TierPeriod.QUARTER:
+            quarter = (month - 1) // 3
+            return _months(f"{year}-Q{quarter + 1}", zone, year, quarter * 3 + 1, 3)
+        case TierPeriod.YEAR:
+            return _months(str(year), zone, year, 1, 12)
+        case TierPeriod.ALWAYS:
+            return Period("always", BEGINNING, None)
 
 
-def _month_start(index: int, zone: str) -> datetime:
-    return datetime(index // 12, index % 12 + 1, 1, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+def _months(key: str, zone: str, year: int, month: int, length: int) -> Period:
+    following = year * 12 + month - 1 + length
+    start = datetime(year, month, 1)  # noqa: DTZ001  a local date; instant_of gives it its zone
+    end = datetime(following // 12, following % 12 + 1, 1)  # noqa: DTZ001
+    return Period(key, instant_of(start, zone), instant_of(end, zone))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from engage.domain.conditions import FactRef
 from engage.domain.facts import FactType
 from engage.domain.programs import Program, StatusKind, Tier, TierPeriod, Tiers
-from engage.domain.tiers import PeriodBounds, tier_period
+from engage.domain.tiers import Period, tier_period
 from engage.domain.windows import BEGINNING
 from engage.facts.sources import Clause, Column, Sources, Totals, counted, counted_rewards
 from engage.store.tables import partner_versions, partners
@@ -141,7 +141,7 @@ def _days_left_in_tier_period(ask: Question) -> Column:
     return ask.sources.binds.derived("tier days left", sa.BigInteger(), _days_left)
 
 
-def _period(program: Program, now: datetime) -> PeriodBounds | None:
+def _period(program: Program, now: datetime) -> Period | None:
     return tier_period(program.tiers.period, program.zone, now) if program.tiers else None
 
 

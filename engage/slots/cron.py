@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from engage.domain.keys import slot_key
-from engage.slots.local import instant_of
+from engage.domain.local_time import instant_of
 
 _NOTHING = timedelta()
 _MINUTE = timedelta(minutes=1)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engage.domain.local_time import instant_of
 from engage.domain.programs import TierPeriod
-from engage.slots import instant_of, tier_period
+from engage.domain.tiers import tier_period
 
 ENDING = [TierPeriod.MONTH, TierPeriod.QUARTER, TierPeriod.YEAR]
 moments = st.integers(0, 60 * 365 * 86_400).map(
