@@ -147,7 +147,7 @@ def _period(program: Program, now: datetime) -> Period | None:
 
 def _period_start(program: Program, now: datetime) -> datetime | None:
     period = _period(program, now)
-    return period and period.start
+    return period.start if period else None
 
 
 def _days_left(program: Program, now: datetime) -> int | None:
