@@ -87,8 +87,13 @@ def _truncate(text: str, length: int = 60, end: str = "…") -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:.") + end
 
 
+def _capitalize(text: str) -> str:
+    """The text with a capital at its beginning; the rest stays, because names are in it."""
+    return text[:1].upper() + text[1:]
+
+
 def _title(text: str) -> str:
-    return " ".join(word[:1].upper() + word[1:] for word in text.split(" "))
+    return " ".join(map(_capitalize, text.split(" ")))
 
 
 @pass_context
@@ -123,6 +128,12 @@ def _url_part(value: Any) -> str:
     """A part of an address, behind something that the author wrote."""
     refuse_undefined(value)
     return quote(str(value), safe="@-._~")
+
+
+def _phone(value: Any) -> str:
+    """A telephone number as a link wants it: digits and what may stand before them."""
+    refuse_undefined(value)
+    return "".join(character for character in str(value) if character in "+0123456789")
 
 
 def _items(name: str, value: Any) -> Sequence[Any]:
@@ -176,6 +187,7 @@ FILTERS: dict[str, Filter] = {
     "upper": _of_text("upper", str.upper),
     "lower": _of_text("lower", str.lower),
     "title": _of_text("title", _title),
+    "capitalize": _of_text("capitalize", _capitalize),
     "truncate": _of_text("truncate", _truncate),
     "join": _join,
     "length": _length,
@@ -192,5 +204,5 @@ BRAND_FILTERS: dict[str, Filter] = {
 }
 """Filters of layouts and blocks: a brand's colour as it can be read on a background."""
 
-INNER_FILTERS: dict[str, Filter] = {"_url": _url, "_url_part": _url_part}
+INNER_FILTERS: dict[str, Filter] = {"_url": _url, "_url_part": _url_part, "_phone": _phone}
 """Filters that the engine puts in itself."""

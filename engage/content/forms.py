@@ -31,7 +31,11 @@ class HtmlForm:
     def blocks(self, blocks: list[Block]) -> str:
         return "\n".join(self.block(block) for block in blocks)
 
-    def block(self, block: Block) -> str:
+    def within(self, blocks: list[Block]) -> str:
+        """Blocks inside another, whose own margin is below them already."""
+        return "\n".join(self.block(block, "0" if block is blocks[-1] else "16px") for block in blocks)
+
+    def block(self, block: Block, below: str = "16px") -> str:
         match block.kind:
             case "tag":
                 assert block.tag
@@ -44,11 +48,11 @@ class HtmlForm:
             case "paragraph" if block.hidden:
                 return self.inline(block.inline)
             case "paragraph":
-                return f'<p style="margin:0 0 16px;">{self.inline(block.inline)}</p>'
+                return f'<p style="margin:0 0 {below};">{self.inline(block.inline)}</p>'
             case "list_item":
-                return f'<li style="margin:0 0 8px;">{self.blocks(block.children)}</li>'
+                return f'<li style="margin:0 0 8px;">{self.within(block.children)}</li>'
             case "blockquote":
-                return f'<blockquote class="line" style="{_QUOTE}">{self.blocks(block.children)}</blockquote>'
+                return f'<blockquote class="line" style="{_QUOTE}">{self.within(block.children)}</blockquote>'
             case "each":
                 return self.each(block)
             case _:
@@ -145,8 +149,9 @@ class TextForm:
             elif token.type == "link_close":
                 start, target = links.pop()
                 label = "".join(parts[start:])
-                shown = self.lifted.address(target)
-                parts[start:] = [shown if label == target else f"{label}: {shown}"]
+                if not target.startswith(("tel:", "mailto:")):  # whose label says it all
+                    shown = self.lifted.address(target)
+                    parts[start:] = [shown if label == target else f"{label}: {shown}"]
             else:
                 parts.append({"softbreak": " ", "hardbreak": "\n"}.get(token.type, token.content))
         return "".join(parts)

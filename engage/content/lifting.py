@@ -90,7 +90,9 @@ class Lifted:
             tag = self.tag_of(mark)
             if tag.keyword:
                 return mark[0]
-            return self.insert(f"({tag.inside}) | {'_url_part' if mark.start() else '_url'}")
+            before = target[: mark.start()]
+            quoting = "_phone" if before.endswith("tel:") else "_url_part" if before else "_url"
+            return self.insert(f"({tag.inside}) | {quoting}")
 
         return self.mark.sub(checked, target)
 

@@ -6,7 +6,7 @@ nothing can be called but blocks, and only texts and whole numbers can be printe
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from decimal import Decimal
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, TemplateError, nodes, pass_context
@@ -34,6 +34,7 @@ from engage.content.places import PlacedEnvironment
 TESTS = ("defined", "undefined", "none", "odd", "even")
 LOOP_FIELDS = ("index", "index0", "revindex", "revindex0", "first", "last", "length")
 BLOCK_PREFIX = "block_"
+_NESTED = frozenset((list, tuple, dict))
 
 # Control characters would break lines and headers, overrides of direction would turn the text around a name.
 _UNFIT = {
@@ -61,12 +62,11 @@ class EmailEnvironment(PlacedEnvironment, ImmutableSandboxedEnvironment):
         return self.template_class.from_code(self, self.compile(_Limits(tree).visit(tree), file, file), self.globals)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        if type(obj) is dict or isinstance(obj, Mapping):
+        kind = type(obj)
+        if kind is dict or isinstance(obj, Mapping):
             if attribute in obj:
                 return obj[attribute]
-        elif (is_dataclass(obj) and attribute in obj.__dataclass_fields__) or (
-            isinstance(obj, LoopContext) and attribute in LOOP_FIELDS
-        ):
+        elif (kind is LoopContext and attribute in LOOP_FIELDS) or attribute in getattr(kind, "__dataclass_fields__", ()):
             return getattr(obj, attribute)
         return self.undefined(obj=obj, name=attribute)
 
@@ -85,12 +85,12 @@ class EmailEnvironment(PlacedEnvironment, ImmutableSandboxedEnvironment):
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
             return fit(left + right)
         for side in (left, right):
-            refuse_undefined(side)
-            if isinstance(side, str | list | tuple | dict | range) or side is None:
+            if not isinstance(side, int | float | Decimal):
+                refuse_undefined(side)
                 raise RenderError(f"'{operator}' works on numbers only")
         if operator == "**":
             raise LimitError("'**' has no place in an email")
-        result = super().call_binop(context, operator, left, right)
+        result = self.binop_table[operator](left, right)
         if abs(result) > MAX_NUMBER:
             raise LimitError("a number grew too large")
         return result
@@ -154,8 +154,8 @@ def _literal(items: Sequence[Any]) -> Sequence[Any]:
     if len(items) > MAX_ITEMS:
         raise LimitError(f"a list has more than {MAX_ITEMS} items")
     for item in items:
-        inner = item if isinstance(item, tuple) else ()
-        if isinstance(item, list | dict) or any(isinstance(part, list | tuple | dict) for part in inner):
+        kind = type(item)
+        if kind is list or kind is dict or (kind is tuple and not _NESTED.isdisjoint(map(type, item))):
             raise LimitError("a list holds lists of lists")
     return items
 

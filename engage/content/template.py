@@ -1,6 +1,5 @@
 """One email: its file becomes three compiled templates (subject, HTML, text), and each render fills them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,6 @@ from engage.domain.errors import Problem
 from engage.domain.facts import CATALOGUE, Subject
 
 MAX_SOURCE = 64 * 1024
-_GAPS = re.compile(r"[ \t]+\n|\n{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,7 @@ class Template:
             fresh.wording = words
             return run(compiled.root_render_func, fresh)
 
-        text = _GAPS.sub(lambda gap: "\n" if gap[0][0] != "\n" else "\n\n", part(self._text))
-        return Rendered(" ".join(part(self._subject).split()), part(self._html), text.strip() + "\n")
+        return Rendered(" ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text)))
 
     def lint(self, subject: Subject, audience: str) -> tuple[Problem, ...]:
         """What would go wrong in a campaign for this subject, written to `partner` or `staff`."""
@@ -145,6 +142,14 @@ def compile_template(
 _CONTEXT_NAMES = frozenset(
     name for subject in Subject for audience in Audience for name in names_for(subject, audience, {})
 )
+
+
+def _closed_up(text: str) -> str:
+    """A text without blanks at the ends of lines and without the gaps that conditions leave."""
+    for gap, closed in ((" \n", "\n"), ("\n\n\n", "\n\n")):
+        while gap in text:
+            text = text.replace(gap, closed)
+    return text.strip() + "\n"
 
 
 class _Maker:

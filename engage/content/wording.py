@@ -49,8 +49,9 @@ class Wording:
 
     def plural(self, count: int, one: str, other: str, few: str = "", many: str = "") -> str:
         """The count with the form of the word that the language uses for it: "1 win", "12 wins"."""
-        forms = {"one": one, "few": few or other, "many": many or other}
-        return f"{_number(count, 0, self.locale)} {forms.get(self.locale.plural_form(count), other)}"
+        form = _plural_form(count, self.locale)
+        word = one if form == "one" else few or other if form == "few" else many or other if form == "many" else other
+        return f"{_number(count, 0, self.locale)} {word}"
 
     def metric(self, value: int, metric: str) -> str:
         """A tier's value in words of its metric: "3 wins", "1 referral", or an amount for revenue."""
@@ -102,6 +103,11 @@ def _money(minor_units: int, currency: str, minor_digits: int, locale: Locale) -
 def _number(value: float | Decimal, digits: int, locale: Locale) -> str:
     exact = value if isinstance(value, Decimal) else Decimal(repr(value))
     return format_decimal(round(exact, digits), locale=locale)
+
+
+@lru_cache(maxsize=16384)
+def _plural_form(count: int, locale: Locale) -> str:
+    return locale.plural_form(count)
 
 
 @lru_cache(maxsize=4096)
