@@ -131,9 +131,8 @@ class _CampaignReader:
             reader.problem(fields["to"], "'to' belongs to an event", "take it out")
         if subject is Subject.REWARD and "for" in self.fields:
             reader.problem(self.fields["for"], "a campaign for a reward waits for an event", "write for: partner")
-        written = fields[ways[0]]
         parse = cron_of if ways == ["every"] else checked_cron
-        return ScheduleTrigger(reader.parsed(written, ways[0], parse, ""), reader.text(written, ways[0]))
+        return ScheduleTrigger(fields.parsed(ways[0], parse), fields.text(ways[0]))
 
     def _event(self, fields: Fields, subject: Subject) -> EventTrigger | None:
         reader = self.reader
@@ -148,7 +147,7 @@ class _CampaignReader:
         if event is not EventKind.STATUS_CHANGED:
             reader.problem(fields["to"], f"'to' belongs to {EventKind.STATUS_CHANGED}", "take it out")
         statuses = tuple(status.key for status in self.program.ladder)
-        nodes = reader.one_or_more(fields["to"], "to")
+        nodes = reader.one_or_more(fields["to"], "'to'")
         return EventTrigger(event, tuple(dict.fromkeys(reader.choice(node, "status", statuses) for node in nodes)))
 
     def _again(self, trigger: EventTrigger | ScheduleTrigger | None) -> Again | None:
@@ -161,7 +160,7 @@ class _CampaignReader:
         if isinstance(trigger, EventTrigger):
             reader.problem(node, "'again' belongs to a schedule: each event is its own occasion", "take it out")
             return None
-        text = reader.text(node, "again")
+        text = reader.text(node, "'again'")
         kinds = tuple(kind for kind in AgainKind if kind is not AgainKind.AFTER)
         if text in kinds:
             kind = AgainKind(text)
@@ -188,9 +187,7 @@ class _CampaignReader:
             self.reader.problem(node, "the tiers' period has no end", "write again: never, or give tiers a period")
 
     def _send_within(self, topic: Topic | None) -> timedelta:
-        if "send_within" in self.fields:
-            return self.reader.duration(self.fields["send_within"], "send_within")
-        return topic.send_within if topic else timedelta(days=1)
+        return self.fields.duration("send_within") or (topic.send_within if topic else timedelta())
 
 
 _AGAIN = "never, each slot, each episode, each tier period or after 60d"

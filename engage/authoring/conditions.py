@@ -1,5 +1,7 @@
 """Reads conditions: a list means all of it, `any:` and `not:` nest, each test compares one fact with one value."""
 
+from dataclasses import dataclass
+
 from engage.authoring.document import Mapping, Node, Scalar, Sequence
 from engage.authoring.facts import ARGUMENTS, fact_named, read_ref, subject_allows, values_of
 from engage.authoring.reader import Reader, did_you_mean
@@ -10,6 +12,15 @@ from engage.domain.programs import Program
 
 _COMPARATORS = tuple(Comparator)
 _NOTHING = All(())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a test compares, under the name that the author gave it."""
+
+    name: str
+    type: FactType
+    fact: Fact
 
 
 class ConditionReader:
@@ -23,7 +34,10 @@ class ConditionReader:
     def read(self, node: Node) -> Condition:
         """One condition: a list, `any:`, `not:` or a test."""
         if isinstance(node, Sequence):
-            return All(tuple(self.read(item) for item in self.reader.items(node, "a condition")))
+            return All(tuple(self.read(item) for item in self.reader.items(node, "the condition")))
+        if isinstance(node, Scalar) and node.empty:
+            self.reader.problem(node, "a condition is missing here", "write 'fact: {comparator: value}'")
+            return _NOTHING
         if isinstance(node, Scalar):
             hint = f"compare it: {node.text}: {{…}}" if node.text in CATALOGUE else "write 'fact: {comparator: value}'"
             self.reader.problem(node, f"'{node.text}' is not a test", hint)
@@ -35,7 +49,7 @@ class ConditionReader:
         key, value = node.entries[0]
         match key.text:
             case "any":
-                return AnyOf(tuple(self.read(item) for item in self.reader.items(value, "any")))
+                return AnyOf(tuple(self.read(item) for item in self.reader.items(value, "'any'")))
             case "not":
                 return Not(self.read(value))
             case _:
@@ -61,11 +75,11 @@ class ConditionReader:
         ref = read_ref(self.reader, fact, key, arguments, self.program)
         if fact.named and ref.name not in self.program.attributes:
             return _NOTHING  # reported; without a type there is nothing more to check
-        type_ = self.program.type_of(ref)
-        comparator, value = self._comparison(fact, type_, node)
-        return _NOTHING if comparator is None else Test(ref, comparator, self._value(fact, type_, comparator, value))
+        asked = _Asked(ref.name or ref.fact, self.program.type_of(ref), fact)
+        comparator, value = self._comparison(asked, node)
+        return _NOTHING if comparator is None else Test(ref, comparator, self._value(asked, comparator, value))
 
-    def _comparison(self, fact: Fact, type_: FactType, node: Mapping) -> tuple[Comparator | None, Node]:
+    def _comparison(self, asked: _Asked, node: Mapping) -> tuple[Comparator | None, Node]:
         """The one key that is no argument; None after a problem."""
         found: list[tuple[Comparator, Node]] = []
         wrong = False
@@ -76,9 +90,9 @@ class ConditionReader:
                 hint = did_you_mean(key.text, (*_COMPARATORS, *ARGUMENTS))
                 self.reader.problem(key, f"unknown comparator '{key.text}'", hint)
                 wrong = True
-            elif key.text not in COMPARATORS[type_]:
-                allowed = ", ".join(name for name in _COMPARATORS if name in COMPARATORS[type_])
-                message = f"'{key.text}' does not go with '{fact.name}', which is {_KINDS[type_]}"
+            elif key.text not in COMPARATORS[asked.type]:
+                allowed = ", ".join(name for name in _COMPARATORS if name in COMPARATORS[asked.type])
+                message = f"'{key.text}' does not go with '{asked.name}', which is {_KINDS[asked.type]}"
                 self.reader.problem(key, message, f"use one of {allowed}")
                 wrong = True
             else:
@@ -88,38 +102,42 @@ class ConditionReader:
                         key, f"'{found[0][0]}' and '{key.text}' in one test", "use between: [a, b], or two tests"
                     )
         if not found and not wrong:
-            self.reader.problem(node, f"'{fact.name}' is not compared with anything", "add a comparator, such as is: …")
+            self.reader.problem(node, f"'{asked.name}' is not compared with anything", "add a comparator: is: …")
         return found[0] if found else (None, node)
 
-    def _value(self, fact: Fact, type_: FactType, comparator: Comparator, node: Node) -> Value | tuple[Value, ...]:
+    def _value(self, asked: _Asked, comparator: Comparator, node: Node) -> Value | tuple[Value, ...]:
         match comparator:
             case Comparator.EXISTS:
-                return self.reader.boolean(node, "exists")
+                return self.reader.boolean(node, "'exists'")
             case Comparator.IN:
-                return tuple(self._scalar(fact, type_, item) for item in self.reader.items(node, "in"))
+                return tuple(self._scalar(asked, item) for item in self.reader.items(node, "'in'"))
             case Comparator.BETWEEN:
-                return self._between(fact, type_, node)
+                return self._between(asked, node)
             case _:
                 if isinstance(node, Sequence):
                     self.reader.problem(node, f"'{comparator}' takes one value", "for a list write in: […]")
                     return ""
-                return self._scalar(fact, type_, node)
+                return self._scalar(asked, node)
 
-    def _between(self, fact: Fact, type_: FactType, node: Node) -> tuple[Value, ...]:
+    def _between(self, asked: _Asked, node: Node) -> tuple[Value, ...]:
         if not isinstance(node, Sequence) or len(node.items) != 2:
-            self.reader.problem(node, "between takes two values", "write between: [1, 5]; both ends count")
+            self.reader.problem(node, "'between' takes two values", "write between: [1, 5]; both ends count")
             return ()
-        low, high = (self._scalar(fact, type_, item) for item in node.items)
+        low, high = (self._scalar(asked, item) for item in node.items)
         if not isinstance(low, str) and not isinstance(high, str) and low > high:
             self.reader.problem(node, f"nothing is between {low} and {high}", "write the smaller value first")
         return low, high
 
-    def _scalar(self, fact: Fact, type_: FactType, node: Node) -> Value:
-        reader, what = self.reader, f"'{fact.name}'"
-        match type_:
+    def _scalar(self, asked: _Asked, node: Node) -> Value:
+        reader, what = self.reader, f"'{asked.name}'"
+        match asked.type:
             case FactType.TEXT:
-                options = values_of(fact, self.program)
-                return reader.choice(node, _LISTS[fact.values or ""], options) if options else reader.text(node, what)
+                options = values_of(asked.fact, self.program)
+                return (
+                    reader.choice(node, _LISTS[asked.fact.values or ""], options)
+                    if options
+                    else reader.text(node, what)
+                )
             case FactType.COUNT | FactType.DAYS_SINCE:
                 return reader.count(node, what)
             case FactType.MONEY:

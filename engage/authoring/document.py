@@ -157,6 +157,9 @@ class _Composer:
                 )
                 continue
             seen[key.text] = key.line
+            if isinstance(value, Scalar) and value.plain and not value.text:
+                # The parser places a value that was left out where the next thing begins.
+                value = Scalar("", True, key.line, key.column)
             entries.append((key, value))
         return tuple(entries)
 

@@ -69,7 +69,7 @@ def read_ref(
     window = _window(reader, fact, arguments)
     methods: tuple[str, ...] = ()
     if "method" in arguments and _takes(reader, fact, "method", fact.methods, arguments["method"]):
-        nodes = reader.one_or_more(arguments["method"], "method")
+        nodes = reader.one_or_more(arguments["method"], "'method'")
         methods = tuple(dict.fromkeys(reader.choice(node, "method", METHODS) for node in nodes))
     return FactRef(
         fact.name,
@@ -112,7 +112,7 @@ def _window(reader: Reader, fact: Fact, arguments: AbstractMapping[str, Node]) -
         return None
     if len(given) > 1:
         reader.problem(arguments[given[1]], f"'{given[0]}' and '{given[1]}' together", "one test looks at one window")
-    return Window(given[0], reader.duration(arguments[given[0]], given[0]))
+    return Window(given[0], reader.duration(arguments[given[0]], f"'{given[0]}'"))
 
 
 def _demanded(

@@ -163,10 +163,10 @@ class _ProgramReader:
         if "threshold" not in fields:
             return 0
         if metric != "revenue":
-            return self.reader.count(fields["threshold"], "threshold")
-        amount = self.reader.number(fields["threshold"], "threshold", digits)
+            return self.reader.count(fields["threshold"], "'threshold'")
+        amount = self.reader.number(fields["threshold"], "'threshold'", digits)
         if amount < 0:
-            self.reader.problem(fields["threshold"], "threshold is below 0", "write an amount such as 10000")
+            self.reader.problem(fields["threshold"], "'threshold' is below 0", "write an amount such as 10000")
         return int(amount.scaleb(digits))
 
     def _add(self, found: dict[str, Value], key: str, value: Value, fields: Fields, what: str) -> None:
@@ -180,7 +180,7 @@ class _ProgramReader:
         for key, node in self.fields.entries("topics"):
             name = self.reader.name(key, "a topic")
             fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), ("description", *_TOPIC_DURATIONS))
-            durations = {what: self.reader.duration(fields[what], what) for what in _TOPIC_DURATIONS if what in fields}
+            durations = {what: length for what in _TOPIC_DURATIONS if (length := fields.duration(what))}
             topics[name] = Topic(
                 key=name,
                 label=fields.text("label"),
@@ -194,7 +194,7 @@ class _ProgramReader:
         if "feeds" not in self.fields:
             return {}
         fields = self.reader.fields(self.fields["feeds"], "feeds", (), Feed)
-        return {feed: self.reader.duration(fields[feed], feed) for feed in Feed if feed in fields}
+        return {feed: silence for feed in Feed if (silence := fields.duration(feed))}
 
     def _attributes(self) -> dict[str, FactType]:
         attributes: dict[str, FactType] = {}

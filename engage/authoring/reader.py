@@ -176,7 +176,7 @@ class Fields:
         return self.nodes[key]
 
     def text(self, key: str, default: str = "") -> str:
-        return self.reader.text(self[key], key) if key in self else default
+        return self.reader.text(self[key], f"'{key}'") if key in self else default
 
     def name(self, key: str, what: str) -> str:
         return self.reader.name(self[key], what) if key in self else ""
@@ -185,16 +185,19 @@ class Fields:
         return self.reader.member(self[key], key, options) if key in self else None
 
     def parsed(self, key: str, parse: Callable[[str], str], default: str = "") -> str:
-        return self.reader.parsed(self[key], key, parse, default) if key in self else default
+        return self.reader.parsed(self[key], f"'{key}'", parse, default) if key in self else default
 
     def day(self, key: str) -> date | None:
-        return self.reader.parsed(self[key], key, _parse_day, date.min) if key in self else None
+        return self.reader.parsed(self[key], f"'{key}'", _parse_day, date.min) if key in self else None
+
+    def duration(self, key: str) -> timedelta | None:
+        return self.reader.duration(self[key], f"'{key}'") if key in self else None
 
     def items(self, key: str) -> tuple[Node, ...]:
-        return self.reader.items(self[key], key) if key in self else ()
+        return self.reader.items(self[key], f"'{key}'") if key in self else ()
 
     def entries(self, key: str) -> tuple[tuple[Scalar, Node], ...]:
-        return self.reader.entries(self[key], key) if key in self else ()
+        return self.reader.entries(self[key], f"'{key}'") if key in self else ()
 
 
 def _parse_day(text: str) -> date:

@@ -14,7 +14,7 @@ _TEMPLATE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
 def read_steps(reader: Reader, node: Node) -> tuple[Step, ...]:
     """The steps in order, each with an id that stays when others are added: written, or made from its template."""
     steps: list[Step] = []
-    for item in reader.items(node, "steps"):
+    for item in reader.items(node, "'steps'"):
         step = _read_step(reader, item)
         if step is None:
             continue
@@ -29,13 +29,14 @@ def _read_step(reader: Reader, node: Node) -> Step | None:
         reader.problem(node, "a step is a key with a value", "such as - send: nudges/hello")
         return None
     kind = next((key for key, _ in node.entries if key.text != "id"), None)
-    if kind is None or kind.text not in _KINDS:
-        place: Node = kind or node
-        if kind is not None and kind.text in _NOT_YET:
-            reader.problem(place, f"'{kind.text}' is not a step yet", "the steps are send and alert")
-        else:
-            word = kind.text if kind else ""
-            reader.problem(place, f"unknown step '{word}'", did_you_mean(word, _KINDS))
+    if kind is None:
+        reader.problem(node, "a step without what it does", f"known are {', '.join(_KINDS)}")
+        return None
+    if kind.text in _NOT_YET:
+        reader.problem(kind, f"'{kind.text}' is not a step yet", "the steps are send and alert")
+        return None
+    if kind.text not in _KINDS:
+        reader.problem(kind, f"unknown step '{kind.text}'", did_you_mean(kind.text, _KINDS))
         return None
     fields = reader.fields(node, "the step", (kind.text,), ("id",))
     written = fields.name("id", "a step's id")
