@@ -194,14 +194,20 @@ class SmtpProvider:
         self._own_name = client.local_hostname  # asking DNS for it can take seconds: once is enough
 
 
+def outcome_of_reply(code: int) -> Outcome:
+    """What a reply other than success proves about the message it answers, at any stage of handing it over."""
+    if 400 <= code < 500 or code in _REFUSED_CREDENTIALS:
+        return Outcome.RETRY
+    return Outcome.DEAD if 500 <= code < 600 else Outcome.UNKNOWN
+
+
 def _refused(refusal: SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError, message: Message) -> SendResult:
-    auth_failed = refusal.code in _REFUSED_CREDENTIALS
-    if 400 <= refusal.code < 500 or auth_failed:
-        outcome = Outcome.RETRY
-    else:
-        outcome = Outcome.DEAD if 500 <= refusal.code < 600 else Outcome.UNKNOWN
-    said = without_personal_data(f"{refusal.code} {refusal.message}", message)
-    return SendResult(outcome, status=refusal.code, detail=said, auth_failed=auth_failed)
+    return SendResult(
+        outcome_of_reply(refusal.code),
+        status=refusal.code,
+        detail=without_personal_data(f"{refusal.code} {refusal.message}", message),
+        auth_failed=refusal.code in _REFUSED_CREDENTIALS,
+    )
 
 
 def _not_connected(error: Exception) -> SendResult:
