@@ -1,6 +1,6 @@
 """Composes: loads what the templates speak of, for a whole batch at once, and renders each in the sandbox."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,8 @@ from sqlalchemy.engine import Connection
 from engage.content import RenderError, Template
 from engage.domain.campaigns import Campaign
 from engage.domain.conditions import tests_of
+from engage.domain.decisions import Reason
+from engage.domain.deliveries import DeliveryState
 from engage.domain.messages import Mailbox, Message
 from engage.domain.programs import Program
 from engage.facts import Scope, values
@@ -25,10 +27,11 @@ from engage.store.people import StaffMember, staff_members
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A delivery with its message, or with what is wrong with its template."""
+    """A delivery with its message, or with the state in which it ends without one and why."""
 
     claimed: Claimed
     message: Message | None
+    ends_as: DeliveryState = DeliveryState.DEAD
     problem: str = ""
 
 
@@ -40,44 +43,36 @@ class Composer:
         self.public_url = public_url
 
     def compose(self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime) -> list[Composed]:
-        """One result for each delivery. A fixed number of statements for each template and programme."""
-        groups: dict[tuple[int, str, str], list[Claimed]] = {}
+        """One result for each delivery. A fixed number of statements for each email, locale and programme."""
+        partners = contexts.partner_contexts(db, {one.partner_id for one in claimed})
+        groups: dict[tuple[int, str, str, str], list[Claimed]] = {}
         for one in claimed:
-            groups.setdefault((one.program_id, one.campaign, one.template), []).append(one)
+            locale = partners[one.partner_id]["locale"] if one.recipient.startswith("partner:") else None
+            groups.setdefault((one.program_id, one.campaign, one.template, locale or ""), []).append(one)
         composed: list[Composed] = []
-        for (program_id, name, template), group in groups.items():
+        for (program_id, name, email, locale), group in groups.items():
             scope, campaign = library.scope(program_id), library.get(program_id, name)
             if scope is None or campaign is None:
-                composed += [Composed(one, None, f"campaign '{name}' is no longer there") for one in group]
-            elif template not in library.templates:
-                composed += [Composed(one, None, f"template '{template}' is no longer there") for one in group]
-            else:
-                composed += self._compose_group(db, library, scope, campaign, group, now)
+                composed += [Composed(one, None, DeliveryState.SKIPPED, Reason.CAMPAIGN_NOT_LIVE) for one in group]
+                continue
+            template = library.templates.find(email, locale or scope.program.locale)
+            if template is None:
+                problem = f"there is no email '{email}'"
+                composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
+                continue
+            material = _Material.load(db, scope, campaign, template, partners, group, now)
+            composed += [self._compose_one(template, material, scope.program, one) for one in group]
         return composed
 
-    def _compose_group(
-        self,
-        db: Connection,
-        library: Library,
-        scope: Scope,
-        campaign: Campaign,
-        group: Sequence[Claimed],
-        now: datetime,
-    ) -> Iterable[Composed]:
-        name = group[0].template
-        needs = library.templates.get(name, scope.program.locale).needs
-        material = _Material.load(db, scope, campaign, needs, library.templates.facts(name), group, now)
-        for one in group:
-            partner = material.partners[one.partner_id]
-            alert = one.recipient.startswith("staff:")
-            locale = scope.program.locale if alert else partner["locale"] or scope.program.locale
-            context = material.context(one) | {
-                "program": material.program,
-                "locale": locale,
-                "zone": scope.program.zone if alert else partner["zone"] or scope.program.zone,
-                "links": self._links(scope.program, material, one),
-            }
-            yield _render(library.templates.get(name, locale), context, one, scope.program, material)
+    def _compose_one(self, template: Template, material: "_Material", program: Program, one: Claimed) -> Composed:
+        partner = material.partners[one.partner_id]
+        alert = one.recipient.startswith("staff:")
+        context = material.context(one) | {
+            "locale": (None if alert else partner["locale"]) or program.locale,
+            "zone": (None if alert else partner["zone"]) or program.zone,
+            "links": self._links(program, material, one),
+        }
+        return _render(template, context, one, program, material)
 
     def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
         referral = material.referrals.get(one.referral_id or 0)
@@ -120,12 +115,12 @@ class _Material:
         db: Connection,
         scope: Scope,
         campaign: Campaign,
-        needs: frozenset[str],
-        facts: Mapping[str, Any],
+        template: Template,
+        partners: dict[int, dict[str, Any]],
         group: Sequence[Claimed],
         now: datetime,
     ) -> "_Material":
-        program = scope.program
+        program, needs, facts = scope.program, template.needs, template.facts
         ids = sorted({one.partner_id for one in group})
         referral_ids = {one.referral_id for one in group if one.referral_id is not None}
         reward_ids = {one.reward_id for one in group if one.reward_id is not None}
@@ -138,7 +133,7 @@ class _Material:
         referrals = contexts.referral_contexts(db, program, referral_ids)
         return cls(
             program=contexts.program_context(program),
-            partners=contexts.partner_contexts(db, ids),
+            partners=partners,
             referrals=referrals,
             rewards=contexts.reward_contexts(db, reward_ids, referrals) if "reward" in needs else {},
             tiers=contexts.tier_contexts(db, scope, ids, now) if "tier" in needs else {},
@@ -159,6 +154,7 @@ class _Material:
 
     def context(self, one: Claimed) -> dict[str, Any]:
         context: dict[str, Any] = {
+            "program": self.program,
             "partner": self.partners[one.partner_id],
             "referral": self.referrals.get(one.referral_id) if one.referral_id is not None else None,
             "reward": self.rewards.get(one.reward_id) if one.reward_id is not None else None,
@@ -202,7 +198,7 @@ def _render(
     try:
         rendered = template.render(context)
     except RenderError as error:
-        return Composed(one, None, f"template '{one.template}': {error}")
+        return Composed(one, None, DeliveryState.DEAD, f"email '{one.template}': {error}")
     headers = {}
     unsubscribe = context["links"]["unsubscribe"]
     if unsubscribe:

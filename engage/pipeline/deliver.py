@@ -76,7 +76,7 @@ def _deliver_claimed(
     if broken:
         with database.write() as db:
             for one in broken:
-                _end(db, one.claimed, lease, DeliveryState.DEAD, outlet.clock(), one.problem)
+                _end(db, one.claimed, lease, one.ends_as, outlet.clock(), one.problem)
     ready = [(one.claimed, one.message) for one in composed if one.message is not None]
     for start in range(0, len(ready), outlet.batch):
         batch = ready[start : start + outlet.batch]

@@ -46,7 +46,7 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     faulty = {problem.file for problem in problems}
     campaigns, templates = _replace_misfits(campaigns, templates, programs, templates_dir, good)
     sources = {campaign.path: campaign.source for campaign in campaigns.values() if campaign.path not in faulty}
-    root = f"{templates_dir.as_posix().rstrip('/')}/"
+    root = f"{templates_dir.name}/"
     sources |= {root + path: text for path, text in templates.sources.items() if root + path not in faulty}
     if authored.program_source and program_path not in faulty:
         sources[program_path] = authored.program_source
@@ -85,7 +85,7 @@ def _templates(
 ) -> tuple[Templates, tuple[Problem, ...]]:
     parse = _fact_parser(programs)
     templates, problems = load_templates(directory, parse)
-    root = f"{directory.as_posix().rstrip('/')}/"
+    root = f"{directory.name}/"
     older = {p.file.removeprefix(root): good[p.file] for p in problems if p.file in good}
     if older:
         templates, _ = Templates.from_sources({**templates.sources, **older}, parse, root)
@@ -118,7 +118,7 @@ def _replace_misfits(
     faulty = {problem.file for problem in _misfits(campaigns.values(), templates)}
     if not faulty:
         return campaigns, templates
-    root = f"{directory.as_posix().rstrip('/')}/"
+    root = f"{directory.name}/"
     older = {path.removeprefix(root): good[path] for path in faulty if path.startswith(root) and path in good}
     templates, _ = Templates.from_sources({**templates.sources, **older}, _fact_parser(programs), root)
     kept = {name: campaign for name, campaign in campaigns.items() if campaign.path not in faulty}
@@ -169,9 +169,9 @@ def lint_file(path: Path, campaigns_dir: Path, templates_dir: Path) -> tuple[Pro
     """The problems of one file: as its folder judges it, or, outside the folders, as a campaign of its own."""
     judged = judge(campaigns_dir, templates_dir)
     resolved = path.resolve()
-    for folder, shown in ((campaigns_dir, campaigns_dir.name), (templates_dir, templates_dir.as_posix().rstrip("/"))):
+    for folder in (campaigns_dir, templates_dir):
         if resolved.is_relative_to(folder.resolve()):
-            name = f"{shown}/{resolved.relative_to(folder.resolve()).as_posix()}"
+            name = f"{folder.name}/{resolved.relative_to(folder.resolve()).as_posix()}"
             return tuple(problem for problem in judged.problems if problem.file == name)
     try:
         campaign = parse_campaign(path.read_text(encoding="utf-8"), str(path), judged.programs)
