@@ -6,7 +6,7 @@ from pathlib import Path
 from engage.authoring.campaigns import parse_campaign
 from engage.authoring.document import read_document
 from engage.authoring.programs import order_nodes, read_programs
-from engage.authoring.reader import did_you_mean
+from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.campaigns import Campaign
 from engage.domain.errors import AuthoringError, Problem
 from engage.domain.programs import Program
@@ -107,7 +107,8 @@ class _Folder:
             return
         if campaign.name in self.campaigns:
             message = f"campaign '{campaign.name}' stands in {self.campaigns[campaign.name].path} too"
-            self._report(path, message, "each campaign has a name of its own")
+            place = Reader(path).fields(read_document(source, path), "campaign", ("campaign",))["campaign"]
+            self._report(path, message, "each campaign has a name of its own", place.line, place.column)
             return
         self.campaigns[campaign.name] = campaign
 

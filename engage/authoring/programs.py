@@ -51,13 +51,11 @@ def read_programs(source: str, path: str) -> tuple[dict[str, Program], Reader]:
     reader = Reader(path)
     fields = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     programs: dict[str, Program] = {}
-    if "programs" in fields:
-        entries = reader.entries(fields["programs"], "programs")
-        if not entries:
-            reader.problem(fields["programs"], "there is no program", "add one: its key, and what it is")
-        for key, node in entries:
-            name = reader.name(key, "a program's key")
-            programs[name] = _ProgramReader(reader, node, name).read()
+    for key, node in fields.entries("programs"):
+        name = reader.name(key, "a program's key")
+        programs[name] = _ProgramReader(reader, node, name).read()
+    if not programs and not reader.problems:
+        reader.problem(fields["programs"], "there is no program", "add one: its key, and what it is")
     return programs, reader
 
 
@@ -150,24 +148,28 @@ class _ProgramReader:
         for node in fields.items("steps"):
             written = self.reader.fields(node, "a tier", ("tier", "label", "threshold", "benefit"))
             key = written.name("tier", "a tier")
-            tier = Tier(key, written.text("label"), self._threshold(written, metric, digits), written.text("benefit"))
-            if below and "threshold" in written and tier.threshold <= below.threshold:
+            threshold = self._threshold(written, metric, digits)
+            tier = Tier(key, written.text("label"), threshold or 0, written.text("benefit"))
+            if below and threshold is not None and threshold <= below.threshold:
                 message = f"tier '{key}' is not above '{below.key}'"
                 self.reader.problem(written["threshold"], message, "write tiers with rising thresholds")
             self._add(steps, key, tier, written, "tier")
             below = tier
         return Tiers(metric, fields.member("period", TierPeriod) or TierPeriod.YEAR, tuple(steps.values()))
 
-    def _threshold(self, fields: Fields, metric: str, digits: int) -> int:
-        """A count, or money in minor units."""
+    def _threshold(self, fields: Fields, metric: str, digits: int) -> int | None:
+        """A count, or money in minor units; None after a problem."""
         if "threshold" not in fields:
-            return 0
-        if metric != "revenue":
-            return self.reader.count(fields["threshold"], "'threshold'")
-        amount = self.reader.number(fields["threshold"], "'threshold'", digits)
-        if amount < 0:
-            self.reader.problem(fields["threshold"], "'threshold' is below 0", "write an amount such as 10000")
-        return int(amount.scaleb(digits))
+            return None
+        reader, node, known_problems = self.reader, fields["threshold"], len(self.reader.problems)
+        if metric == "revenue":
+            amount = reader.number(node, "'threshold'", digits)
+            if amount < 0:
+                reader.problem(node, "'threshold' is below 0", "write an amount such as 10000")
+            threshold = int(amount.scaleb(digits))
+        else:
+            threshold = reader.count(node, "'threshold'")
+        return threshold if len(reader.problems) == known_problems else None
 
     def _add(self, found: dict[str, Value], key: str, value: Value, fields: Fields, what: str) -> None:
         if key in found:

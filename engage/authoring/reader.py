@@ -66,9 +66,10 @@ class Reader:
         found: dict[str, Node] = {}
         for key, value in node.entries:
             if key.text not in known:
-                # `{label: Won, at last}` is two keys to YAML.
-                cut = isinstance(value, Scalar) and value.empty
-                hint = "inside { } a text with a comma needs quotes" if cut else did_you_mean(key.text, known)
+                hint = did_you_mean(key.text, known)
+                if " " in key.text and isinstance(value, Scalar) and value.empty:
+                    # `{label: Won, at last}` is two keys to YAML.
+                    hint = "inside { } a text with a comma needs quotes"
                 self.problem(key, f"unknown key '{key.text}' in {what}", hint)
             elif isinstance(value, Scalar) and value.empty:
                 self.problem(value, f"'{key.text}' has no value", _empty_hint(key.text))

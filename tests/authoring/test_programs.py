@@ -1,0 +1,127 @@
+"""program.yaml: what it reads as, and what is said of mistakes in it."""
+
+from datetime import timedelta
+
+import pytest
+
+from engage.authoring import parse_programs
+from engage.domain.errors import AuthoringError
+from engage.domain.facts import FactType, Feed
+from engage.domain.programs import Brand, Status, StatusKind, Tier, TierPeriod, Topic, TopicKind
+from tests.authoring.texts import PROGRAM, programs
+
+
+def problems(source: str) -> list[str]:
+    with pytest.raises(AuthoringError) as caught:
+        parse_programs(source, "program.yaml")
+    return [str(problem).removeprefix("program.yaml:") for problem in caught.value.problems]
+
+
+def test_every_part_of_a_program_is_read() -> None:
+    acme = programs()["acme"]
+
+    assert (acme.key, acme.zone, acme.locale) == ("acme", "Europe/Berlin", "de_AT")
+    assert (acme.currency, acme.minor_digits) == ("EUR", 2)
+    assert acme.brand == Brand(
+        name="Acme Partners",
+        from_name="Acme Partners",
+        from_email="partners@example.com",
+        reply_to="partners@example.com",
+        postal_address="1 Main Street, Springfield",
+        portal_url="https://partners.example.com",
+        refer_url="https://partners.example.com/refer",
+    )
+    assert acme.status("demo") == Status("demo", StatusKind.OPPORTUNITY, "Demo")
+    assert acme.status("won").kind is StatusKind.WON
+    assert acme.tiers is not None
+    assert (acme.tiers.metric, acme.tiers.period) == ("wins", TierPeriod.QUARTER)
+    assert acme.tiers.steps[1] == Tier("gold", "Gold", 5, "a dinner")
+    assert acme.topics["tips"] == Topic("tips", "Tips", TopicKind.MARKETING)
+    assert acme.topics["status"].send_within == timedelta(days=1)
+    assert acme.feeds == {Feed.REFERRALS: timedelta(days=7), Feed.LOGINS: timedelta(hours=36)}
+    assert acme.attributes == {
+        "sector": FactType.TEXT,
+        "employees": FactType.NUMBER,
+        "reseller": FactType.BOOLEAN,
+    }
+
+
+@pytest.mark.parametrize(
+    ("currency", "written", "stored"), [("EUR", "2500.50", 250_050), ("JPY", "2500", 2500), ("KWD", "1.234", 1234)]
+)
+def test_thresholds_of_revenue_are_stored_in_minor_units(currency: str, written: str, stored: int) -> None:
+    source = PROGRAM.replace("EUR", currency).replace("metric: wins", "metric: revenue")
+    source = source.replace("threshold: 2,", "threshold: 0,").replace("threshold: 5,", f"threshold: {written},")
+
+    tiers = programs(source)["acme"].tiers
+
+    assert tiers is not None
+    assert [tier.threshold for tier in tiers.steps] == [0, stored]
+
+
+def test_links_to_this_machine_may_do_without_https() -> None:
+    source = PROGRAM.replace("https://partners.example.com/refer", "http://localhost:8000/refer")
+
+    assert programs(source)["acme"].brand.refer_url == "http://localhost:8000/refer"
+
+
+@pytest.mark.parametrize(
+    ("written", "instead", "problem"),
+    [
+        ("Europe/Berlin", "Europe/Berln", "4:11: unknown zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
+        ("Europe/Berlin", "Middle Earth", "4:11: unknown zone 'Middle Earth'; write one such as Europe/Berlin"),
+        ("de-AT", "xx", "5:13: unknown locale 'xx'; write one such as en, de or en_GB"),
+        ("de-AT", "de_AT_and_more", "5:13: unknown locale 'de_AT_and_more'; write one such as en, de or en_GB"),
+        ("currency: EUR", "currency: euro",
+         "6:15: unknown currency 'euro'; write its ISO 4217 code, such as USD or EUR"),
+        ("    zone: Europe/Berlin\n", "", "3:5: program 'acme' has no 'zone'; add it"),
+        ("    zone:", "    zones:\n    zone:", "4:5: unknown key 'zones' in program 'acme'; did you mean 'zone'?"),
+        ("from: Acme Partners <partners@example.com>", "from: partners",
+         "8:13: 'partners' is not an email address; write one such as partners@example.com"),
+        ("from: Acme Partners <partners@example.com>", "from: Acme <>",
+         "8:13: 'Acme <>' is not a sender; write an address, or Northwind Partners <partners@example.com>"),
+        ("portal_url: https:", "portal_url: http:",
+         "10:19: 'http://partners.example.com' is not an https URL; write one such as https://partners.example.com"),
+        ("portal_url: https://partners.example.com", "portal_url: partners.example.com",
+         "10:19: 'partners.example.com' is not an https URL; write one such as https://partners.example.com"),
+        ("    ladder:\n", '      color: "#1f4b9"\n    ladder:\n',
+         "12:14: '#1f4b9' is not a colour; write it in quotes such as \"#1f4b99\""),
+        ("    ladder:\n", "      color: #1f4b99\n    ladder:\n",
+         "12:7: 'color' has no value; put it in quotes, color: \"#1f4b99\": a bare # begins a comment"),
+        ("kind: opportunity, ", "",
+         "14:18: status 'demo' needs a kind; "
+         "add kind: one of submitted, accepted, qualified, opportunity, won, lost, reopened"),
+        ("kind: opportunity", "kind: oportunity", "14:30: unknown kind 'oportunity'; did you mean 'opportunity'?"),
+        ("status: lost", "status: won", "16:18: status 'won' stands here twice; remove one"),
+        ("      - {status: won, label: Won}\n", "",
+         "13:7: no status of the ladder is of kind won; add one, or say kind: won"),
+        ("label: Submitted}", "label: Submitted, or so}",
+         "13:47: unknown key 'or so' in a status; inside { } a text with a comma needs quotes"),
+        ("metric: wins", "metric: winnings", "18:15: unknown metric 'winnings'; did you mean 'wins'?"),
+        ("period: quarter", "period: weekly", "19:15: unknown period 'weekly'; known are month, quarter, year, always"),
+        ("threshold: 5", "threshold: 2",
+         "22:48: tier 'gold' is not above 'silver'; write tiers with rising thresholds"),
+        ("threshold: 5", "threshold: five",
+         "22:48: 'threshold' must be a number, not 'five'; write digits only, such as 10 or 2500.50"),
+        ("tier: gold", "tier: silver", "22:18: tier 'silver' stands here twice; remove one"),
+        (", benefit: a dinner", "", "22:11: a tier has no 'benefit'; add it"),
+        ("kind: transactional", "kind: transaction",
+         "24:22: unknown kind 'transaction'; did you mean 'transactional'?"),
+        ("send_within: 1d", "send_within: soon",
+         "24:73: 'soon' is not a duration; write a number and w, d, h or m, such as 90d or 12h"),
+        ("logins: 36h", "login: 36h", "26:28: unknown key 'login' in feeds; did you mean 'logins'?"),
+        ("sector: text", "sector: string", "27:26: unknown type 'string'; known are text, number, boolean"),
+        ("    topics:", "    order: [a, a]\n    topics:", "23:16: 'a' stands in the order twice; remove one"),
+        ("    topics:", "    default_owner: desk\n    topics:",
+         "23:20: 'desk' is not an email address; write one such as partners@example.com"),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_its_place_and_the_way_out(written: str, instead: str, problem: str) -> None:
+    assert written in PROGRAM
+    assert problems(PROGRAM.replace(written, instead, 1)) == [problem]
+
+
+def test_a_file_without_programs() -> None:
+    assert problems("") == ["1:1: program.yaml must be keys with values; the keys are programs"]
+    assert problems("programs: {}") == ["1:11: there is no program; add one: its key, and what it is"]
+    assert problems("programs: []") == ["1:11: 'programs' must be keys with values; write 'key: value' lines"]
