@@ -41,6 +41,7 @@ def _is(kind: StatusKind) -> Clause:
     return counted.c.kind == sa.literal_column(f"'{kind}'", sa.Text())
 
 
+_NONE = sa.literal_column("0", sa.BigInteger())
 _WON, _LOST = _is(StatusKind.WON), _is(StatusKind.LOST)
 _QUALIFIED = sa.and_(counted.c.qualified.is_(sa.true()), sa.not_(_LOST))
 _OPEN = sa.and_(sa.not_(_WON), sa.not_(_LOST))
@@ -71,13 +72,13 @@ def _sum_or_count(totals: Totals, key: Hashable, name: str, clause: Clause) -> C
 
 
 def _count(totals: Totals, key: Hashable, clause: Clause) -> Column:
-    return sa.func.coalesce(totals.add(key, sa.func.count().filter(clause)), 0)
+    return sa.func.coalesce(totals.add(key, sa.func.count().filter(clause)), _NONE)
 
 
 def _sum(totals: Totals, key: Hashable, amount: Column, clause: Clause) -> Column:
     # PostgreSQL makes a numeric of the sum of bigints.
     total = sa.cast(sa.func.sum(amount).filter(clause), sa.BigInteger())
-    return sa.func.coalesce(totals.add(key, total), 0)
+    return sa.func.coalesce(totals.add(key, total), _NONE)
 
 
 def _counted(ask: Question) -> Column:

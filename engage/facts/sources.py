@@ -109,9 +109,8 @@ class Ranks:
         """The outer column of the place by a column of `totals`."""
         key = str(total)
         if key not in self._columns:
-            value = sa.func.coalesce(total, 0)
-            place = sa.func.rank().over(order_by=value.desc())
-            self._columns[key] = sa.case((value != 0, place)).label(f"n{len(self._columns)}")
+            place = sa.func.rank().over(order_by=total.desc())
+            self._columns[key] = sa.case((total != 0, place)).label(f"n{len(self._columns)}")
         return sa.literal_column(f"{self.name}.{self._columns[key].name}", sa.BigInteger())
 
     def subquery(self) -> sa.Subquery:
@@ -205,7 +204,7 @@ class Sources:
         return self._join(f"attribute {name}", alias, sa.and_(of_partner, valid(alias, self.binds.now)))
 
     def select(self, *columns: Column) -> sa.Select[Any]:
-        """Partner's and subject's id and the columns, for every subject that exists, in order of the ids."""
+        """Partner's and subject's id and the columns, for every subject that exists."""
         rows = self._subjects()
         for totals in (*self._totals.values(), *((self._ranks,) if self._ranks else ())):
             joined = totals.subquery()
@@ -216,7 +215,7 @@ class Sources:
         chosen = sa.select(partner_id, subject_id, *columns).select_from(rows).where(self._exist())
         if self._by_ids:
             chosen = chosen.where(Among(self.subject_id, IDS))
-        return chosen.order_by(partners.c.id, self.subject_id)
+        return chosen
 
     def _subjects(self) -> sa.FromClause:
         people = partners.join(partner_versions, partner_versions.c.partner_id == partners.c.id)

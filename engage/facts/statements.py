@@ -3,7 +3,7 @@
 Building a statement takes milliseconds; so each is built once and kept, and takes binds for all that changes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -17,7 +17,7 @@ from engage.domain.programs import Program, Tiers
 from engage.facts.binds import Binds
 from engage.facts.comparisons import compare
 from engage.facts.meanings import column_of
-from engage.facts.sources import Clause, Sources
+from engage.facts.sources import Clause, Column, Sources
 
 _ACTIVE = Test(FactRef("status"), Comparator.IS, "active")
 
@@ -86,21 +86,34 @@ def _statement(
     by_ids: bool,
 ) -> Statement:
     sources = Sources(subject, by_ids)
-    columns = [column_of(sources, told.program, ref).label(f"value_{n}") for n, ref in enumerate(refs)]
-    columns += [_clause(node, sources, told.program).label(f"node_{n}") for n, node in enumerate(nodes)]
-    met = None if where is None else _clause(where, sources, told.program)
-    select = sources.select(*columns)
-    return Statement(select if met is None else select.where(met), sources.binds)
+    asked = dict.fromkeys([*refs, *(test.ref for part in (where, *nodes) for test in tests_of(part))])
+    columns = {ref: column_of(sources, told.program, ref).label(f"value_{n}") for n, ref in enumerate(asked)}
+    # OFFSET 0 keeps planners from taking the tests into the joins: their guesses of how many rows pass, multiplied, end
+    # in loops over all pairs; and a value would be computed again for each mention of it.
+    facts = sources.select(*columns.values()).offset(sa.literal_column("0")).subquery("facts")
+    found = {ref: facts.c[label.name] for ref, label in columns.items()}
+
+    def clause(condition: Condition) -> Clause:
+        return _clause(condition, lambda test: _test(test, found[test.ref], told.program, sources.binds))
+
+    truths = [clause(node).label(f"node_{n}") for n, node in enumerate(nodes)]
+    select = sa.select(facts.c.partner_id, facts.c.subject_id, *(found[ref] for ref in refs), *truths)
+    if where is not None:
+        select = select.where(clause(where))
+    return Statement(select.order_by(facts.c.partner_id, facts.c.subject_id), sources.binds)
 
 
-def _clause(condition: Condition, sources: Sources, program: Program) -> Clause:
+def _test(test: Test, value: Column, program: Program, binds: Binds) -> Clause:
+    return compare(value, program.type_of(test.ref), test, program.minor_digits, binds)
+
+
+def _clause(condition: Condition, clause_of: Callable[[Test], Clause]) -> Clause:
     match condition:
         case All(parts):
-            return sa.and_(sa.true(), *(_clause(part, sources, program) for part in parts))
+            return sa.and_(sa.true(), *(_clause(part, clause_of) for part in parts))
         case AnyOf(parts):
-            return sa.or_(sa.false(), *(_clause(part, sources, program) for part in parts))
+            return sa.or_(sa.false(), *(_clause(part, clause_of) for part in parts))
         case Not(part):
-            return sa.not_(_clause(part, sources, program))
-        case Test(ref):
-            value = column_of(sources, program, ref)
-            return compare(value, program.type_of(ref), condition, program.minor_digits, sources.binds)
+            return sa.not_(_clause(part, clause_of))
+        case Test():
+            return clause_of(condition)
