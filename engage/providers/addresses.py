@@ -25,15 +25,14 @@ def wire_address(email: str) -> str:
 def without_personal_data(text: str, message: Message | None = None) -> str:
     """What a server said, in one line of at most 300 characters, without any address or the recipient's name."""
     if message is not None:
-        for own in (message.to.email, wire_form_or_same(message.to.email), message.to.name):
+        for own in (message.to.email, _wire_address_or_same(message.to.email), message.to.name):
             if len(own) > 1:
                 text = re.sub(rf"(?<!\w){re.escape(own)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
     line = " ".join(_ADDRESS.sub(_MASK, text).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
-def wire_form_or_same(email: str) -> str:
-    """`wire_address`, for texts: an address that has no ASCII form stays as it is."""
+def _wire_address_or_same(email: str) -> str:
     try:
         return wire_address(email)
     except ValueError:

@@ -22,7 +22,7 @@ def build_provider(
     to it is the real one. Raises InputError when `kind` is none or what it needs is missing or wrong.
     """
     if kind == "mailbox":
-        return SendGridProvider(mailbox_url, "mailbox", clock)
+        return SendGridProvider(mailbox_url, "mailbox", clock, "start the mailbox: `engage up`, or `engage mailbox`")
     if kind == "sendgrid":
         if not sendgrid_api_key:
             raise InputError("the provider sendgrid needs a key", "set ENGAGE_SENDGRID_API_KEY")

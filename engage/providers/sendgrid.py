@@ -30,8 +30,17 @@ _LONGEST_EXPLANATION = 16_384
 class SendGridProvider:
     """Sends through SendGrid, or through anything that speaks its v3 Mail Send, such as the local mailbox."""
 
-    def __init__(self, host: str, api_key: str, clock: Callable[[], datetime]) -> None:
-        """`host` is a URL such as https://api.sendgrid.com. Raises InputError when it or the key cannot be right."""
+    def __init__(
+        self,
+        host: str,
+        api_key: str,
+        clock: Callable[[], datetime],
+        if_unreachable: str = "see that ENGAGE_SENDGRID_HOST is right and that this machine may connect to it",
+    ) -> None:
+        """`host` is a URL such as https://api.sendgrid.com; `if_unreachable` is what to do when a check finds nobody.
+
+        Raises InputError when the host or the key cannot be right.
+        """
         url = _server(host)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise InputError("the SendGrid API key is empty or has characters that no key has", "copy it again")
@@ -45,6 +54,7 @@ class SendGridProvider:
             "User-Agent": "engage",
         }
         self._clock = clock
+        self._if_unreachable = if_unreachable
         self._loop = LoopThread("engage-sendgrid")
         self._session: aiohttp.ClientSession | None = None
 
@@ -62,8 +72,8 @@ class SendGridProvider:
             return self._loop.run(self._check(_limits(deadline)), deadline.total_seconds() + _LOOP_GRACE)
         except (aiohttp.ClientError, OSError) as error:
             raise ServiceUnreachable(
-                f"SendGrid at {self._host} does not answer: {without_personal_data(str(error)) or 'no answer in time'}",
-                "see that ENGAGE_SENDGRID_HOST is right and that this machine may connect to it",
+                f"{self._host} does not answer: {without_personal_data(str(error)) or 'nothing came in time'}",
+                self._if_unreachable,
             ) from error
 
     def close(self) -> None:
@@ -106,15 +116,15 @@ class SendGridProvider:
         async with session.get(self._scopes_url, timeout=limits, allow_redirects=False) as answer:
             granted = scopes(await _explanation(answer)) if answer.status == 200 else []
             if "mail.send" in granted:
-                return f"SendGrid at {self._host} takes mail with this key"
+                return f"{self._host} takes mail with this key"
             if granted or answer.status in (401, 403):
                 raise ServiceUnreachable(
-                    f"SendGrid at {self._host} does not take mail with this key ({answer.status})",
+                    f"{self._host} does not take mail with this key ({answer.status})",
                     "give ENGAGE_SENDGRID_API_KEY a key with the permission Mail Send",
                 )
             raise ServiceUnreachable(
                 f"{self._host} answers {answer.status} when asked for the key's scopes, as SendGrid would not",
-                "see that ENGAGE_SENDGRID_HOST is right",
+                self._if_unreachable,
             )
 
     def _open_session(self) -> aiohttp.ClientSession:

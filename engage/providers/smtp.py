@@ -1,13 +1,13 @@
 """Any SMTP server: one connection for the messages of a call, one after the other.
 
-SMTP says no more than "taken" (RFC 5321, 4.5.3 and 6.1): bounces come as mail to the sender's address, which nobody
+SMTP says no more than "taken" (RFC 5321, 6.1): bounces come as mail to the sender's address, which nobody
 here reads, so an unknown stays unknown until an operator settles it.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -132,8 +132,7 @@ class SmtpProvider:
 
     async def _send_all(self, messages: Sequence[Message], results: list[SendResult], seconds: float) -> None:
         """Fills in `results`, so that each is true at any moment at which time may run out."""
-        async with asyncio.timeout(seconds):
-            client = self._client(seconds)
+        async with asyncio.timeout(seconds), self._client(seconds) as client:
             for index, message in enumerate(messages):
                 try:
                     content = mime(message, self._clock())
@@ -147,8 +146,6 @@ class SmtpProvider:
                         results[index:] = [_not_connected(error)] * (len(messages) - index)
                         return
                 await self._send_one(client, message, content, results, index)
-            with suppress(SMTPException, OSError):
-                await client.quit(timeout=_FAREWELL)
 
     async def _send_one(
         self, client: SMTP, message: Message, content: bytes, results: list[SendResult], index: int
@@ -169,15 +166,14 @@ class SmtpProvider:
             client.close()
 
     async def _check(self, seconds: float) -> None:
-        async with asyncio.timeout(seconds):
-            client = self._client(seconds)
+        async with asyncio.timeout(seconds), self._client(seconds) as client:
             await self._connect(client)
-            with suppress(SMTPException, OSError):
-                await client.quit(timeout=_FAREWELL)
 
-    def _client(self, seconds: float) -> SMTP:
+    @asynccontextmanager
+    async def _client(self, seconds: float) -> AsyncIterator[SMTP]:
+        """A client that is not connected yet; whatever happens, it leaves no connection behind."""
         server = self._server
-        return SMTP(
+        client = SMTP(
             hostname=server.host,
             port=server.port,
             username=server.user or None,
@@ -188,6 +184,13 @@ class SmtpProvider:
             start_tls={Security.STARTTLS: True, Security.IF_OFFERED: None}.get(server.security, False),
             tls_context=self._tls,
         )
+        try:
+            yield client
+            if client.is_connected:
+                with suppress(SMTPException, OSError):
+                    await client.quit(timeout=_FAREWELL)
+        finally:
+            client.close()
 
     async def _connect(self, client: SMTP) -> None:
         await client.connect()

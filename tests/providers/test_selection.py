@@ -5,14 +5,14 @@ from contextlib import closing
 import pytest
 
 from engage.clock import utc_now
-from engage.domain.errors import InputError
+from engage.domain.errors import InputError, ServiceUnreachable
 from engage.domain.messages import Outcome
 from engage.providers.selection import build_provider
 from engage.providers.sendgrid import SendGridProvider
 from engage.providers.smtp import SmtpProvider
 from engage.web.mailbox import MailStore, mailbox_app
 from tests.providers.contract import a_message
-from tests.providers.servers import HttpServer
+from tests.providers.servers import HttpServer, closed_port
 
 
 def test_mailbox_is_sendgrids_client_pointed_at_the_mailbox() -> None:
@@ -23,6 +23,14 @@ def test_mailbox_is_sendgrids_client_pointed_at_the_mailbox() -> None:
             assert isinstance(provider, SendGridProvider)
             assert provider.send([a_message()])[0].outcome is Outcome.ACCEPTED
     assert len(store) == 1
+
+
+def test_a_mailbox_that_does_not_run_is_said_with_how_to_start_it() -> None:
+    with (
+        closing(build_provider("mailbox", clock=utc_now, mailbox_url=f"http://127.0.0.1:{closed_port()}")) as provider,
+        pytest.raises(ServiceUnreachable, match="engage mailbox"),
+    ):
+        provider.check()
 
 
 def test_each_kind_is_made_from_what_it_needs() -> None:
