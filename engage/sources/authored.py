@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
+from engage.authoring.document import Mapping as Entries
 from engage.authoring.document import Node, Scalar, Sequence, read_document
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.domain.errors import InputError
@@ -74,7 +75,8 @@ class _MappingReader:
         self._columns = []
         fields = self._reader.fields(node, "a file", ("file",), (*_FILE_KEYS, *KINDS))
         records = tuple(record for kind in KINDS if kind in fields for record in self._records(kind, fields[kind]))
-        if not any(kind in fields for kind in KINDS):
+        written = {key.text for key, _ in node.entries} if isinstance(node, Entries) else set(KINDS)
+        if written <= {"file", *_FILE_KEYS}:
             self._reader.problem(node, "a file makes no records", f"add one of {', '.join(KINDS)}")
         return FileMapping(
             file=fields.parsed("file", _file_name),
