@@ -16,21 +16,20 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 
 from benchmarks.newsletter import Reader, readers
-from benchmarks.support import Services as Standing
-from benchmarks.support import empty, running, sunk, wait_until
+from benchmarks.support import Standing, Taken, empty, measured, processes, sunk, wait_until
 from engage.bootstrap import Services
 from engage.domain.deliveries import DeliveryState
 from engage.domain.keys import slot_key
 from engage.domain.records import CompanyRecord, PartnerRecord, Record, ReferralRecord
 from engage.queueing import Lane
 from engage.settings import Settings
-from engage.store.database import Database
 from engage.store.runs import begin_run
-from engage.store.schema import migrate
 from engage.store.tables import deliveries
 from engage.workers.broker import RedisQueue, make_broker
+from tests.support.schema import prepare
 
 WORKERS = 2
+_WORKER = [sys.executable, "-m", "engage", "worker"]
 PROGRAM = "northwind-partners"
 _AUTHORED = Path(__file__).parent / "newsletter_engage"
 _CAMPAIGN = """\
@@ -56,7 +55,7 @@ def engage(standing: Standing) -> Iterator["Engage"]:
         authored = copytree(_AUTHORED, Path(folder) / "authored")
         environment = {
             "ENGAGE_DATA_DIR": folder,
-            "ENGAGE_DATABASE_URL": standing.database("engage"),
+            "ENGAGE_DATABASE_URL": standing.databases.create(),
             "ENGAGE_REDIS_URL": standing.redis,
             "ENGAGE_CAMPAIGNS_DIR": str(authored / "campaigns"),
             "ENGAGE_TEMPLATES_DIR": str(authored / "templates"),
@@ -67,13 +66,11 @@ def engage(standing: Standing) -> Iterator["Engage"]:
             "ENGAGE_SECRET_KEY": "measured-not-secret",
         }
         settings = Settings.load(**{name.removeprefix("ENGAGE_").lower(): v for name, v in environment.items()})
-        database = Database(settings.database_url)
-        migrate(database)
-        database.close()
+        prepare(settings.database_url)
+        stack.callback(standing.databases.drop, settings.database_url)
         built = Services(settings, RedisQueue(make_broker(standing.redis)))
         stack.callback(built.close)
-        for _ in range(WORKERS):
-            stack.enter_context(running([sys.executable, "-m", "engage", "worker"], environment))
+        stack.enter_context(processes(WORKERS, _WORKER, environment, Path(folder) / "log"))
         yield Engage(built, standing.sink, authored / "campaigns")
 
 
@@ -88,8 +85,8 @@ class Engage:
         self._known = 0
         self.send(200)  # opens connections and compiles templates, as in a worker that has run for a while
 
-    def send(self, count: int) -> float:
-        """Mails `count` new partners; the seconds from the run on the queue to the last delivery settled."""
+    def send(self, count: int) -> Taken:
+        """Mails `count` new partners; what it took from the run on the queue to the last delivery settled."""
         self._wave += 1
         name = f"newsletter-{self._wave}"
         (self._campaigns / f"{name}.yaml").write_text(_CAMPAIGN.format(wave=self._wave))
@@ -97,11 +94,11 @@ class Engage:
         time.sleep(2)  # the workers read the new campaign
         empty(self._sink)
 
-        began = time.perf_counter()
-        self._begin(name)
-        wait_until(lambda: sunk(self._sink) >= count, "engage's emails", seconds=600)
-        wait_until(lambda: self._settled(name) == count, "engage's deliveries", seconds=60)
-        return time.perf_counter() - began
+        with measured() as taken:
+            self._begin(name)
+            wait_until(lambda: sunk(self._sink) >= count, "engage's emails", seconds=600)
+            wait_until(lambda: self._settled(name) == count, "engage's deliveries", seconds=60)
+        return taken
 
     def _load(self, count: int) -> None:
         """Imports partners of this wave, with the referrals behind their numbers."""
@@ -147,7 +144,9 @@ def _records(reader: Reader, wave: str, now: datetime) -> list[Record]:
         ),
     ]
     for count in range(reader.referrals):
-        status, at = ("won", now - timedelta(days=20)) if count < reader.wins else ("submitted", now - timedelta(days=9))
+        status, at = (
+            ("won", now - timedelta(days=20)) if count < reader.wins else ("submitted", now - timedelta(days=9))
+        )
         records.append(
             ReferralRecord(
                 f"referral-{reader.number}-{count}",

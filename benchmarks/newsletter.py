@@ -29,4 +29,6 @@ def readers(first: int, count: int) -> Iterator[Reader]:
     """`count` partners, numbered from `first`; one in three has won a referral."""
     for number in range(first, first + count):
         referrals = number % 3
-        yield Reader(number, _FIRST_NAMES[number % len(_FIRST_NAMES)], f"Company {number} & Sons", referrals, referrals // 2)
+        yield Reader(
+            number, _FIRST_NAMES[number % len(_FIRST_NAMES)], f"Company {number} & Sons", referrals, referrals // 2
+        )

@@ -1,15 +1,14 @@
 """A provider that costs next to nothing: takes `POST /v3/mail/send` on loopback, answers 202, remembers who and when.
 
-Runs as a process of its own (`python -m benchmarks.sink`), prints its URL and serves until SIGTERM. Connections are kept
-alive. `GET /count` answers the number of messages, `GET /messages` a JSON list of [Unix seconds, recipient, bytes] in
-order of arrival, `POST /reset` forgets them all.
+Runs as a process of its own (`python -m benchmarks.sink`), prints its URL and serves until SIGTERM. Connections are
+kept alive. `GET /count` answers the number of messages, `GET /messages` a JSON list of [Unix seconds, recipient, bytes]
+in order of arrival, `POST /reset` forgets them all.
 """
 
 import argparse
 import asyncio
 import json
 import signal
-import sys
 import time
 
 _HEAD_END = b"\r\n\r\n"
@@ -47,6 +46,7 @@ class _Connection(asyncio.Protocol):
         self._needed = 0  # bytes that must be there before looking again
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
@@ -64,7 +64,7 @@ class _Connection(asyncio.Protocol):
             body = bytes(buffer[start : self._needed])
             del buffer[: self._needed]
             self._needed = 0
-            self._transport.write(self._sink.answer(head, body))  # type: ignore[attr-defined]
+            self._transport.write(self._sink.answer(head, body))
             if b"\r\nconnection: close" in head.lower():
                 self._transport.close()
 
@@ -110,14 +110,8 @@ async def serve(port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A light HTTP provider on loopback.")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    port = parser.parse_args().port
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(serve(port))
-    else:
-        uvloop.run(serve(port))
+    asyncio.run(serve(parser.parse_args().port))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

