@@ -60,7 +60,8 @@ class _CampaignReader:
         topic = self._topic()
         subject = self._subject()
         trigger = self._trigger(subject)
-        conditions = ConditionReader(reader, self.program, subject)
+        # Without a subject all facts may be asked, so that one mistake is not reported again at each of them.
+        conditions = ConditionReader(reader, self.program, subject or Subject.REFERRAL)
         campaign = Campaign(
             name=fields.name("campaign", "a campaign's name"),
             program=self.program.key,
@@ -68,7 +69,7 @@ class _CampaignReader:
             # Live is a choice: a file that does not say so is a draft.
             state=fields.member("state", CampaignState) or CampaignState.DRAFT,
             topic=topic.key if topic else "",
-            subject=subject,
+            subject=subject or Subject.PARTNER,
             trigger=trigger or EventTrigger(EventKind.STATUS_CHANGED),
             where=conditions.read(fields["where"]) if "where" in fields else None,
             again=self._again(trigger),
@@ -100,20 +101,17 @@ class _CampaignReader:
             return None
         return self.program.topics.get(self.reader.choice(self.fields["topic"], "topic", self.program.topics))
 
-    def _subject(self) -> Subject:
-        subject = None
-        if "for" in self.fields:
-            node = self.fields["for"]
-            if isinstance(node, Scalar) and node.text in _NOT_YET:
-                self.reader.problem(
-                    node, f"a campaign cannot be for {node.text} yet", f"known are {', '.join(Subject)}"
-                )
-            else:
-                subject = self.reader.member(node, "subject", Subject)
-        # The widest subject, so that a mistake here is not reported again at each fact of a referral.
-        return subject or Subject.REFERRAL
+    def _subject(self) -> Subject | None:
+        if "for" not in self.fields:
+            return None
+        node = self.fields["for"]
+        if isinstance(node, Scalar) and node.text in _NOT_YET:
+            hint = f"known are {', '.join(Subject)}"
+            self.reader.problem(node, f"a campaign cannot be for {node.text} yet", hint)
+            return None
+        return self.reader.member(node, "subject", Subject)
 
-    def _trigger(self, subject: Subject) -> EventTrigger | ScheduleTrigger | None:
+    def _trigger(self, subject: Subject | None) -> EventTrigger | ScheduleTrigger | None:
         """None where a problem hides which of the two it is."""
         if "when" not in self.fields:
             return None
@@ -129,17 +127,18 @@ class _CampaignReader:
             return self._event(fields, subject)
         if "to" in fields:
             reader.problem(fields["to"], "'to' belongs to an event", "take it out")
-        if subject is Subject.REWARD and "for" in self.fields:
-            reader.problem(self.fields["for"], "a campaign for a reward waits for an event", "write for: partner")
+        if subject in (Subject.REFERRAL, Subject.REWARD):
+            hint = "write for: partner, or wait for an event"
+            reader.problem(self.fields["for"], f"a schedule asks partners, and no {subject} yet", hint)
         parse = cron_of if ways == ["every"] else checked_cron
         return ScheduleTrigger(fields.parsed(ways[0], parse), fields.text(ways[0]))
 
-    def _event(self, fields: Fields, subject: Subject) -> EventTrigger | None:
+    def _event(self, fields: Fields, subject: Subject | None) -> EventTrigger | None:
         reader = self.reader
         event = fields.member("event", EventKind)
         if event is None:
             return None
-        if "for" in self.fields and subject not in _SUBJECTS[event]:
+        if subject and subject not in _SUBJECTS[event]:
             hint = f"write for: {' or '.join(_SUBJECTS[event])}"
             reader.problem(self.fields["for"], f"'{event}' does not concern a {subject}", hint)
         if "to" not in fields:

@@ -72,6 +72,7 @@ def test_steps_know_where_they_name_their_template() -> None:
 def test_an_event_campaign_needs_five_keys() -> None:
     read = campaign(campaign_text(for_="for: referral", when=EVENT, again=None))
 
+    assert read.subject is Subject.REFERRAL
     assert read.trigger == EventTrigger(EventKind.STATUS_CHANGED, ("demo",))
     assert read.state is CampaignState.DRAFT
     assert (read.where, read.again, read.stop_when, read.starts, read.ends) == (None,) * 5
@@ -157,7 +158,10 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
          ["4:38: 'to' belongs to referral.status_changed; take it out"]),
         ({"when": "when: {event: reward.earned}", "for_": "for: referral", "again": None},
          ["3:6: 'reward.earned' does not concern a referral; write for: reward or partner"]),
-        ({"for_": "for: reward"}, ["3:6: a campaign for a reward waits for an event; write for: partner"]),
+        ({"for_": "for: reward"},
+         ["3:6: a schedule asks partners, and no reward yet; write for: partner, or wait for an event"]),
+        ({"for_": "for: referral"},
+         ["3:6: a schedule asks partners, and no referral yet; write for: partner, or wait for an event"]),
         ({"send_within": "send_within: 3 days"},
          ["7:14: '3 days' is not a duration; write a number and w, d, h or m, such as 90d or 12h"]),
         ({"starts": "starts: 02.11.2026"},

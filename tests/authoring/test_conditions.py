@@ -14,14 +14,14 @@ from engage.domain.errors import AuthoringError
 from engage.domain.facts import CATALOGUE, COMPARATORS, METRICS, FactType, Subject
 from engage.domain.programs import METHODS, PARTNER_STATUSES
 from engage.domain.windows import Window, WindowKind, format_duration
-from tests.authoring.texts import campaign, campaign_text, problems, programs
+from tests.authoring.texts import campaign, campaign_text, problems, programs, referral_text
 
 ACME = programs()["acme"]
 LAST_90D = Window(WindowKind.LAST, timedelta(days=90))
 
 
-def where(text: str, subject: str = "partner") -> str:
-    return campaign_text(where=f"where:\n{text}", for_=f"for: {subject}")
+def where(text: str) -> str:
+    return campaign_text(where=f"where:\n{text}")
 
 
 def test_a_list_means_all_of_it_and_any_and_not_nest() -> None:
@@ -146,9 +146,9 @@ def test_a_mistake_names_its_place_and_the_way_out(line: str, problem: str) -> N
 
 
 def test_the_facts_of_a_referral_are_open_to_campaigns_for_referrals() -> None:
-    text = where("  - referral_status: {in: [demo, wonn]}\n  - amount: {at_least: 5000}\n", "referral")
+    text = referral_text(where="where:\n  - referral_status: {in: [demo, wonn]}\n  - amount: {at_least: 5000}")
 
-    assert problems(text) == ["8:34: unknown status 'wonn'; did you mean 'won'?"]
+    assert problems(text) == ["7:34: unknown status 'wonn'; did you mean 'won'?"]
 
 
 def test_stop_when_is_read_like_where() -> None:
@@ -281,7 +281,7 @@ def nested(parts: st.SearchStrategy[tuple[Condition, str]]) -> st.SearchStrategy
 def test_a_condition_reads_as_it_was_written(written: tuple[Condition, str]) -> None:
     tree, text = written
 
-    read = campaign(campaign_text(for_="for: referral", where=f"where: {text}"))
+    read = campaign(referral_text(where=f"where: {text}"))
 
     assert read.where == tree
     assert read.subject is Subject.REFERRAL

@@ -58,6 +58,12 @@ def campaign_text(**parts: str | None) -> str:
     return "\n".join(text for text in found.values() if text is not None) + "\n"
 
 
+def referral_text(**parts: str | None) -> str:
+    """The same of a campaign that waits for a status change."""
+    when = "when: {event: referral.status_changed}"
+    return campaign_text(for_="for: referral", when=when, again=None, **parts)
+
+
 def campaign(source: str) -> Campaign:
     return parse_campaign(source, "campaigns/x.yaml", _ACME)
 
