@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
+from engage.cli import app
 from engage.settings import PREFIX, SendTo, Settings
 from tests.support.command import ROOT, EngageCommand
 from tests.support.waiting import wait_for
@@ -87,11 +89,12 @@ def test_the_image_is_made_with_the_same_tool_as_the_environment() -> None:
     assert f"uv=={pinned}" in (ROOT / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_every_command_exists(name: str, run_engage: EngageCommand) -> None:
-    program, *arguments = SERVICES[name]["command"]
-    assert program == "engage"
-    assert run_engage(*arguments, "--help").code == 0
+def test_every_command_exists() -> None:
+    known = typer.main.get_command(app).commands
+    for name in OURS:
+        program, command = SERVICES[name]["command"]
+        assert program == "engage"
+        assert command in known
 
 
 # -- the processes themselves, on servers of this machine --------------------------------------------------------------
