@@ -30,10 +30,11 @@ class IdSet(TypeDecorator[list[int]]):
         return str(value) if dialect.name == "sqlite" else value
 
 
-class Among(FunctionElement[bool]):
+class Among(FunctionElement[Any]):
     """`Among(column, ids)`: the column is one of the ids, a bind of type IdSet."""
 
-    type = sa.Boolean()
+    # Not Boolean: SQLAlchemy would write `… = 1` for SQLite, which then finds no index for it.
+    type = sa.types.NullType()
     name = "among"
     inherit_cache = True
 

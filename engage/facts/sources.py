@@ -101,7 +101,8 @@ class Ranks:
     name = "ranks"
 
     def __init__(self, binds: Binds) -> None:
-        self.totals = Totals("ranked", counted, referrals_exist(counted, binds.now))
+        everybodys = sa.and_(counted.c.program_id == PROGRAM_ID, referrals_exist(counted, binds.now))
+        self.totals = Totals("ranked", counted, everybodys)
         self._where = partners_exist(binds.now)
         self._columns: dict[str, sa.Label[Any]] = {}
 
@@ -130,8 +131,8 @@ def partners_exist(now: Column) -> Clause:
 
 
 def referrals_exist(versions: sa.FromClause, now: Column) -> Clause:
-    """The program's referrals that have been submitted, each in the version that held."""
-    return sa.and_(versions.c.program_id == PROGRAM_ID, valid(versions, now), happened(versions.c.submitted_at, now))
+    """The referrals that have been submitted, each in the version that held."""
+    return sa.and_(valid(versions, now), happened(versions.c.submitted_at, now))
 
 
 class Sources:
@@ -159,7 +160,6 @@ class Sources:
     def reward_totals(self) -> Totals:
         rows = counted_rewards.c
         earned = sa.and_(
-            rows.program_id == PROGRAM_ID,
             rows.earned_at <= self.binds.now,
             sa.or_(rows.reversed_at.is_(None), rows.reversed_at > self.binds.now),
         )
@@ -240,9 +240,8 @@ class Sources:
 
     def _add_totals(self, name: str, rows: sa.FromClause, where: Clause) -> Totals:
         if name not in self._totals:
-            if self._by_ids:
-                where = sa.and_(where, self._of_partners(rows.c.partner_id))
-            self._totals[name] = Totals(name, rows, where)
+            whose = self._of_partners(rows.c.partner_id) if self._by_ids else rows.c.program_id == PROGRAM_ID
+            self._totals[name] = Totals(name, rows, sa.and_(whose, where))
         return self._totals[name]
 
     def _of_partners(self, partner_id: Column) -> Clause:
