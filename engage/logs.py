@@ -30,6 +30,7 @@ def configure(style: Literal["console", "json"] = "console", level: str = "INFO"
     last: list[structlog.typing.Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
+        _without_a_second_message,
         mask_addresses,
         structlog.processors.JSONRenderer()
         if style == "json"
@@ -40,6 +41,11 @@ def configure(style: Literal["console", "json"] = "console", level: str = "INFO"
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _without_a_second_message(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.pop("color_message", None)  # uvicorn says everything twice, once in colour
+    return event
 
 
 def mask_addresses(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -54,6 +54,14 @@ def test_no_address_is_written_wherever_it_hides(capsys: pytest.CaptureFixture[s
     assert said.count("<address>") >= 6
 
 
+def test_uvicorn_says_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("json")
+    logging.getLogger("uvicorn.error").info("Running on %s", "8000", extra={"color_message": "Running in colour on %s"})
+    (line,) = lines(capsys)
+    assert "color_message" not in line
+    assert line["event"] == "Running on 8000"
+
+
 def test_people_read_the_console_format(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("console")
     structlog.get_logger("engage").warning("slow", seconds=3)
