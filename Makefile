@@ -38,7 +38,7 @@ clean: ## remove the environment and the caches (what engage holds in var stays)
 # hatchling, which builds engage itself, is in the lock too: hence --no-build-isolation.
 $(STAMP): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing the locked versions into $(VENV) ..."
-	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 

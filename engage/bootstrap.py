@@ -1,7 +1,7 @@
 """Builds the services from the settings, once, for every entry point."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -10,6 +10,7 @@ import structlog
 
 from engage.clock import utc_now
 from engage.domain.campaigns import Campaign, ScheduleTrigger
+from engage.domain.facts import Feed
 from engage.domain.records import Record
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import Outlet, deliver
@@ -26,7 +27,7 @@ from engage.settings import Settings, secret_keys
 from engage.signing import Signer
 from engage.slots import current_slot
 from engage.store.database import Database
-from engage.store.intake import Intake, take
+from engage.store.intake import Intake, analyze, hear, take
 from engage.store.runs import Run, begin_run, get_run
 from engage.store.schema import require_schema
 from engage.store.upkeep import beat
@@ -102,6 +103,13 @@ class Services:
             )
         self.queue.enqueue("match", taken.event_ids, Lane.EVENTS)
         return taken
+
+    def imported(self, program: str, feeds: Iterable[Feed]) -> None:
+        """After an import: notes the live feeds that were read, and refreshes the planner's statistics."""
+        with self.database.write() as db:
+            for feed in feeds:
+                hear(db, self.library().program_ids[program], feed, self.clock())
+            analyze(db)
 
     def match(self, event_ids: Sequence[int]) -> None:
         library = self.library()

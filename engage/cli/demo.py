@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from engage.cli.context import console, queue_of, services
+from engage.cli.importing import import_into
 from engage.cli.processes import command, data_folder, require_free_port, sends_to_mailbox
 from engage.clock import utc_now
 from engage.domain.errors import InputError
@@ -43,7 +44,7 @@ def up() -> None:
 
 
 def demo() -> None:
-    """Show engage at work: a sample programme in a folder of its own, mails in the local mailbox. Always starts afresh."""
+    """Show engage at work: a sample programme in a folder of its own, mails in a local mailbox. Always starts afresh."""
     given = Settings.load()
     require_free_port("127.0.0.1", given.port)
     folder = (given.data_dir / DEMO_FOLDER).resolve()
@@ -86,8 +87,6 @@ def feed() -> None:
 
 def _load_sample(settings: Settings, folder: Path) -> None:
     sample_programme(utc_now(), folder)
-    from engage.cli.importing import import_into
-
     with services(settings) as built:
         import_into(built, folder, folder / "mapping.yaml", rejects=folder, live=False)
 

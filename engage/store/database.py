@@ -1,7 +1,8 @@
 """Connections and transactions: `Database.read()` and `Database.write()`, the same on SQLite and PostgreSQL."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,6 +70,8 @@ def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
 
 
 def _sqlite_engine(url: sa.URL) -> Engine:
+    with suppress(OSError):  # what cannot be made is said when it cannot be opened
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")

@@ -1,14 +1,12 @@
 """The web application: unsubscribing, health, and (in demo and `engage up`) the local mailbox."""
 
-import secrets
-from collections.abc import Awaitable, Callable
-
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from engage.bootstrap import Services
 from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.web import health, home, unsubscribe
+from engage.web.headers import StrictHeaders
 from engage.web.mailbox import MailStore, build_router
 
 
@@ -28,17 +26,5 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
         status = 503 if isinstance(error, ServiceUnreachable) else 500
         return JSONResponse({"title": "engage cannot answer now", "status": status}, status)
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Strict headers on every page that does not set its own."""
-        request.state.nonce = secrets.token_urlsafe(16)
-        response = await call_next(request)
-        policy = (
-            f"default-src 'none'; style-src 'nonce-{request.state.nonce}'; form-action 'self'; frame-ancestors 'none'"
-        )
-        response.headers.setdefault("Content-Security-Policy", policy)
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        return response
-
+    app.add_middleware(StrictHeaders)
     return app
