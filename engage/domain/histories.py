@@ -93,8 +93,7 @@ def fold(history: History, program: Program) -> tuple[Version, ...]:
 def neighbours(history: History, change: Change, program: Program) -> tuple[str | None, str | None]:
     """The statuses that come just before and just after a change of the history."""
     kinds = {status.key: status.kind for status in program.ladder}
-    ordered = sorted(history.changes, key=lambda other: _place(other, kinds))
-    moments = _ordered(ordered, history, kinds)
+    moments = _ordered(history.changes, history, kinds)
     place = next(index for index, moment in enumerate(moments) if moment.change == change)
     before = moments[place - 1].status if place > 0 else None
     return before, moments[place + 1].status if place + 1 < len(moments) else None
@@ -118,7 +117,7 @@ def _corrected(changes: Sequence[Change], kinds: Mapping[str, StatusKind]) -> li
 
 
 def _ordered(changes: Sequence[Change], history: History, kinds: Mapping[str, StatusKind]) -> list[_Moment]:
-    """Changes that are in order, with the undated status in its place among them."""
+    """Changes in order, with the undated status in its place among them."""
     placed = [(_place(change, kinds), _Moment(change.status, change.at, change)) for change in changes]
     undated, since = history.undated_status, history.undated_since
     if undated is not None and since is None:

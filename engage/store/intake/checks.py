@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import fields
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -31,12 +31,14 @@ _KEYS = frozenset(
     ("external_id", "parent", "manager", "company", "owner", "recruited_by", "partner", "salesperson", "referral")
 )
 _NAMES = {
-    "CompanyRecord": "company",
-    "StaffRecord": "staff",
-    "PartnerRecord": "partner",
-    "ReferralRecord": "referral",
-    "RewardRecord": "reward",
+    CompanyRecord: "company",
+    StaffRecord: "staff",
+    PartnerRecord: "partner",
+    ReferralRecord: "referral",
+    RewardRecord: "reward",
+    LoginRecord: "login",
 }
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -47,9 +49,9 @@ class Refused(Exception):
 
 def clean(record: AnyRecord, program: Program) -> AnyRecord:
     """The record with its values in their one form: texts without blanks around, empty ones as None. Raises Refused."""
-    values = {field.name: _clean(field.name, getattr(record, field.name)) for field in fields(record)}
+    values = {name: _clean(name, getattr(record, name)) for name in _FIELDS[type(record)]}
     if "external_id" in values and values["external_id"] is None:
-        raise Refused(f"{_NAMES[type(record).__name__]} has no external id")
+        raise Refused(f"{_NAMES[type(record)]} has no external id")
     if isinstance(record, RewardRecord | LoginRecord) and values["partner"] is None:
         raise Refused("partner is missing")
     match record:
@@ -70,7 +72,7 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
         values["attributes"] = _attributes(values["attributes"])
     if isinstance(record, ReferralRecord | RewardRecord) and abs(values["amount"] or 0) > _MAX_AMOUNT:
         raise Refused("amount is too large to be stored")
-    return replace(record, **values)
+    return type(record)(**values)
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
-from engage.domain.histories import Change, History, fold, neighbours, opening_status
+from engage.domain.histories import Change, History, Version, fold, neighbours, opening_status
 from engage.domain.keys import change_key, login_key, reward_key
 from engage.domain.programs import Program, StatusKind
 from engage.domain.records import LoginRecord, ReferralRecord, RewardRecord
@@ -39,6 +39,7 @@ class Referrals:
         self._observed_at = observed_at
         self._news = news
         self._changes: dict[Entity, list[Change]] = {}
+        self._folded: dict[Entity, tuple[Version, ...]] = {}
         self._opening = opening_status(program)
         self._submits = bool(program.statuses_of(StatusKind.SUBMITTED))
 
@@ -50,8 +51,6 @@ class Referrals:
 
     def take_referral(self, record: ReferralRecord) -> bool:
         referral, new = self._stock.referrals.obtain(record.external_id)
-        if new:
-            referral.values["status"] = self._opening
         untold = not self._changes.get(referral) and referral.values["undated_status"] is None
         news = referral.learn(
             partner_id=self._stock.partners.obtain(record.partner)[0] if record.partner else None,
@@ -72,8 +71,6 @@ class Referrals:
             news |= self._change(referral, record.status, record.status_at)
         elif record.status is not None:
             news |= self._tell_undated(referral, record.status, always=untold)
-        if news:
-            referral.learn(status=fold(self._history(referral), self._program)[-1].status)
         return news or new
 
     def take_login(self, record: LoginRecord) -> bool:
@@ -103,8 +100,14 @@ class Referrals:
                 news |= self._events.add(event)
         return news or new
 
+    def settle(self) -> None:
+        """Folds the changed referrals anew, once for all their rows. Comes before referrals are written."""
+        for referral in self._stock.referrals.changed():
+            self._folded[referral] = fold(self._history(referral), self._program)
+            referral.values["status"] = self._folded[referral][-1].status
+
     def write_versions(self, db: Connection, program_id: int) -> None:
-        """Folds the changed referrals anew. Comes after referrals are written."""
+        """Brings the versions of the changed referrals up to date. Comes after referrals are written."""
         referrals = {referral.row_id: referral for referral in self._stock.referrals.changed()}
         before = load_rows(db, referral_versions, "referral_id", referrals)
         after: Rows = {id_: self._versions(program_id, referral) for id_, referral in referrals.items()}
@@ -170,5 +173,5 @@ class Referrals:
                 "qualified_at": version.qualified_at,
                 "qualified": version.qualified,
             }
-            for version in fold(self._history(referral), self._program)
+            for version in self._folded[referral]
         ]
