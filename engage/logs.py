@@ -9,7 +9,7 @@ from typing import Any, Literal
 import structlog
 
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
-_TALKATIVE = ("httpx", "httpcore", "uvicorn.access", "aiohttp.access", "alembic.runtime.plugins")
+_TALKATIVE = ("httpx", "httpcore", "uvicorn.access", "aiohttp.access", "alembic.runtime.plugins", "alembic.runtime.migration")
 
 
 def configure(style: Literal["console", "json"] = "console", level: str = "INFO") -> None:
