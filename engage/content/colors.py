@@ -7,7 +7,8 @@ import re
 from functools import lru_cache
 
 WHITE, INK = "#ffffff", "#14181d"
-LIGHT_CARD, DARK_CARD = "#ffffff", "#1c2127"
+LIGHT_GROUND, DARK_GROUND = "#f1f3f6", "#272e36"
+"""The backgrounds of the layout that are hardest to read on: the page in light mode, panels in dark mode."""
 CONTRAST = 4.5
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -28,14 +29,14 @@ def text_on(background: str) -> str:
 
 @lru_cache(maxsize=256)
 def on_light(color: str) -> str:
-    """The colour, darkened as far as it must be to be read on the light card, and white on it."""
-    return _moved(color, towards=0.0, against=LIGHT_CARD)
+    """The colour, darkened as far as it must be to be read on every light background, and white on it."""
+    return _moved(color, towards=0.0, against=LIGHT_GROUND)
 
 
 @lru_cache(maxsize=256)
 def on_dark(color: str) -> str:
-    """The colour, lightened as far as it must be to be read on the dark card."""
-    return _moved(color, towards=255.0, against=DARK_CARD)
+    """The colour, lightened as far as it must be to be read on every dark background."""
+    return _moved(color, towards=255.0, against=DARK_GROUND)
 
 
 def _moved(color: str, towards: float, against: str) -> str:
@@ -45,7 +46,7 @@ def _moved(color: str, towards: float, against: str) -> str:
         moved = f"#{red:02x}{green:02x}{blue:02x}"
         if contrast(moved, against) >= CONTRAST:
             return moved
-    raise AssertionError("black on white and white on the dark card pass")
+    raise AssertionError("black on the light background and white on the dark one pass")
 
 
 def _parse(color: str) -> RGB:

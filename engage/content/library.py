@@ -3,12 +3,14 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from engage.authoring.reader import did_you_mean
 from engage.content.frontmatter import ParseFact, read_email
 from engage.content.layout import Blocks, Layout, read_blocks, read_layout
 from engage.content.template import MAX_SOURCE, Look, Template, compile_template
+from engage.content.wording import language_of
 from engage.domain.conditions import FactRef
 from engage.domain.errors import InputError, Problem
 
@@ -48,8 +50,7 @@ class Templates:
 
     def find(self, name: str, locale: str = "") -> Template | None:
         """The email in this locale (`de-AT`), else its language (`de`), else the default; None if there is none."""
-        spelled = locale.replace("_", "-")
-        for candidate in (spelled, spelled.split("-", 1)[0], ""):
+        for candidate in (locale.replace("_", "-"), language_of(locale), ""):
             if found := self._templates.get((name, candidate)):
                 return found
         return None
@@ -75,7 +76,7 @@ class Templates:
             problems += found
             if template is not None:
                 templates[template.name, template.locale] = template
-        return cls(templates, sources), tuple(sorted(set(problems)))
+        return cls(_alike(templates), sources), tuple(sorted(set(problems)))
 
 
 def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, tuple[Problem, ...]]:
@@ -113,6 +114,14 @@ def _look(sources: Mapping[str, str], root: str) -> tuple[Look | None, list[Prob
     if problems or html is None or text is None:
         return None, problems
     return Look(html, text, html_blocks, text_blocks), []
+
+
+def _alike(templates: Mapping[tuple[str, str], Template]) -> dict[tuple[str, str], Template]:
+    """One email needs the same in every locale: recipients of a batch differ in theirs, and are loaded for at once."""
+    needs: dict[str, frozenset[str]] = {}
+    for (name, _), template in templates.items():
+        needs[name] = needs.get(name, frozenset()) | template.needs
+    return {key: replace(template, needs=needs[key[0]]) for key, template in templates.items()}
 
 
 def _one_form_only(html: Blocks, text: Blocks, root: str) -> list[Problem]:

@@ -85,16 +85,25 @@ class Lifted:
 
     def address(self, target: str) -> str:
         """A link's target with its tags checked: a whole address must be one, a part of one is quoted."""
+        parts: list[str] = []
+        begun, outside, end = False, [False], 0  # whether the address has begun, here and before each open condition
+        for mark in self.mark.finditer(target):
+            tag, written = self.tag_of(mark), target[end : mark.start()]
+            begun, end = begun or bool(written), mark.end()
+            parts += [written, mark[0] if tag.keyword else self._quoted(tag, written, begun)]
+            if tag.keyword in OPENERS:
+                outside.append(begun)
+            elif tag.keyword in MIDDLES:
+                begun = outside[-1]
+            elif tag.keyword in CLOSERS:
+                begun = outside.pop() or begun
+            else:
+                begun = begun or not tag.keyword
+        return "".join([*parts, target[end:]])
 
-        def checked(mark: re.Match[str]) -> str:
-            tag = self.tag_of(mark)
-            if tag.keyword:
-                return mark[0]
-            before = target[: mark.start()]
-            quoting = "_phone" if before.endswith("tel:") else "_url_part" if before else "_url"
-            return self.insert(f"({tag.inside}) | {quoting}")
-
-        return self.mark.sub(checked, target)
+    def _quoted(self, tag: Tag, before: str, begun: bool) -> str:
+        quoting = "_phone" if before.endswith("tel:") else "_url_part" if begun else "_url"
+        return self.insert(f"({tag.inside}) | {quoting}")
 
 
 def lift(environment: Environment, source: str, file: str, first_line: int = 1) -> tuple[Lifted, tuple[Problem, ...]]:
@@ -152,5 +161,3 @@ def _crossing(tag: Tag, file: str, where: str, hint: str) -> Problem:
 
 def _inert(text: str) -> str:
     return _LOOSE_BRACE.sub("{{ '{' }}", text)
-
-

@@ -119,9 +119,11 @@ def _inline_crossings(inline: list[Token], lifted: Lifted, file: str) -> list[Pr
 
 
 def _tidied(blocks: list[Block], lifted: Lifted) -> list[Block]:
-    for block in blocks:
-        block.children = _tidied(block.children, lifted)
-    return _loops(_merged([part for block in blocks for part in _hoisted(block, lifted)]))
+    # An item before its paragraph: a condition that fills an item must go around the item, bullet and all.
+    parts = [part for block in blocks for part in _hoisted(block, lifted)]
+    for part in parts:
+        part.children = _tidied(part.children, lifted)
+    return _loops(_merged(parts))
 
 
 def _hoisted(block: Block, lifted: Lifted) -> list[Block]:
@@ -206,5 +208,3 @@ def _loops(blocks: list[Block]) -> list[Block]:
 
 def _keyword(block: Block) -> str:
     return block.tag.keyword if block.tag else ""
-
-

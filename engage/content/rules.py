@@ -36,9 +36,7 @@ _STATEMENTS = {
 }
 
 
-def broken_rules(
-    tree: nodes.Node, file: str, blocks: Collection[str], *, layout: bool = False
-) -> tuple[Problem, ...]:
+def broken_rules(tree: nodes.Node, file: str, blocks: Collection[str], *, layout: bool = False) -> tuple[Problem, ...]:
     """Everything in a tree that has no place in an email. `blocks` are the names that may follow `blocks.`.
 
     Layouts and block files (`layout=True`) may besides use the filters for brand colours.
@@ -64,7 +62,7 @@ def _check(node: nodes.Node, file: str, blocks: Collection[str], filters: Collec
         yield from _misplaced_calls(node, file)
     match node:
         case nodes.Filter(name=name) if name not in filters:
-            yield problem(f"unknown filter '{name}'", did_you_mean(name, filters), 2)
+            yield problem(f"unknown filter '{name}'", did_you_mean(name, filters))
         case nodes.Test(name=name) if name not in TESTS:
             yield problem(f"unknown test '{name}'", did_you_mean(name, TESTS))
         case nodes.For(recursive=True):

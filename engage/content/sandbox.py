@@ -66,7 +66,7 @@ class EmailEnvironment(PlacedEnvironment, ImmutableSandboxedEnvironment):
         if kind is dict or isinstance(obj, Mapping):
             if attribute in obj:
                 return obj[attribute]
-        elif (kind is LoopContext and attribute in LOOP_FIELDS) or attribute in getattr(kind, "__dataclass_fields__", ()):
+        elif attribute in (LOOP_FIELDS if kind is LoopContext else getattr(kind, "__dataclass_fields__", ())):
             return getattr(obj, attribute)
         return self.undefined(obj=obj, name=attribute)
 
@@ -81,7 +81,7 @@ class EmailEnvironment(PlacedEnvironment, ImmutableSandboxedEnvironment):
     def is_safe_callable(self, obj: Any) -> bool:
         return isinstance(obj, Macro) or obj is _range
 
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, _context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
             return fit(left + right)
         for side in (left, right):

@@ -20,7 +20,7 @@ from engage.content.places import Place, column_of, parse
 from engage.content.rules import broken_rules
 from engage.content.sandbox import run
 from engage.content.schema import ABSENT, ALWAYS, Audience, names_for
-from engage.content.wording import wording
+from engage.content.wording import language_of, wording
 from engage.domain.conditions import FactRef
 from engage.domain.errors import Problem
 from engage.domain.facts import CATALOGUE, Subject
@@ -73,6 +73,13 @@ class Template:
     _html: Any
     _text: Any
 
+    def locale_for(self, recipient: str, program: str) -> str:
+        """The locale to render in: the recipient's where the email is written in its language, and else the email's,
+        so that no German date stands in an English sentence. An email without a locale is in the program's."""
+        written = self.locale or program
+        same = language_of(recipient) == language_of(written)
+        return recipient if same else written
+
     def render(self, context: Mapping[str, object]) -> Rendered:
         """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError."""
         variables = {**ABSENT, **context}
@@ -86,6 +93,8 @@ class Template:
             )
         except KeyError as error:
             raise RenderError(f"the context has no {error}") from error
+
+        variables["locale"] = str(words.locale).replace("_", "-")  # as HTML's lang attribute wants it
 
         def part(compiled: Any) -> str:
             fresh: EmailContext = compiled.new_context(variables, shared=False)
@@ -251,5 +260,3 @@ def _button(phrases: list[Lifted | None], *, markup: bool) -> str:
     shown, target = (str(escape(part)) if markup else part for part in (label.text, address))
     set_label = f"{{% set button_label %}}{label.put_back(shown)}{{% endset %}}"
     return f"{set_label}{{% set button_url %}}{url.put_back(target)}{{% endset %}}"
-
-

@@ -67,9 +67,13 @@ def wording(locale: str, zone: str, currency: str, minor_digits: int) -> Wording
     return Wording(_locale(locale), _zone(zone), currency, minor_digits)
 
 
+def language_of(locale: str) -> str:
+    """The language of a locale: `de` for `de_AT` and `de-AT`."""
+    return locale.replace("_", "-").split("-", 1)[0].lower()
+
+
 def _locale(name: str) -> Locale:
-    spelled = name.replace("_", "-")
-    for candidate in (spelled, spelled.split("-", 1)[0]):
+    for candidate in (name.replace("_", "-"), language_of(name)):
         try:
             return Locale.parse(candidate, sep="-")
         except (ValueError, UnknownLocaleError):
