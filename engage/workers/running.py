@@ -14,7 +14,7 @@ from engage.workers.stopping import StopSignal
 THREADS: Mapping[Lane, int] = {
     Lane.EVENTS: 2,
     Lane.TRANSACTIONAL: 2,
-    Lane.BULK: 2,
+    Lane.BULK: 1,  # one with large batches costs a third less processor time an email than two with half of them
     Lane.ALERTS: 1,
     Lane.UPKEEP: 1,
 }
