@@ -1,7 +1,9 @@
 """The long-running processes: web, worker, scheduler, mailbox, and all of them at once."""
 
+import signal
 import socket
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Annotated
 
@@ -92,16 +94,35 @@ def migrate() -> None:
     console.print(f"The database has schema {newest_revision()}.")
 
 
-def health(role: Annotated[str, typer.Argument(help="worker or scheduler")]) -> None:
+def health(role: Annotated[str, typer.Argument(help="web, worker, scheduler or mailbox.")]) -> None:
     """Say whether a process of this role on this machine is alive, for health checks."""
-    if role not in ("worker", "scheduler"):
-        raise UsageError(f"there is no role '{role}'", "ask for worker or scheduler")
-    with services() as built:
-        require_beat(built, role)
+    settings = Settings.load()
+    if role in _PAGES:
+        host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host
+        require_page(f"http://{host}:{settings.port}{_PAGES[role]}", role)
+    elif role in ("worker", "scheduler"):
+        with services(settings) as built:
+            require_beat(built, role)
+    else:
+        raise UsageError(f"there is no role '{role}'", "ask for web, worker, scheduler or mailbox")
     console.print(f"{role} is alive")
 
 
+_PAGES = {"web": "/readyz", "mailbox": "/mailbox"}
+
+
+def require_page(url: str, role: str) -> None:
+    """Raises ServiceUnreachable unless the page answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise ServiceUnreachable(f"{role} does not answer at {url}: {reason}", f"start it: engage {role}") from None
+
+
 def require_beat(built: Services, role: str) -> None:
+    """Raises ServiceUnreachable unless a process of this role on this machine has been heard of lately."""
     here = f"{role}@{socket.gethostname()}:"
     with built.database.read() as db:
         found = [at for process, at in beats(db, role).items() if process.startswith(here)]
@@ -110,6 +131,8 @@ def require_beat(built: Services, role: str) -> None:
 
 
 def serve(app: object, settings: Settings) -> None:
+    # uvicorn raises the signal again once it has shut down in order: that is a clean end
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,  # type: ignore[arg-type]
         host=settings.host,
