@@ -46,20 +46,26 @@ class SourceFile:
         """Reads the file once to see that it is text in its encoding, in lines. Raises InputError."""
         decoder = codecs.getincrementaldecoder(_codec(self.mapping.encoding))()
         position = 0
-        with self._path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                if len(chunk) == _CHUNK and b"\n" not in chunk:
-                    raise InputError(
-                        f"{self.mapping.file} has a line of more than {_CHUNK:,} bytes at byte {position + 1:,}",
-                        "a source file has one row a line; see that this is one",
-                    )
-                pending = len(decoder.getstate()[0])
-                try:
-                    decoder.decode(chunk, final=position + len(chunk) >= self.size)
-                except UnicodeError as error:
-                    start = error.start if isinstance(error, UnicodeDecodeError) else 0
-                    raise self._wrong_encoding(max(position - pending + start, 0)) from None
-                position += len(chunk)
+        try:
+            with self._path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    self._check_chunk(chunk, position, decoder)
+                    position += len(chunk)
+        except OSError as error:
+            raise InputError(f"{self._path} cannot be read: {error.strerror}", "see to its permissions") from None
+
+    def _check_chunk(self, chunk: bytes, position: int, decoder: codecs.IncrementalDecoder) -> None:
+        if len(chunk) == _CHUNK and b"\n" not in chunk:
+            raise InputError(
+                f"{self.mapping.file} has a line of more than {_CHUNK:,} bytes at byte {position + 1:,}",
+                "a source file has one row a line; see that this is one",
+            )
+        pending = len(decoder.getstate()[0])
+        try:
+            decoder.decode(chunk, final=position + len(chunk) >= self.size)
+        except UnicodeError as error:
+            start = error.start if isinstance(error, UnicodeDecodeError) else 0
+            raise self._wrong_encoding(max(position - pending + start, 0)) from None
 
     def problems(self, mapping_path: str) -> list[Problem]:
         """Columns that the mapping names and the file has not, at their places in the mapping."""

@@ -1,0 +1,101 @@
+"""The sample programme: what the demo shows, imported as any export is."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+import sqlalchemy as sa
+
+from engage.authoring import parse_programs
+from engage.domain.programs import Program
+from engage.domain.records import Outcome
+from engage.sources import Report, import_directory, load_mapping
+from engage.sources.sample import live_changes, sample_programme
+from engage.store.tables import events, partners, referral_versions, referrals, rewards
+from tests.support.intake import Store
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 20, 15, 30, tzinfo=UTC)
+_COUNT = sa.func.count()
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    path = ROOT / "campaigns" / "program.yaml"
+    (found,) = parse_programs(path.read_text(), str(path)).values()
+    return found
+
+
+def loaded(url: str, program: Program, folder: Path, now: datetime) -> tuple[Store, Report]:
+    store = Store(url, program)
+    sample_programme(now, folder)
+    mapping = load_mapping(folder / "mapping.yaml", {program.key: program})
+    report = import_directory(folder, mapping, lambda rows: store.take(*rows, at=now).rows, rejects=folder)
+    return store, report
+
+
+def test_a_year_of_a_programme_is_taken_whole(sqlite_url: str, program: Program, tmp_path: Path) -> None:
+    store, report = loaded(sqlite_url, program, tmp_path, NOW)
+    assert report.total.accepted == report.total.read
+    assert store.select(sa.select(_COUNT).select_from(partners)) == [(200,)]
+    ((referred,),) = store.select(sa.select(_COUNT).select_from(referrals))
+    assert 2_000 < referred < 3_000
+    ((wins,),) = store.select(sa.select(_COUNT).where(referrals.c.status == "won"))
+    assert store.select(sa.select(_COUNT).select_from(rewards)) == [(wins,)]
+    ((last,),) = store.select(sa.select(sa.func.max(events.c.occurred_at)))
+    assert NOW - timedelta(hours=6) < last <= NOW
+    store.close()
+
+
+def test_the_same_instant_gives_the_same_sample(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        sample_programme(NOW, tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+
+
+@pytest.mark.parametrize("now", [NOW, datetime(2027, 1, 5, 9, tzinfo=UTC)])
+def test_each_shipped_campaign_finds_some_partners(
+    sqlite_url: str, program: Program, tmp_path: Path, now: datetime
+) -> None:
+    store, _ = loaded(sqlite_url, program, tmp_path, now)
+    e, p, v = events.c, partners.c, referral_versions.c
+    seen = sa.select(p.id, sa.func.max(e.occurred_at)).join(events, e.partner_id == p.id)
+    seen = seen.where(p.status == "active", e.kind == "partner.logged_in").group_by(p.id)
+    quiet = [id_ for id_, last in store.select(seen) if last <= now - timedelta(days=30)]
+    assert 15 <= len(quiet) <= 60
+
+    recent = now - timedelta(days=90)
+    referred = Counter(
+        row[0] for row in store.select(sa.select(referrals.c.partner_id).where(referrals.c.submitted_at > recent))
+    )
+    won = sa.select(v.partner_id, v.since).where(v.status == "won")
+    winners = {partner for partner, since in store.select(won) if since > recent}
+    assert 5 <= sum(1 for partner, count in referred.items() if count >= 10 and partner not in winners) <= 20
+
+    year = datetime(now.year, 1, 1, 5, tzinfo=UTC)
+    wins = Counter(partner for partner, since in store.select(won) if since >= year)
+    assert program.tiers is not None
+    thresholds = [tier.threshold for tier in program.tiers.steps]
+    assert sum(1 for count in wins.values() if {count + 1, count + 2} & set(thresholds)) >= 3
+    store.close()
+
+
+def test_changes_keep_coming_and_the_first_ones_hold_every_kind_of_good_news(
+    sqlite_url: str, program: Program, tmp_path: Path
+) -> None:
+    store, _ = loaded(sqlite_url, program, tmp_path, NOW)
+    chance, now = Random(1), NOW
+    for count in (25, 1, 1, 1, 1, 1, 1, 1, 1):
+        now += timedelta(seconds=3)
+        with store.database.read() as db:
+            rows = live_changes(chance, db, program, store.program_id, now, count)
+        taken = store.take(*rows, at=now, news=True)
+        assert [row.outcome for row in taken.rows] == [Outcome.ACCEPTED] * count
+        if count > 1:
+            told = {(row.kind, row.to_status) for row in store.select(sa.select(events).where(events.c.unmatched))}
+            assert told >= {("referral.status_changed", status) for status in ("accepted", "opportunity", "won")}
+            assert ("reward.earned", None) in told
+    store.close()
