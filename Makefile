@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lock clean
+.PHONY: help env demo test check pictures lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 env: $(STAMP) ## make .venv with the locked versions, and nothing else
 
@@ -25,6 +25,9 @@ check: env ## lint, types, floors, then the whole suite
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) test
+
+pictures: env ## make the pictures of the README anew (needs Chromium)
+	@$(BIN)/python -m scripts.pictures
 
 # The resolution is for every platform and Python that pyproject.toml allows, so one file serves all.
 lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock (UPGRADE=--upgrade for newest versions)
