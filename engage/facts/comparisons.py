@@ -1,8 +1,10 @@
 """Tests of a value as SQL that is true or false, never unknown: a comparison with an unknown value is false."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,56 +16,52 @@ from engage.facts.sources import Clause, Column
 _GREATEST = 2**63 - 1
 _DAYS_OF_ALL_TIME = 4_000_000  # more than the calendar has
 
-Range = tuple[int | None, int | None]
-"""Whole numbers from (included) to (included); None: without end."""
-
 
 def compare(value: Column, type_: FactType, test: Test, minor_digits: int, binds: Binds) -> Clause:
     """The test of a column that holds its fact; `minor_digits` turns amounts as written into those of the column."""
-    match test.comparator:
-        case Comparator.EXISTS:
-            return value.is_not(None) if test.value else value.is_(None)
-        case Comparator.IS_NOT:
-            holds = sa.not_(_holds(value, type_, Comparator.IS, test.value, minor_digits, binds))
-        case comparator:
-            holds = _holds(value, type_, comparator, test.value, minor_digits, binds)
-    return sa.and_(value.is_not(None), holds)
-
-
-def _holds(
-    value: Column,
-    type_: FactType,
-    comparator: Comparator,
-    operand: Scalar | tuple[Scalar, ...],
-    minor_digits: int,
-    binds: Binds,
-) -> Clause:
-    operands = operand if isinstance(operand, tuple) else (operand,)
+    if test.comparator is Comparator.EXISTS:
+        return value.is_not(None) if test.value else value.is_(None)
+    differs = test.comparator is Comparator.IS_NOT
+    comparator = Comparator.IS if differs else test.comparator
+    operands = test.value if isinstance(test.value, tuple) else (test.value,)
+    holds: Clause
     match type_:
         case FactType.TEXT | FactType.BOOLEAN:
-            return sa.or_(sa.false(), *(value == _text(one) for one in operands))
+            holds = value.in_([sa.literal(_text(operand), sa.Text()) for operand in operands])
         case FactType.NUMBER | FactType.RATIO:
-            return _holds_real(value, comparator, [sa.literal(float(one), sa.Double()) for one in operands])
+            holds = _as_great(value, comparator, [sa.literal(float(operand), sa.Double()) for operand in operands])
         case FactType.COUNT | FactType.MONEY:
             scale = 10**minor_digits if type_ is FactType.MONEY else 1
-            ranges = _ranges(comparator, [Fraction(one) * scale for one in operands])
-            return sa.or_(sa.false(), *(_in_range(value, range_) for range_ in ranges))
+            whole = _whole(comparator, [Fraction(operand) * scale for operand in operands])
+            holds = _as_great(value, comparator, [_bigint(number) for number in whole])
         case FactType.DAYS_SINCE:
-            ranges = _ranges(comparator, [Fraction(one) for one in operands])
-            return sa.or_(sa.false(), *(_as_old(value, range_, binds) for range_ in ranges))
+            holds = _as_old(value, comparator, _whole(comparator, [Fraction(operand) for operand in operands]), binds)
+    return sa.and_(value.is_not(None), sa.not_(holds) if differs else holds)
 
 
-def _text(operand: Scalar) -> sa.ColumnElement[str]:
-    text = {True: "true", False: "false"}[operand] if isinstance(operand, bool) else operand
-    return sa.literal(text, sa.Text())
+def _text(operand: Scalar) -> Scalar:
+    return str(operand).lower() if isinstance(operand, bool) else operand
 
 
-def _holds_real(value: Column, comparator: Comparator, operands: list[Column]) -> Clause:
+def _whole(comparator: Comparator, operands: Sequence[Fraction]) -> list[int]:
+    """Operands that a whole number compares with as it does with these, which may lie between two, as 2.5 does."""
     match comparator:
-        case Comparator.IS:
-            return value == operands[0]
-        case Comparator.IN:
-            return sa.or_(sa.false(), *(value == operand for operand in operands))
+        case Comparator.AT_LEAST | Comparator.LESS_THAN:
+            return [ceil(operands[0])]
+        case Comparator.AT_MOST | Comparator.MORE_THAN:
+            return [floor(operands[0])]
+        case Comparator.BETWEEN:
+            return [ceil(operands[0]), floor(operands[1])]
+        case _:
+            return [int(operand) for operand in operands if operand.denominator == 1]
+
+
+def _bigint(number: int) -> sa.ColumnElement[Any]:
+    return sa.literal(max(-_GREATEST, min(number, _GREATEST)), sa.BigInteger())
+
+
+def _as_great(value: Column, comparator: Comparator, operands: Sequence[Column]) -> Clause:
+    match comparator:
         case Comparator.AT_LEAST:
             return value >= operands[0]
         case Comparator.AT_MOST:
@@ -75,46 +73,26 @@ def _holds_real(value: Column, comparator: Comparator, operands: list[Column]) -
         case Comparator.BETWEEN:
             return sa.and_(value >= operands[0], value <= operands[1])
         case _:
-            raise AssertionError(comparator)
+            return value.in_(operands)
 
 
-def _ranges(comparator: Comparator, exact: list[Fraction]) -> list[Range]:
-    """The whole numbers for which the comparison holds, whatever they are compared with, 2.5 included."""
+def _as_old(instant: Column, comparator: Comparator, days: Sequence[int], binds: Binds) -> Clause:
+    """The comparison of the whole days that have elapsed since an instant, as bounds of the instant itself."""
+
+    def at_least(number: int) -> Clause:
+        bounded = max(-_DAYS_OF_ALL_TIME, min(number, _DAYS_OF_ALL_TIME))
+        return instant <= binds.ago(timedelta(days=bounded))
+
     match comparator:
-        case Comparator.IS | Comparator.IN:
-            return [(int(number), int(number)) for number in exact if number.denominator == 1]
         case Comparator.AT_LEAST:
-            return [(ceil(exact[0]), None)]
+            return at_least(days[0])
         case Comparator.AT_MOST:
-            return [(None, floor(exact[0]))]
+            return sa.not_(at_least(days[0] + 1))
         case Comparator.MORE_THAN:
-            return [(floor(exact[0]) + 1, None)]
+            return at_least(days[0] + 1)
         case Comparator.LESS_THAN:
-            return [(None, ceil(exact[0]) - 1)]
+            return sa.not_(at_least(days[0]))
         case Comparator.BETWEEN:
-            return [(ceil(exact[0]), floor(exact[1]))]
+            return sa.and_(at_least(days[0]), sa.not_(at_least(days[1] + 1)))
         case _:
-            raise AssertionError(comparator)
-
-
-def _in_range(value: Column, range_: Range) -> Clause:
-    low, high = (None if bound is None else max(-_GREATEST, min(bound, _GREATEST)) for bound in range_)
-    if low == high:
-        return value == sa.literal(low, sa.BigInteger())
-    clauses = [] if low is None else [value >= sa.literal(low, sa.BigInteger())]
-    return sa.and_(sa.true(), *clauses, *([] if high is None else [value <= sa.literal(high, sa.BigInteger())]))
-
-
-def _as_old(instant: Column, days: Range, binds: Binds) -> Clause:
-    """That the elapsed whole days since an instant are in the range, as bounds of the instant itself."""
-    low, high = days
-    clauses: list[Clause] = []
-    if low is not None:
-        clauses.append(instant <= binds.ago(_days(low)))
-    if high is not None:
-        clauses.append(instant > binds.ago(_days(high + 1)))
-    return sa.and_(sa.true(), *clauses)
-
-
-def _days(number: int) -> timedelta:
-    return timedelta(days=max(-_DAYS_OF_ALL_TIME, min(number, _DAYS_OF_ALL_TIME)))
+            return sa.or_(sa.false(), *(sa.and_(at_least(day), sa.not_(at_least(day + 1))) for day in days))

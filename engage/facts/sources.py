@@ -155,15 +155,16 @@ class Sources:
         }[self._subject]
 
     def referral_totals(self) -> Totals:
-        return self._add_totals("totals", counted, referrals_exist(counted, self.binds.now))
+        if "totals" not in self._totals:
+            self._add_totals("totals", counted, referrals_exist(counted, self.binds.now))
+        return self._totals["totals"]
 
     def reward_totals(self) -> Totals:
-        rows = counted_rewards.c
-        earned = sa.and_(
-            rows.earned_at <= self.binds.now,
-            sa.or_(rows.reversed_at.is_(None), rows.reversed_at > self.binds.now),
-        )
-        return self._add_totals("reward_totals", counted_rewards, earned)
+        if "reward_totals" not in self._totals:
+            rows, now = counted_rewards.c, self.binds.now
+            kept = sa.or_(rows.reversed_at.is_(None), rows.reversed_at > now)
+            self._add_totals("reward_totals", counted_rewards, sa.and_(rows.earned_at <= now, kept))
+        return self._totals["reward_totals"]
 
     def ranks(self) -> Ranks:
         if self._ranks is None:
@@ -238,11 +239,9 @@ class Sources:
             case Subject.REWARD:
                 return sa.and_(exist, happened(rewards.c.earned_at, now))
 
-    def _add_totals(self, name: str, rows: sa.FromClause, where: Clause) -> Totals:
-        if name not in self._totals:
-            whose = self._of_partners(rows.c.partner_id) if self._by_ids else rows.c.program_id == PROGRAM_ID
-            self._totals[name] = Totals(name, rows, sa.and_(whose, where))
-        return self._totals[name]
+    def _add_totals(self, name: str, rows: sa.FromClause, where: Clause) -> None:
+        whose = self._of_partners(rows.c.partner_id) if self._by_ids else rows.c.program_id == PROGRAM_ID
+        self._totals[name] = Totals(name, rows, sa.and_(whose, where))
 
     def _of_partners(self, partner_id: Column) -> Clause:
         """That a row is of a partner to whom one of the given subjects leads."""
