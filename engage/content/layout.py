@@ -4,8 +4,9 @@ Read and compiled once. The text of an email is put into the layout when the ema
 one piece of code from the first line to the last.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jinja2 import nodes
 from jinja2.parser import Parser
@@ -21,6 +22,12 @@ from engage.domain.errors import Problem
 from engage.domain.facts import Subject
 
 HTML, TEXT = EmailEnvironment(markup=True), EmailEnvironment(markup=False)
+_MACRO = re.compile(r"\{%-?\s*macro\s+(\w+).*?endmacro\s*-?%\}", re.DOTALL)
+_NAMES = names_for(Subject.PARTNER, Audience.STAFF, {})
+_DEMANDED = {
+    "program.postal_address": "every email carries the sender's postal address: write {{ program.postal_address }}",
+    "links.unsubscribe": "write {% if links.unsubscribe %} and a link to {{ links.unsubscribe }}",
+}
 SLOTS = ("content", "preview", "subject")
 """Names that a layout prints and each email fills."""
 
@@ -42,18 +49,16 @@ class Blocks:
     """The blocks of one form: macros that `blocks.name(…)` calls."""
 
     environment: EmailEnvironment
-    source: str
-    names: frozenset[str] = frozenset()
+    macros: Mapping[str, str] = field(default_factory=dict)
 
     def compile(self, source: str, file: str) -> tuple[object, nodes.Template]:
         """Compiles a composed source together with the blocks that it uses; returns its tree too."""
         tree = Parser(self.environment, source).parse()
         used = {name for call in tree.find_all(nodes.Call) if (name := block_called(call))}
-        macros: list[nodes.Node] = []
-        for macro in Parser(self.environment, self.source).parse().find_all(nodes.Macro):
-            if macro.name in used:
-                macro.name = BLOCK_PREFIX + macro.name
-                macros.append(macro)
+        written = "".join(self.macros[name] for name in sorted(used))
+        macros = list(Parser(self.environment, written).parse().find_all(nodes.Macro))
+        for macro in macros:
+            macro.name = BLOCK_PREFIX + macro.name
         tree.body[:0] = macros
         return self.environment.compile_tree(tree, file), tree
 
@@ -67,7 +72,7 @@ def read_layout(source: str, file: str, *, mjml: bool) -> tuple[Layout | None, t
     linter = Linter(file)
     linter.check(tree.body, _layout_names())
     lifted, problems = lift(environment, source, file)
-    problems = (*problems, *broken_rules(tree, file, (), layout=True), *linter.problems)
+    problems = (*problems, *broken_rules(tree, file, (), layout=True), *linter.problems, *_left_out(tree, file))
     if mjml:
         problems += check_mjml(lifted, file)
     if problems:
@@ -78,38 +83,45 @@ def read_layout(source: str, file: str, *, mjml: bool) -> tuple[Layout | None, t
     return (None, (html,)) if isinstance(html, Problem) else (Layout(lifted, html), ())
 
 
+def _left_out(tree: nodes.Template, file: str) -> list[Problem]:
+    """What the law wants on every email, and only a layout can promise."""
+    printed = {
+        f"{name.node.name}.{name.attr}" for name in tree.find_all(nodes.Getattr) if isinstance(name.node, nodes.Name)
+    }
+    return [
+        Problem(file, 1, 1, f"the layout does not show '{name}'", hint)
+        for name, hint in _DEMANDED.items()
+        if name not in printed
+    ]
+
+
 def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[Problem, ...]]:
     """Reads a file of blocks: macros and nothing else."""
     environment = HTML if markup else TEXT
     tree = parse(environment, source, file)
     if isinstance(tree, Problem):
-        return Blocks(environment, ""), (tree,)
+        return Blocks(environment), (tree,)
     problems: list[Problem] = []
-    names: set[str] = set()
     for node in tree.body:
         if isinstance(node, nodes.Macro):
-            names.add(node.name)
             problems += [problem for part in node.body for problem in broken_rules(part, file, (), layout=True)]
             linter = Linter(file)
             arguments = {argument.name: None for argument in node.args}
-            linter.check(node.body, {"program": names_for_layouts["program"], **arguments})
+            linter.check(node.body, {"program": _NAMES["program"], **arguments})
             problems += linter.problems
         elif not isinstance(node, nodes.Output) or "".join(_data(node)).strip():
             message = "only macros stand in a file of blocks"
             problems.append(Problem(file, int(node.lineno), 1, message, "write {% macro name(…) %}…{% endmacro %}"))
-    return Blocks(environment, source, frozenset(names)), tuple(problems)
+    return Blocks(environment, {macro[1]: macro[0] for macro in _MACRO.finditer(source)}), tuple(problems)
 
 
 def _data(output: nodes.Output) -> list[str]:
     return [part.data if isinstance(part, nodes.TemplateData) else "?" for part in output.nodes]
 
 
-names_for_layouts = names_for(Subject.PARTNER, Audience.STAFF, {})
-
-
 def _layout_names() -> dict[str, Type | None]:
     """A layout serves partners and staff alike: what only some emails have may be empty in it."""
-    names: dict[str, Type | None] = {name: names_for_layouts[name] for name in ("program", "links", "locale")}
-    staff = names_for_layouts["staff"]
+    names: dict[str, Type | None] = {name: _NAMES[name] for name in ("program", "links", "locale")}
+    staff = _NAMES["staff"]
     assert isinstance(staff, Record)
     return {**names, "staff": Record(staff.meaning, staff.fields, optional=True), **dict.fromkeys(SLOTS)}

@@ -127,8 +127,14 @@ def _alike(templates: Mapping[tuple[str, str], Template]) -> dict[tuple[str, str
 def _one_form_only(html: Blocks, text: Blocks, root: str) -> list[Problem]:
     message, hint = "block '{}' is missing here", "every block has an HTML and a text form"
     return [
-        *(Problem(root + BLOCKS_TEXT, 1, 1, message.format(name), hint) for name in sorted(html.names - text.names)),
-        *(Problem(root + BLOCKS_HTML, 1, 1, message.format(name), hint) for name in sorted(text.names - html.names)),
+        *(
+            Problem(root + BLOCKS_TEXT, 1, 1, message.format(name), hint)
+            for name in sorted(html.macros.keys() - text.macros.keys())
+        ),
+        *(
+            Problem(root + BLOCKS_HTML, 1, 1, message.format(name), hint)
+            for name in sorted(text.macros.keys() - html.macros.keys())
+        ),
     ]
 
 

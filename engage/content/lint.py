@@ -139,7 +139,9 @@ class Linter:
     def emptiness(self, node: nodes.Node, found: Type | None, scope: Scope) -> None:
         path = _path(node)
         if isinstance(found, Value) and found.optional and not scope.asked_for(path):
-            hint = f"wrap it in {{% if {path} %}}…{{% endif %}}, or write {{{{ {path} | default('…') }}}}"
+            hint = f"wrap it in {{% if {path} %}}…{{% endif %}}"
+            if found.kind not in _RAW:
+                hint += f", or write {{{{ {path} | default('…') }}}}"
             if path == "partner.first_name":
                 hint = "write {{ partner.greeting_name }}, which never is"
             self.add(node, f"'{path}' may be empty", hint)

@@ -48,7 +48,7 @@ class Look:
 
     @property
     def blocks(self) -> frozenset[str]:
-        return self.html_blocks.names & self.text_blocks.names
+        return frozenset(self.html_blocks.macros.keys() & self.text_blocks.macros.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def compile_template(
     subject, html, text = maker.sources()
     if maker.problems:
         return None, tuple(sorted(set(maker.problems)))
-    compiled_subject, _ = Blocks(TEXT, "").compile(subject, file)
+    compiled_subject, _ = Blocks(TEXT).compile(subject, file)
     compiled_html, html_tree = look.html_blocks.compile(html, file)
     compiled_text, text_tree = look.text_blocks.compile(text, file)
     names: set[str] = set()

@@ -75,7 +75,9 @@ def test_a_context_without_locale_is_named() -> None:
 
 def test_a_designers_own_mjml_takes_the_layouts_place() -> None:
     own = """<mjml><mj-head><mj-title>{{ subject }}</mj-title></mj-head><mj-body><mj-section><mj-column>
-      <mj-text>Own frame: {{ content }} {{ program.name }}</mj-text></mj-column></mj-section></mj-body></mjml>"""
+      <mj-text>Own frame: {{ content }} {{ program.name }}, {{ program.postal_address }}</mj-text>
+      <mj-text>{% if links.unsubscribe %}<a href="{{ links.unsubscribe }}">Stop</a>{% endif %}</mj-text>
+      </mj-column></mj-section></mj-body></mjml>"""
     sources = {**shared_sources(), "x.md": "---\nsubject: S\n---\nHi {{ partner.greeting_name }}", "x.mjml": own}
     templates, problems = Templates.from_sources(sources, PARSE_FACT)
     assert problems == ()

@@ -197,6 +197,14 @@ def test_what_a_layout_would_lose_is_found_first(find: str, put: str, says: str)
     assert any(says in str(problem) and problem.line == line for problem in problems), problems
 
 
+@pytest.mark.parametrize("name", ["program.postal_address", "links.unsubscribe"])
+def test_a_layout_must_show_what_the_law_wants(name: str) -> None:
+    sources = shared_sources()
+    sources[LAYOUT_HTML] = sources[LAYOUT_HTML].replace(name, "program.name")
+    _, problems = Templates.from_sources(sources, PARSE_FACT)
+    assert [problem.message for problem in problems] == [f"the layout does not show '{name}'"]
+
+
 def test_a_block_needs_both_forms() -> None:
     sources = shared_sources()
     sources[BLOCKS_HTML] += "{% macro new(x) %}<b>{{ x }}</b>{% endmacro %}"
