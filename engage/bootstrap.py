@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 SENDING_AT_ONCE = 32
 """How many deliveries a worker process has in `sending` at the most: what a kill leaves unknown."""
 
-BATCHES = {Lane.TRANSACTIONAL: 8, Lane.ALERTS: 8, Lane.BULK: 12}
-"""How many deliveries one thread of a lane moves to `sending` at a time; all threads together stay within the limit."""
+BATCHES = {Lane.TRANSACTIONAL: 8, Lane.ALERTS: 8, Lane.BULK: 24}
+"""How many deliveries a thread of each lane moves to `sending` at a time: beside a newsletter's there is room for others."""
 
 
 class Services:
@@ -142,7 +142,7 @@ class Services:
         library = self.library()
         with self.database.write() as db:
             opened = open_due_runs(db, library, self.clock())
-        self.queue.enqueue("run", opened, Lane.BULK)
+        self.queue.enqueue("run", opened, Lane.UPKEEP)
 
     def sweep(self) -> None:
         """Hands out what was due but not done, and takes back what dead workers held."""
@@ -151,7 +151,7 @@ class Services:
         if found.given_back or found.unknown:
             log.warning("leases_expired", given_back=found.given_back, unknown=found.unknown)
         self.queue.enqueue("match", found.events, Lane.EVENTS)
-        self.queue.enqueue("run", found.runs, Lane.BULK)
+        self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         self.hint(found.deliveries)
 
     def beat(self, process: str, role: str) -> None:

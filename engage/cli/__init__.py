@@ -1,43 +1,75 @@
 """The command `engage`. Exit codes: 0 done, 1 the input is wrong, 2 usage, 3 a service is unreachable."""
 
 import sys
+from importlib import import_module
+from typing import Any, cast
 
-import click
 import typer
+from typer.core import TyperGroup
 
-from engage.cli import authoring, demo, doctor, importing, planning, processes
 from engage.domain.errors import EngageError
 from engage.settings import SettingsError
 
+COMMANDS = {
+    "demo": "demo",
+    "up": "demo",
+    "web": "serving",
+    "worker": "working",
+    "scheduler": "working",
+    "mailbox": "serving",
+    "migrate": "upkeep",
+    "health": "upkeep",
+    "doctor": "doctor",
+    "import": "importing",
+    "lint": "authoring",
+    "plan": "planning",
+    "explain": "planning",
+    "run": "planning",
+    "demo-feed": "demo",
+}
+"""Each command and the module of this package that has it: only the one that is called is imported."""
+
+HIDDEN = ("demo-feed",)
+
+
+class _Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        own = typer.Typer()
+        own.callback()(lambda: None)  # a group even where the module has one command only
+        import_module(f"engage.cli.{COMMANDS[cmd_name]}").register(own)
+        return cast(TyperGroup, typer.main.get_command(own)).commands[cmd_name]
+
+
 app = typer.Typer(
     name="engage",
+    cls=_Commands,
     help="Partner engagement automation: the right message to the right partner at the right time.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (authoring, planning, importing, processes, demo, doctor):
-    group.register(app)
+
+
+@app.callback()
+def _engage() -> None:
+    """Partner engagement automation: the right message to the right partner at the right time."""
 
 
 def main() -> None:
     """Runs the command; what a person can mend is told without a traceback."""
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
-        error.show()
-        code = 2
+        app()
     except SettingsError as error:
-        code = _say(error.message, error.hint, 1)
+        sys.exit(_say(error.message, error.hint, 1))
     except EngageError as error:
-        code = _say(error.message, error.hint, error.exit_code)
-    except KeyboardInterrupt:
-        code = 130
+        sys.exit(_say(error.message, error.hint, error.exit_code))
     except BrokenPipeError:
-        code = 0
-    sys.exit(code or 0)
+        sys.exit(0)
 
 
 def _say(message: str, hint: str, code: int) -> int:

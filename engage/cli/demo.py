@@ -9,11 +9,11 @@ import typer
 
 from engage.cli.context import console, queue_of, services
 from engage.cli.importing import import_into
-from engage.cli.processes import command, data_folder, require_free_port, sends_to_mailbox
+from engage.cli.ports import command, require_free_port
 from engage.clock import utc_now
 from engage.domain.errors import InputError
 from engage.logs import configure
-from engage.settings import Settings
+from engage.settings import Provider, Settings
 from engage.sources.sample import live_changes, sample_programme
 from engage.store.database import Database
 from engage.store.schema import require_schema
@@ -38,13 +38,12 @@ def up() -> None:
     settings = Settings.load()
     configure(settings.log_format.value)
     require_free_port(settings.host, settings.port)
-    data_folder(settings)
     require_schema(Database(settings.database_url))
-    raise typer.Exit(_run_all(settings, [], data_folder(settings) / "valkey"))
+    raise typer.Exit(_run_all(settings, [], settings.data_dir / "valkey"))
 
 
 def demo() -> None:
-    """Show engage at work: a sample programme in a folder of its own, mails in a local mailbox. Always starts afresh."""
+    """Show engage at work: a sample programme of its own, mails in a local mailbox. Always starts afresh."""
     given = Settings.load()
     require_free_port("127.0.0.1", given.port)
     folder = (given.data_dir / DEMO_FOLDER).resolve()
@@ -94,7 +93,7 @@ def _load_sample(settings: Settings, folder: Path) -> None:
 def _run_all(settings: Settings, more: list[list[str]], valkey_folder: Path) -> int:
     """Runs web, worker and scheduler, and Valkey where none is set, until told to stop; returns the exit code."""
     url = f"http://{settings.host}:{settings.port}"
-    with_mailbox = ["--with-mailbox"] if sends_to_mailbox(settings) else []
+    with_mailbox = ["--with-mailbox"] if settings.provider is Provider.MAILBOX else []
     commands = [command("web", *with_mailbox), command("worker"), command("scheduler"), *more]
     if settings.redis_url is not None:
         return _supervised(commands, url, with_mailbox != [])

@@ -6,6 +6,7 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 
 from engage.bootstrap import Services
+from engage.domain.errors import EngageError
 from engage.queueing import Lane
 
 
@@ -14,15 +15,18 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
     for lane in Lane:
         broker.declare_queue(lane)
 
-    @dramatiq.actor(broker=broker, queue_name=Lane.EVENTS)
+    # what is thrown is no reason to try again here: the sweeper finds the work when the service is back
+    for_sweeper = {"broker": broker, "throws": (EngageError,)}
+
+    @dramatiq.actor(**for_sweeper, queue_name=Lane.EVENTS)
     def match(ids: list[int]) -> None:
         services().match(ids)
 
-    @dramatiq.actor(broker=broker, queue_name=Lane.BULK)
+    @dramatiq.actor(**for_sweeper, queue_name=Lane.UPKEEP)
     def run(ids: list[int]) -> None:
         services().run(ids)
 
-    @dramatiq.actor(broker=broker, queue_name=Lane.BULK)
+    @dramatiq.actor(**for_sweeper, queue_name=Lane.BULK)
     def deliver(ids: list[int]) -> None:
         message = CurrentMessage.get_current_message()
         services().deliver(ids, Lane(message.queue_name) if message else Lane.BULK)

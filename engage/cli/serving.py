@@ -1,0 +1,55 @@
+"""`web` and `mailbox`: the processes that answer HTTP."""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from engage.cli.context import services
+from engage.cli.ports import require_free_port
+from engage.logs import configure
+from engage.settings import Settings
+from engage.web.app import build_app
+from engage.web.mailbox import MailStore, mailbox_app
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(web)
+    app.command()(mailbox)
+
+
+def web(
+    with_mailbox: Annotated[
+        bool, typer.Option("--with-mailbox", help="Serve the local mailbox on the same port.")
+    ] = False,
+) -> None:
+    """Serve the pages that partners and providers reach."""
+    settings = Settings.load()
+    require_free_port(settings.host, settings.port)
+    with services(settings, log_level="INFO") as built:
+        store = MailStore(settings.data_dir / "mailbox") if with_mailbox else None
+        serve(build_app(built, store), settings)
+
+
+def mailbox() -> None:
+    """Serve the local mailbox on its own: SendGrid's API to put mail in, /mailbox to look at it."""
+    settings = Settings.load()
+    configure(settings.log_format.value)
+    require_free_port(settings.host, settings.port)
+    serve(mailbox_app(MailStore(settings.data_dir / "mailbox")), settings)
+
+
+def serve(app: object, settings: Settings) -> None:
+    # uvicorn raises the signal again once it has shut down in order: that is a clean end
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,  # type: ignore[arg-type]
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
