@@ -38,7 +38,7 @@ SENDING_AT_ONCE = 32
 """How many deliveries a worker process has in `sending` at the most: what a kill leaves unknown."""
 
 BATCHES = {Lane.TRANSACTIONAL: 8, Lane.ALERTS: 8, Lane.BULK: 24}
-"""How many deliveries a thread of each lane moves to `sending` at a time: beside a newsletter's there is room for others."""
+"""How many deliveries a thread of each lane moves to `sending` at a time: a newsletter leaves room for the others."""
 
 
 class Services:

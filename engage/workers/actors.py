@@ -15,18 +15,18 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
     for lane in Lane:
         broker.declare_queue(lane)
 
-    # what is thrown is no reason to try again here: the sweeper finds the work when the service is back
-    for_sweeper = {"broker": broker, "throws": (EngageError,)}
+    # what engage raises is no reason to try again here: the sweeper finds the work when the service is back
+    thrown = (EngageError,)
 
-    @dramatiq.actor(**for_sweeper, queue_name=Lane.EVENTS)
+    @dramatiq.actor(broker=broker, queue_name=Lane.EVENTS, throws=thrown)
     def match(ids: list[int]) -> None:
         services().match(ids)
 
-    @dramatiq.actor(**for_sweeper, queue_name=Lane.UPKEEP)
+    @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
     def run(ids: list[int]) -> None:
         services().run(ids)
 
-    @dramatiq.actor(**for_sweeper, queue_name=Lane.BULK)
+    @dramatiq.actor(broker=broker, queue_name=Lane.BULK, throws=thrown)
     def deliver(ids: list[int]) -> None:
         message = CurrentMessage.get_current_message()
         services().deliver(ids, Lane(message.queue_name) if message else Lane.BULK)
