@@ -1,0 +1,389 @@
+"""What facts and conditions mean, a second time: plain Python over lists, one subject at a time, in the author's units.
+
+It shares nothing with `engage.facts`; where the two differ, one of them has misread DESIGN section 6.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from engage.domain.conditions import All, AnyOf, Comparator, Condition, FactRef, Not, Test
+from engage.domain.facts import Subject
+from engage.domain.programs import Program, TierPeriod
+from engage.domain.windows import Window, WindowKind
+
+Found = str | int | float | Decimal | bool | None
+"""None: unknown. Endless days are math.inf; money is a Decimal in major units."""
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class PartnerVersion:
+    start: datetime
+    end: datetime | None
+    status: str
+    owner: str | None = None
+    company: str | None = None
+    region: str | None = None
+    locale: str | None = None
+
+
+@dataclass
+class AttributeVersion:
+    name: str
+    start: datetime
+    end: datetime | None
+    value: str | float | bool | None
+
+
+@dataclass
+class Partner:
+    id: int
+    joined_at: datetime | None
+    versions: list[PartnerVersion] = field(default_factory=list)
+    attributes: list[AttributeVersion] = field(default_factory=list)
+    logins: list[datetime] = field(default_factory=list)
+
+
+@dataclass
+class ReferralVersion:
+    start: datetime
+    end: datetime | None
+    status: str
+    kind: str
+    since: datetime | None
+    qualified: bool
+    qualified_at: datetime | None
+    submitted_at: datetime | None
+    amount: int | None
+    method: str | None
+    product: str | None
+    salesperson: str | None
+
+
+@dataclass
+class Referral:
+    id: int
+    partner: int
+    versions: list[ReferralVersion] = field(default_factory=list)
+
+
+@dataclass
+class Reward:
+    id: int
+    partner: int
+    referral: int | None
+    amount: int
+    earned_at: datetime | None
+    reversed_at: datetime | None
+
+
+@dataclass
+class World:
+    """One program's partners and what they did."""
+
+    program: Program
+    partners: list[Partner] = field(default_factory=list)
+    referrals: list[Referral] = field(default_factory=list)
+    rewards: list[Reward] = field(default_factory=list)
+
+
+def held(versions: Iterable[object], now: datetime) -> object | None:
+    """The version that began at or before now and has not ended by then."""
+    for version in versions:
+        if version.start <= now and (version.end is None or now < version.end):  # type: ignore[attr-defined]
+            return version
+    return None
+
+
+class Brute:
+    """The world as of one instant."""
+
+    def __init__(self, world: World, now: datetime) -> None:
+        self.now, self.program, self.world = now, world.program, world
+        self.partners = {
+            partner.id: (partner, version)
+            for partner in world.partners
+            if (partner.joined_at is None or partner.joined_at <= now)
+            and (version := held(partner.versions, now)) is not None
+        }
+        self.referrals = {
+            referral.id: (referral, version)
+            for referral in world.referrals
+            if (version := held(referral.versions, now)) is not None
+            and (version.submitted_at is None or version.submitted_at <= now)
+        }
+        self.rewards = {
+            reward.id: reward for reward in world.rewards if reward.earned_at is None or reward.earned_at <= now
+        }
+
+    # -- who is there --------------------------------------------------------------------------------------------------
+
+    def subjects(self, subject: Subject) -> list[tuple[int, int]]:
+        """(partner, subject) of all that exist, in order."""
+        match subject:
+            case Subject.PARTNER:
+                found = [(id_, id_) for id_ in self.partners]
+            case Subject.REFERRAL:
+                found = [(referral.partner, id_) for id_, (referral, _) in self.referrals.items()]
+            case Subject.REWARD:
+                found = [(reward.partner, id_) for id_, reward in self.rewards.items()]
+        return sorted(pair for pair in found if pair[0] in self.partners)
+
+    def audience(self, subject: Subject, where: Condition | None) -> list[tuple[int, int]]:
+        asks_status = "status" in {ref.fact for ref in refs_in(where)}
+        return [
+            (partner, id_)
+            for partner, id_ in self.subjects(subject)
+            if (asks_status or self.partners[partner][1].status == "active")
+            and (where is None or self.meets(subject, partner, id_, where))
+        ]
+
+    # -- conditions ----------------------------------------------------------------------------------------------------
+
+    def meets(self, subject: Subject, partner: int, id_: int, condition: Condition) -> bool:
+        match condition:
+            case All(parts):
+                return all(self.meets(subject, partner, id_, part) for part in parts)
+            case AnyOf(parts):
+                return any(self.meets(subject, partner, id_, part) for part in parts)
+            case Not(part):
+                return not self.meets(subject, partner, id_, part)
+            case Test(ref, comparator, value):
+                return compared(self.value(subject, partner, id_, ref), comparator, value)
+
+    # -- facts ---------------------------------------------------------------------------------------------------------
+
+    def value(self, subject: Subject, partner: int, id_: int, ref: FactRef) -> Found:
+        own = self.of_partner(partner, ref)
+        if own is not NotImplemented:
+            return own
+        if subject is Subject.REWARD:
+            id_ = self.rewards[id_].referral or 0
+        if id_ not in self.referrals:
+            return None
+        version = self.referrals[id_][1]
+        match ref.fact:
+            case "referral_status":
+                return version.status
+            case "days_in_status":
+                return self.days_since(version.since)
+            case "amount":
+                return None if version.amount is None else self.major(version.amount)
+            case "method" | "product" | "salesperson":
+                return getattr(version, ref.fact)
+        raise AssertionError(ref)
+
+    def of_partner(self, id_: int, ref: FactRef) -> Found:
+        partner, version = self.partners[id_]
+        match ref.fact:
+            case "status" | "company" | "owner" | "region" | "locale":
+                return getattr(version, ref.fact)
+            case "program":
+                return self.program.key
+            case "attribute":
+                named = held([one for one in partner.attributes if one.name == ref.name], self.now)
+                return None if named is None else named.value
+            case "days_since_joining":
+                return math.inf if partner.joined_at is None else self.days_since(partner.joined_at)
+            case "days_since_login":
+                past = [at for at in partner.logins if at <= self.now]
+                last = max(past) if past else partner.joined_at
+                return math.inf if last is None else self.days_since(last)
+            case "days_since_referral":
+                return self.days_since(latest(one.submitted_at for one in self.versions_of(id_)))
+            case "days_since_win":
+                return self.days_since(latest(one.since for one in self.versions_of(id_) if one.kind == "won"))
+            case "win_rate":
+                wins, losses = (self.metric(id_, name, ref) for name in ("wins", "losses"))
+                return None if wins + losses == 0 else wins / (wins + losses)
+            case "revenue":
+                return self.major(self.metric(id_, "revenue", ref))
+            case "referrals" | "qualified" | "open" | "wins" | "losses":
+                return self.metric(id_, ref.fact, ref)
+            case "rank":
+                return self.rank(id_, ref)
+            case "rewards" | "rewards_earned":
+                amounts = self.reward_amounts(partner, ref.window)
+                return len(amounts) if ref.fact == "rewards" else self.major(sum(amounts))
+            case "tier" | "next_tier" | "to_next_tier":
+                return self.of_tier(id_, ref.fact)
+            case "days_left_in_tier_period":
+                return self.days_left()
+        return NotImplemented
+
+    def major(self, minor: int) -> Decimal:
+        return Decimal(minor) / 10**self.program.minor_digits
+
+    def days_since(self, instant: datetime | None) -> int | None:
+        return (
+            None
+            if instant is None
+            else math.floor(Fraction((self.now - instant) // timedelta(microseconds=1), 86_400 * 10**6))
+        )
+
+    def versions_of(self, partner: int) -> list[ReferralVersion]:
+        return [version for referral, version in self.referrals.values() if referral.partner == partner]
+
+    def counts(self, partner: int, instant: datetime | None, window: Window | None) -> bool:
+        if window is None:
+            return True
+        if instant is None:
+            return False
+        match window.kind:
+            case WindowKind.LAST:
+                return self.now - window.length < instant <= self.now
+            case WindowKind.PREVIOUS:
+                return self.now - 2 * window.length < instant <= self.now - window.length
+            case WindowKind.FIRST:
+                joined = self.partners[partner][0].joined_at
+                return joined is not None and joined <= instant < joined + window.length
+
+    def metric(self, partner: int, name: str, ref: FactRef) -> int:
+        return sum(
+            self.weight(version, name)
+            for version in self.versions_of(partner)
+            if (not ref.methods or version.method in ref.methods)
+            and self.counts(partner, self.instant_of(version, name), ref.window)
+        )
+
+    def instant_of(self, version: ReferralVersion, name: str) -> datetime | None:
+        if name in ("referrals", "open"):
+            return version.submitted_at
+        return version.qualified_at if name == "qualified" else version.since
+
+    def weight(self, version: ReferralVersion, name: str) -> int:
+        match name:
+            case "referrals":
+                return 1
+            case "qualified":
+                return int(version.qualified and version.kind != "lost")
+            case "open":
+                return int(version.kind not in ("won", "lost"))
+            case "wins":
+                return int(version.kind == "won")
+            case "losses":
+                return int(version.kind == "lost")
+            case "revenue":
+                return version.amount or 0 if version.kind == "won" else 0
+        raise AssertionError(name)
+
+    def rank(self, partner: int, ref: FactRef) -> int | None:
+        totals = {
+            id_: self.metric(id_, ref.by or "", ref)
+            for id_, (_, version) in self.partners.items()
+            if version.status == "active"
+        }
+        own = totals.get(partner, 0)
+        return None if own == 0 else 1 + sum(total > own for total in totals.values())
+
+    def reward_amounts(self, partner: Partner, window: Window | None) -> list[int]:
+        return [
+            reward.amount
+            for reward in self.rewards.values()
+            if reward.partner == partner.id
+            and reward.earned_at is not None
+            and not (reward.reversed_at is not None and reward.reversed_at <= self.now)
+            and self.counts(partner.id, reward.earned_at, window)
+        ]
+
+    # -- tiers ---------------------------------------------------------------------------------------------------------
+
+    def of_tier(self, partner: int, fact: str) -> Found:
+        tiers = self.program.tiers
+        if tiers is None:
+            return None
+        reached = sum(
+            self.weight(version, tiers.metric)
+            for version in self.versions_of(partner)
+            if self.in_tier_period(self.instant_of(version, tiers.metric))
+        )
+        below = [tier for tier in tiers.steps if tier.threshold <= reached]
+        above = [tier for tier in tiers.steps if tier.threshold > reached]
+        if fact == "tier":
+            return below[-1].key if below else None
+        if not above:
+            return None
+        missing = above[0].threshold - reached
+        if fact == "next_tier":
+            return above[0].key
+        return self.major(missing) if tiers.metric == "revenue" else missing
+
+    def in_tier_period(self, instant: datetime | None) -> bool:
+        assert self.program.tiers is not None
+        if self.program.tiers.period is TierPeriod.ALWAYS:
+            return True
+        return instant is not None and instant <= self.now and self.calendar(instant) == self.calendar(self.now)
+
+    def calendar(self, instant: datetime) -> tuple[int, int]:
+        """The year, and the number of the tier's period in it, on the program's clocks."""
+        assert self.program.tiers is not None
+        local = instant.astimezone(ZoneInfo(self.program.zone))
+        months = {TierPeriod.MONTH: 1, TierPeriod.QUARTER: 3, TierPeriod.YEAR: 12}[self.program.tiers.period]
+        return local.year, (local.month - 1) // months
+
+    def days_left(self) -> int | None:
+        if self.program.tiers is None or self.program.tiers.period is TierPeriod.ALWAYS:
+            return None
+        day: date = self.now.astimezone(ZoneInfo(self.program.zone)).date()
+        while True:
+            day += DAY
+            midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.program.zone))
+            if self.calendar(midnight) != self.calendar(self.now):
+                return math.floor((midnight.timestamp() - self.now.timestamp()) / 86_400)
+
+
+def latest(instants: Iterable[datetime | None]) -> datetime | None:
+    return max((instant for instant in instants if instant is not None), default=None)
+
+
+def refs_in(condition: Condition | None) -> list[FactRef]:
+    match condition:
+        case None:
+            return []
+        case Test(ref):
+            return [ref]
+        case Not(part):
+            return refs_in(part)
+        case All(parts) | AnyOf(parts):
+            return [ref for part in parts for ref in refs_in(part)]
+
+
+def compared(found: Found, comparator: Comparator, value: object) -> bool:
+    if comparator is Comparator.EXISTS:
+        return (found is not None) is value
+    if found is None:
+        return False
+    match comparator:
+        case Comparator.IS:
+            return equal(found, value)
+        case Comparator.IS_NOT:
+            return not equal(found, value)
+        case Comparator.IN:
+            return any(equal(found, one) for one in value)  # type: ignore[attr-defined]
+        case Comparator.AT_LEAST:
+            return found >= number(found, value)  # type: ignore[operator]
+        case Comparator.AT_MOST:
+            return found <= number(found, value)  # type: ignore[operator]
+        case Comparator.MORE_THAN:
+            return found > number(found, value)  # type: ignore[operator]
+        case Comparator.LESS_THAN:
+            return found < number(found, value)  # type: ignore[operator]
+        case Comparator.BETWEEN:
+            low, high = value  # type: ignore[misc]
+            return number(found, low) <= found <= number(found, high)  # type: ignore[operator]
+    raise AssertionError(comparator)
+
+
+def equal(found: Found, value: object) -> bool:
+    return found == (value if isinstance(found, str | bool) else number(found, value))
+
+
+def number(found: Found, value: object) -> object:
+    """A ratio or an attribute is a double in the store: the author's decimal is read as one."""
+    return float(value) if isinstance(found, float) and isinstance(value, Decimal) else value

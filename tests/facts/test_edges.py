@@ -1,0 +1,171 @@
+"""What random worlds seldom meet: the first microseconds, very long lists, very many ids, large audiences."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+import pytest
+
+from engage.domain.conditions import AnyOf, Comparator, FactRef, Not, Scalar, Test
+from engage.domain.facts import Subject
+from engage.domain.windows import BEGINNING, Window, WindowKind
+from engage.facts import Node, Scope, audience, explain, holds, values
+from engage.store.database import Database
+from tests.facts.brute import AttributeVersion, Partner, PartnerVersion, Referral, ReferralVersion, World
+from tests.facts.worlds import PROGRAMS, store
+
+NOW = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+DAY = timedelta(days=1)
+SCOPE = Scope(PROGRAMS[2], 1)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+def a_partner(id_: int, joined_at: datetime | None = None, status: str = "active") -> Partner:
+    return Partner(id_, joined_at, [PartnerVersion(BEGINNING, None, status)])
+
+
+def a_referral(id_: int, partner: int, submitted_at: datetime | None, amount: int = 0) -> Referral:
+    won = ReferralVersion(
+        submitted_at or BEGINNING,
+        None,
+        "won-1",
+        "won",
+        submitted_at,
+        True,
+        submitted_at,
+        submitted_at,
+        amount,
+        *[None] * 3,
+    )
+    return Referral(id_, partner, [won])
+
+
+def keep(database: Database, partners: list[Partner], referrals: list[Referral] | None = None) -> None:
+    with database.write() as db:
+        store(db, 1, World(SCOPE.program, partners, referrals or []), count(1_000_000))
+
+
+def meets(database: Database, fact: str | FactRef, comparator: Comparator, value: Scalar | tuple[Scalar, ...]) -> bool:
+    """Whether partner 1 does, and the opposite does not."""
+    test = Test(FactRef(fact) if isinstance(fact, str) else fact, comparator, value)
+    with database.read() as db:
+        met = holds(db, SCOPE, Subject.PARTNER, test, NOW, [1])
+        assert holds(db, SCOPE, Subject.PARTNER, Not(test), NOW, [1]) == {1} - met
+    return met == {1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "first", "last"),
+    [
+        (WindowKind.LAST, 90 * DAY, NOW - 90 * DAY + MICROSECOND, NOW),
+        (WindowKind.PREVIOUS, 90 * DAY, NOW - 180 * DAY + MICROSECOND, NOW - 90 * DAY),
+        (WindowKind.FIRST, 60 * DAY, NOW - 300 * DAY, NOW - 240 * DAY - MICROSECOND),
+        (
+            WindowKind.FIRST,
+            timedelta(minutes=90),
+            NOW - 300 * DAY,
+            NOW - 300 * DAY + timedelta(minutes=90) - MICROSECOND,
+        ),
+    ],
+)
+def test_windows_begin_and_end_to_the_microsecond(
+    database: Database, kind: WindowKind, length: timedelta, first: datetime, last: datetime
+) -> None:
+    around = [first - MICROSECOND, first, last, last + MICROSECOND]
+    keep(
+        database,
+        [a_partner(1, NOW - 300 * DAY)],
+        [a_referral(n, 1, at, amount=10**n) for n, at in enumerate(around, 2)],
+    )
+    revenue = FactRef("revenue", Window(kind, length))
+
+    with database.read() as db:
+        assert values(db, SCOPE, Subject.PARTNER, [revenue], NOW, [1]) == {1: {revenue: 10**3 + 10**4}}
+
+
+def test_who_has_always_been_there_joined_endlessly_long_ago(database: Database) -> None:
+    keep(database, [a_partner(1)])
+
+    for fact in ("days_since_joining", "days_since_login"):
+        assert meets(database, fact, Comparator.AT_LEAST, 10**12)
+        assert meets(database, fact, Comparator.MORE_THAN, 700_000)
+        assert meets(database, fact, Comparator.IS_NOT, 700_000)
+        assert meets(database, fact, Comparator.EXISTS, True)
+        assert not meets(database, fact, Comparator.AT_MOST, 10**12)
+        assert not meets(database, fact, Comparator.BETWEEN, (0, 10**12))
+    assert not meets(database, "days_since_win", Comparator.AT_LEAST, 0)
+    assert not meets(database, "days_since_win", Comparator.IS_NOT, 0)
+    assert not meets(database, "days_since_win", Comparator.EXISTS, True)
+
+
+def test_a_day_has_passed_when_24_hours_have(database: Database) -> None:
+    keep(database, [a_partner(1, NOW - DAY), a_partner(2, NOW - DAY + MICROSECOND)])
+    ref = FactRef("days_since_joining")
+
+    assert meets(database, ref, Comparator.IS, 1)
+    with database.read() as db:
+        assert values(db, SCOPE, Subject.PARTNER, [ref], NOW, [1, 2]) == {1: {ref: 1}, 2: {ref: 0}}
+
+
+def test_no_cent_is_lost_in_large_amounts(database: Database) -> None:
+    keep(database, [a_partner(1)], [a_referral(2, 1, NOW, 2**53), a_referral(3, 1, NOW, 1)])
+
+    assert meets(database, "revenue", Comparator.IS, Decimal("90071992547409.93"))
+    assert not meets(database, "revenue", Comparator.AT_LEAST, Decimal("90071992547409.94"))
+    assert not meets(database, "revenue", Comparator.IS, Decimal("90071992547409.925"))
+    assert not meets(database, "revenue", Comparator.MORE_THAN, Decimal(10) ** 40)
+
+
+def test_a_decimal_of_an_attribute_is_found_again(database: Database) -> None:
+    partner = a_partner(1)
+    partner.attributes = [AttributeVersion("size", BEGINNING, None, 0.1)]
+    keep(database, [partner])
+
+    assert meets(database, FactRef("attribute", name="size"), Comparator.IS, Decimal("0.1"))
+    assert meets(database, FactRef("attribute", name="size"), Comparator.IN, (5, Decimal("0.10")))
+
+
+def test_lists_may_be_long(database: Database) -> None:
+    keep(database, [a_partner(1)], [a_referral(2, 1, NOW)])
+
+    assert meets(database, "wins", Comparator.IN, tuple(range(5_000)))
+    assert not meets(database, "company", Comparator.IN, tuple(f"company-{n}" for n in range(5_000)))
+
+
+def test_very_many_ids_are_one_question(database: Database) -> None:
+    keep(database, [a_partner(1), a_partner(2, status="inactive")])
+
+    with database.read() as db:
+        assert holds(db, SCOPE, Subject.PARTNER, None, NOW, range(200_000)) == {1}
+        assert holds(db, SCOPE, Subject.PARTNER, None, NOW, []) == set()
+
+
+def test_a_large_audience_comes_in_order_and_its_statement_can_be_used_as_it_is(database: Database) -> None:
+    keep(database, [a_partner(n) for n in range(1, 1_202)])
+    everyone = audience(SCOPE, Subject.PARTNER, None, NOW)
+
+    with database.read() as db:
+        assert [member.partner_id for member in everyone.rows(db)] == list(range(1, 1_202))
+        assert [row.subject_id for row in db.execute(everyone.statement.limit(3))] == [1, 2, 3]
+
+
+def test_explanations_say_that_only_active_partners_are_seen(database: Database) -> None:
+    keep(database, [a_partner(1, status="invited"), a_partner(2, NOW + DAY)])
+    no_wins = Test(FactRef("wins"), Comparator.IS, 0)
+    asks_status = AnyOf((Test(FactRef("status"), Comparator.IS, "invited"), no_wins))
+
+    with database.read() as db:
+        assert explain(db, SCOPE, Subject.PARTNER, no_wins, NOW, 1) == Node(
+            "all of", False, parts=(Node("status is active", False, "invited"), Node("wins is 0", True, 0))
+        )
+        assert explain(db, SCOPE, Subject.PARTNER, None, NOW, 1) == Node("status is active", False, "invited")
+        assert explain(db, SCOPE, Subject.PARTNER, asks_status, NOW, 1).truth
+        assert explain(db, SCOPE, Subject.PARTNER, no_wins, NOW, 2) == Node("the partner is there", False)
