@@ -26,6 +26,8 @@ from engage.domain.windows import parse_duration
 
 _REQUIRED = ("campaign", "topic", "for", "when", "steps")
 _OPTIONAL = ("why", "state", "program", "where", "again", "stop_when", "send_within", "starts", "ends")
+KEYS = (*_REQUIRED, *_OPTIONAL)
+"""Every key of a campaign."""
 
 _NOT_YET = ("company", "staff")
 _SUBJECTS: dict[EventKind, tuple[Subject, ...]] = {

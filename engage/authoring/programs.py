@@ -19,6 +19,8 @@ from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, Tie
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
 _OPTIONAL = ("default_owner", "tiers", "attributes", "order")
+KEYS = (*_REQUIRED, *_OPTIONAL)
+"""Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
 _TOPIC_DURATIONS = ("ignore_older_than", "send_within")
