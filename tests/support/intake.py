@@ -1,7 +1,7 @@
 """Takes records into a test's database, and shows all that it holds, whatever the ids."""
 
+import json
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,9 @@ class Store:
                         if key.parent.name in row and row[key.parent.name] is not None:
                             row[key.parent.name] = names[key.column.table.name][row[key.parent.name]]
                     row.pop("id", None)
+                    for name, value in row.items():
+                        if isinstance(value, dict):  # PostgreSQL keeps keys in an order of its own
+                            row[name] = json.dumps(value, sort_keys=True)
                 content[table.name] = sorted((tuple(sorted(row.items())) for row in rows), key=repr)
         return content
 
@@ -74,6 +77,3 @@ class Store:
 
 def _name(row: dict[str, Any]) -> str:
     return str(row.get("external_id") or row.get("email") or row.get("key") or "")
-
-
-__all__ = ["CRM", "OBSERVED", "Store", "closing", "crm_program"]

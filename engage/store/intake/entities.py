@@ -88,30 +88,32 @@ class Shelf:
         later = [e for e in new.values() if any(e.values[column] is not None for column in self._own)]
         updated = [entity for entity in changed if entity.id is not None] + later
         if new:
-            rows = [
-                self._row(entity)
-                | dict.fromkeys(self._own)
-                | {"program_id": program_id, "external_id": entity.external_id}
-                for entity in new.values()
-            ]
-            insert = sa.insert(self.table).returning(self.table.c.id, self.table.c.external_id)
-            for id_, external_id in db.execute(insert, rows):
-                new[external_id].id = id_
-                self._by_id[id_] = new[external_id]
+            self._insert(db, program_id, new)
         if updated:
-            update = (
-                sa.update(self.table)
-                .where(self.table.c.id == sa.bindparam("row_id"))
-                .values({name: sa.bindparam(f"new_{name}") for name in self._blank})
-            )
-            in_order = sorted(updated, key=lambda entity: entity.row_id)
-            db.execute(
-                update,
-                [
-                    {f"new_{name}": value for name, value in self._row(entity).items()} | {"row_id": entity.row_id}
-                    for entity in in_order
-                ],
-            )
+            self._update(db, sorted(updated, key=lambda entity: entity.row_id))
+
+    def _insert(self, db: Connection, program_id: int, new: Mapping[str, Entity]) -> None:
+        without_own = dict.fromkeys(self._own)
+        rows = [
+            self._row(entity) | without_own | {"program_id": program_id, "external_id": external_id}
+            for external_id, entity in new.items()
+        ]
+        insert = sa.insert(self.table).returning(self.table.c.id, self.table.c.external_id)
+        for id_, external_id in db.execute(insert, rows):
+            new[external_id].id = id_
+            self._by_id[id_] = new[external_id]
+
+    def _update(self, db: Connection, entities: Iterable[Entity]) -> None:
+        update = (
+            sa.update(self.table)
+            .where(self.table.c.id == sa.bindparam("row_id"))
+            .values({name: sa.bindparam(f"new_{name}") for name in self._blank})
+        )
+        rows = [
+            {f"new_{name}": value for name, value in self._row(entity).items()} | {"row_id": entity.row_id}
+            for entity in entities
+        ]
+        db.execute(update, rows)
 
     def _row(self, entity: Entity) -> dict[str, Any]:
         return {name: value.id if isinstance(value, Entity) else value for name, value in entity.values.items()}
