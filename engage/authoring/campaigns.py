@@ -161,24 +161,12 @@ class _CampaignReader:
         if isinstance(trigger, EventTrigger):
             reader.problem(node, "'again' belongs to a schedule: each event is its own occasion", "take it out")
             return None
-        text = reader.text(node, "'again'")
-        kinds = tuple(kind for kind in AgainKind if kind is not AgainKind.AFTER)
-        if text in kinds:
-            kind = AgainKind(text)
-            if kind is AgainKind.EACH_TIER_PERIOD:
-                self._check_tier_period(node)
-            return Again(kind)
-        word, _, length = text.partition(" ")
-        if text and word != AgainKind.AFTER:
-            hint = did_you_mean(text, kinds)
-            reader.problem(node, f"unknown again '{text}'", hint if hint.startswith("did") else f"write {_AGAIN}")
-            return None
-        try:
-            return Again(AgainKind.AFTER, parse_duration(length))
-        except ValueError as error:
-            message, _, hint = str(error).partition("; ")
-            reader.problem(node, message, hint)
-            return None
+        again = reader.parsed(node, "'again'", _parse_again, Again(AgainKind.NEVER))
+        if again.kind is AgainKind.EACH_TIER_PERIOD:
+            self._check_tier_period(node)
+        if again.kind is AgainKind.EACH_EPISODE and "where" not in self.fields:
+            reader.problem(node, "without 'where' an episode never ends", "add where, or write another again")
+        return again
 
     def _check_tier_period(self, node: Node) -> None:
         tiers = self.program.tiers
@@ -192,6 +180,17 @@ class _CampaignReader:
 
 
 _AGAIN = "never, each slot, each episode, each tier period or after 60d"
+
+
+def _parse_again(text: str) -> Again:
+    kinds = tuple(kind for kind in AgainKind if kind is not AgainKind.AFTER)
+    if text in kinds:
+        return Again(AgainKind(text))
+    word, _, length = text.partition(" ")
+    if word == AgainKind.AFTER:
+        return Again(AgainKind.AFTER, parse_duration(length))
+    hint = did_you_mean(text, kinds)
+    raise ValueError(f"unknown again '{text}'; {hint if hint.startswith('did') else f'write {_AGAIN}'}")
 
 
 def _content_hash(root: Node) -> str:

@@ -100,7 +100,7 @@ def test_statuses_are_one_word_or_a_list(to: str, statuses: tuple[str, ...]) -> 
 
 @pytest.mark.parametrize("again", ["never", "each slot", "each episode", "each tier period", "after 2w"])
 def test_each_way_of_saying_again(again: str) -> None:
-    read = campaign(campaign_text(again=f"again: {again}")).again
+    read = campaign(campaign_text(again=f"again: {again}", where="where:\n  - wins: {is: 0}")).again
 
     assert read is not None
     assert again.startswith(read.kind)
@@ -134,6 +134,8 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
          ["3:6: a campaign cannot be for company yet; known are partner, referral, reward"]),
         ({"again": None}, ["4:7: a schedule needs 'again'; "
                            "add again: never, each slot, each episode, each tier period or after 60d"]),
+        ({"again": "again: each episode"},
+         ["5:8: without 'where' an episode never ends; add where, or write another again"]),
         ({"again": "again: each slott"}, ["5:8: unknown again 'each slott'; did you mean 'each slot'?"]),
         ({"again": "again: monthly"},
          ["5:8: unknown again 'monthly'; write never, each slot, each episode, each tier period or after 60d"]),
