@@ -119,7 +119,7 @@ class Engage:
             scope = library.scope_of(campaign)
             slot = slot_key(now)
             run, _ = begin_run(db, scope.program_id, name, library.version_of(campaign), slot, now)
-        services.queue.enqueue("run", [run.id], Lane.BULK)
+        services.queue.enqueue("run", [run.id], Lane.UPKEEP)
 
     def _settled(self, name: str) -> int:
         done = sa.select(sa.func.count()).where(

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Self
 from zoneinfo import ZoneInfo
 
 from engage.domain.campaigns import Campaign, CampaignState
-from engage.domain.conditions import tests_of
+from engage.domain.conditions import Condition, tests_of
 from engage.domain.programs import Program
 from engage.facts import FeedState
 from engage.policy import Case
@@ -41,9 +42,10 @@ class Recipient:
         return cls(key, person.email or None, address_id, suppressed, False, True, person.staff_id, about)
 
 
-def asks_status(campaign: Campaign) -> bool:
+@lru_cache(maxsize=1024)
+def asks_status(where: Condition | None) -> bool:
     """Campaigns see active partners unless they ask for others."""
-    return any(test.ref.fact == "status" for test in tests_of(campaign.where))
+    return any(test.ref.fact == "status" for test in tests_of(where))
 
 
 def case_for(
@@ -75,7 +77,7 @@ def case_for(
         ignore_older_than=topic.ignore_older_than if topic else timedelta(0),
         expires_at=expires_at,
         partner_active=partner.status == "active",
-        asks_status=campaign is not None and asks_status(campaign),
+        asks_status=campaign is not None and asks_status(campaign.where),
         address=recipient.email,
         suppressed=recipient.suppressed,
         unsubscribed=recipient.unsubscribed,

@@ -68,7 +68,7 @@ class Composer:
         partner = material.partners[one.partner_id]
         alert = one.recipient.startswith("staff:")
         context = material.context(one) | {
-            "locale": (None if alert else partner["locale"]) or program.locale,
+            "locale": template.locale_for((None if alert else partner["locale"]) or program.locale, program.locale),
             "zone": (None if alert else partner["zone"]) or program.zone,
             "links": self._links(program, material, one),
         }

@@ -12,7 +12,7 @@ from engage.domain.deliveries import DUE, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
 from engage.store.tables import attempts, deliveries, enrollments, kept_messages
-from engage.store.upserts import update_each
+from engage.store.upserts import insert_many, update_each
 
 AFTER = {
     Outcome.ACCEPTED: DeliveryState.ACCEPTED,
@@ -51,15 +51,12 @@ _CLAIMED = [deliveries.c[name] for name in Claimed.__dataclass_fields__ if name 
 
 def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Lane, list[int]]:
     """Stores new deliveries in state pending; returns their ids by lane."""
-    if not rows:
-        return {}
     common = {"state": DeliveryState.PENDING, "attempts": 0}
-    result = db.execute(
-        sa.insert(deliveries).returning(deliveries.c.id, deliveries.c.lane), [{**common, **row} for row in rows]
-    )
+    d = deliveries.c
+    new = insert_many(db, deliveries, [{**common, **row} for row in rows], d.id, d.lane)
     ids: dict[Lane, list[int]] = {}
-    for id_, lane in result:
-        ids.setdefault(Lane(lane), []).append(id_)
+    for row in new:
+        ids.setdefault(Lane(row.lane), []).append(row.id)
     return {lane: sorted(found) for lane, found in ids.items()}
 
 
@@ -141,8 +138,7 @@ def begin_sending(
         for claimed, message in rows
         if claimed.id in moved
     ]
-    if started:
-        db.execute(sa.insert(attempts), started)
+    insert_many(db, attempts, started)
     return moved
 
 

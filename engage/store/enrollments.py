@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import decisions, deliveries, enrollments, episodes, occasions
-from engage.store.upserts import BATCH, insert_or_ignore
+from engage.store.upserts import BATCH, insert_many, insert_or_ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,9 @@ def ensure_occasions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[
 
 def insert_enrollments(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[int, str, str], int]:
     """Enrolls; returns the id of each *new* enrollment by (partner, campaign, key). Those there already are let be."""
-    if not rows:
-        return {}
     e = enrollments.c
-    statement = insert_or_ignore(db, enrollments).returning(e.id, e.partner_id, e.campaign, e.key)
-    return {(r.partner_id, r.campaign, r.key): r.id for r in db.execute(statement, list(rows))}
+    new = insert_many(db, enrollments, rows, e.id, e.partner_id, e.campaign, e.key, or_ignore=True)
+    return {(r.partner_id, r.campaign, r.key): r.id for r in new}
 
 
 def last_entries(
@@ -82,8 +80,7 @@ def addresses_mailed(db: Connection, occasion_id: int, address_ids: Collection[i
 
 
 def insert_decisions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        db.execute(sa.insert(decisions), list(rows))
+    insert_many(db, decisions, rows)
 
 
 def open_episodes(db: Connection, program_id: int, campaign: str) -> dict[int, str]:

@@ -22,6 +22,11 @@ def _program() -> sa.Column[int]:
     return sa.Column("program_id", BigId, sa.ForeignKey("programs.id"), nullable=False)
 
 
+def _copy(name: str) -> sa.Column[int]:
+    """An id copied from the row's parent, which vouches for it: checking it again would cost more than the insert."""
+    return sa.Column(name, BigId, nullable=name in ("staff_id", "address_id"))
+
+
 def _ref(name: str, target: str, nullable: bool = True) -> sa.Column[int]:
     return sa.Column(name, BigId, sa.ForeignKey(f"{target}.id"), nullable=nullable)
 
@@ -372,9 +377,9 @@ enrollments = sa.Table(
     "enrollments",
     metadata,
     _id(),
-    _program(),
+    _copy("program_id"),
     sa.Column("campaign", Key, nullable=False),
-    _ref("version_id", "campaign_versions", nullable=False),
+    _copy("version_id"),
     _ref("occasion_id", "occasions", nullable=False),
     sa.Column(
         "key", Key, nullable=False, comment="what makes this entry one: the occasion's, episode's or period's key"
@@ -391,17 +396,17 @@ deliveries = sa.Table(
     "deliveries",
     metadata,
     _id(),
-    _program(),
+    _copy("program_id"),
     sa.Column("public_id", Key, nullable=False, unique=True),
     sa.Column("campaign", Key, nullable=False),
-    _ref("version_id", "campaign_versions", nullable=False),
+    _copy("version_id"),
     sa.Column("step", Key, nullable=False),
     sa.Column("recipient", Key, nullable=False, comment="partner:<external id> or staff:<external id>"),
     sa.Column("occasion", Key, nullable=False, comment="the enrollment's key, with the partner's id for alerts"),
     _ref("enrollment_id", "enrollments", nullable=False),
-    _ref("partner_id", "partners", nullable=False),
-    _ref("staff_id", "staff"),
-    _ref("address_id", "addresses"),
+    _copy("partner_id"),
+    _copy("staff_id"),
+    _copy("address_id"),
     sa.Column("template", sa.Text, nullable=False),
     sa.Column("topic", Key, nullable=False),
     sa.Column("lane", Key, nullable=False, comment="queueing.Lane"),
@@ -437,7 +442,7 @@ decisions = sa.Table(
     "decisions",
     metadata,
     _id(),
-    _program(),
+    _copy("program_id"),
     _ref("enrollment_id", "enrollments", nullable=False),
     sa.Column("step", Key, nullable=False),
     sa.Column("phase", Key, nullable=False, comment="enroll, or send when looked at again"),
@@ -453,7 +458,7 @@ attempts = sa.Table(
     "attempts",
     metadata,
     _id(),
-    _program(),
+    _copy("program_id"),
     _ref("delivery_id", "deliveries", nullable=False),
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("lease", Key, nullable=False),

@@ -18,6 +18,48 @@ def insert_or_ignore(db: Connection, table: sa.Table) -> "sqlite.Insert | postgr
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
+def insert_many(
+    db: Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    *returning: sa.Column[Any],
+    or_ignore: bool = False,
+) -> list[sa.Row[Any]]:
+    """Inserts rows that all have the same keys; returns `returning` of each that was inserted, in no given order.
+
+    On PostgreSQL one array a column: a statement with a value a cell costs more to write and to read than the rows.
+    `or_ignore` skips rows which a unique constraint has already.
+    """
+    if not rows:
+        return []
+    if db.dialect.name == "sqlite":
+        one_by_one = insert_or_ignore(db, table) if or_ignore else sa.insert(table)
+        if not returning:
+            db.execute(one_by_one, list(rows))
+            return []
+        return list(db.execute(one_by_one.returning(*returning), list(rows)))
+    columns = [table.c[name] for name in rows[0]]
+    statement = postgresql.insert(table).from_select(
+        [column.name for column in columns], sa.select(*_arrays(columns, rows, "news").c)
+    )
+    if or_ignore:
+        statement = statement.on_conflict_do_nothing()
+    if returning:
+        return list(db.execute(statement.returning(*returning)))
+    db.execute(statement)
+    return []
+
+
+def _arrays(columns: Sequence[sa.Column[Any]], rows: Sequence[Mapping[str, Any]], name: str) -> sa.TableValuedAlias:
+    """The rows as a table, made on PostgreSQL from one array a column."""
+    arrays = [
+        sa.bindparam(f"all_{column.name}", [row[column.name] for row in rows], type_=postgresql.ARRAY(column.type))
+        for column in columns
+    ]
+    named = (sa.column(column.name, column.type) for column in columns)
+    return sa.func.unnest(*arrays).table_valued(*named, name=name).render_derived()
+
+
 def update_each(
     db: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *also: sa.ColumnElement[bool]
 ) -> set[int]:
@@ -41,16 +83,7 @@ def update_each(
             values = {f"new_{name}": row[name] for name in names} | {"row_id": row["id"]}
             updated.update(db.execute(statement, values).scalars())
         return updated
-    columns = [table.c.id, *(table.c[name] for name in names)]
-    arrays = [
-        sa.bindparam(f"all_{column.name}", [row[column.name] for row in rows], type_=postgresql.ARRAY(column.type))
-        for column in columns
-    ]
-    news = (
-        sa.func.unnest(*arrays)
-        .table_valued(*(sa.column(c.name, c.type) for c in columns), name="news")
-        .render_derived()
-    )
+    news = _arrays([table.c.id, *(table.c[name] for name in names)], rows, "news")
     statement = (
         sa.update(table)
         .where(table.c.id == news.c.id, *also)

@@ -550,12 +550,8 @@ def upgrade() -> None:
         sa.Column("entered_at", engage.store.types.Instant(length=27), nullable=False),
         sa.ForeignKeyConstraint(["occasion_id"], ["occasions.id"], name=op.f("fk_enrollments_occasion_id_occasions")),
         sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_enrollments_partner_id_partners")),
-        sa.ForeignKeyConstraint(["program_id"], ["programs.id"], name=op.f("fk_enrollments_program_id_programs")),
         sa.ForeignKeyConstraint(["referral_id"], ["referrals.id"], name=op.f("fk_enrollments_referral_id_referrals")),
         sa.ForeignKeyConstraint(["reward_id"], ["rewards.id"], name=op.f("fk_enrollments_reward_id_rewards")),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["campaign_versions.id"], name=op.f("fk_enrollments_version_id_campaign_versions")
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrollments")),
         sa.UniqueConstraint(
             "program_id",
@@ -598,7 +594,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["enrollment_id"], ["enrollments.id"], name=op.f("fk_decisions_enrollment_id_enrollments")
         ),
-        sa.ForeignKeyConstraint(["program_id"], ["programs.id"], name=op.f("fk_decisions_program_id_programs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
     with op.batch_alter_table("decisions", schema=None) as batch_op:
@@ -656,15 +651,8 @@ def upgrade() -> None:
         sa.Column("provider_id", sa.Text(), nullable=True),
         sa.Column("created_at", engage.store.types.Instant(length=27), nullable=False),
         sa.Column("settled_at", engage.store.types.Instant(length=27), nullable=True),
-        sa.ForeignKeyConstraint(["address_id"], ["addresses.id"], name=op.f("fk_deliveries_address_id_addresses")),
         sa.ForeignKeyConstraint(
             ["enrollment_id"], ["enrollments.id"], name=op.f("fk_deliveries_enrollment_id_enrollments")
-        ),
-        sa.ForeignKeyConstraint(["partner_id"], ["partners.id"], name=op.f("fk_deliveries_partner_id_partners")),
-        sa.ForeignKeyConstraint(["program_id"], ["programs.id"], name=op.f("fk_deliveries_program_id_programs")),
-        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_deliveries_staff_id_staff")),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["campaign_versions.id"], name=op.f("fk_deliveries_version_id_campaign_versions")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint(
@@ -719,7 +707,6 @@ def upgrade() -> None:
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_attempts_delivery_id_deliveries")),
-        sa.ForeignKeyConstraint(["program_id"], ["programs.id"], name=op.f("fk_attempts_program_id_programs")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
         sa.UniqueConstraint("delivery_id", "number", name=op.f("uq_attempts_delivery_id_number")),
     )
