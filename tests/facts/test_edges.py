@@ -1,6 +1,7 @@
 """What random worlds seldom meet: the first microseconds, very long lists, very many ids, large audiences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -9,10 +10,11 @@ import pytest
 
 from engage.domain.conditions import AnyOf, Comparator, FactRef, Not, Scalar, Test
 from engage.domain.facts import Subject
+from engage.domain.programs import Tier, TierPeriod, Tiers
 from engage.domain.windows import BEGINNING, Window, WindowKind
 from engage.facts import Node, Scope, audience, explain, holds, values
 from engage.store.database import Database
-from tests.facts.brute import AttributeVersion, Partner, PartnerVersion, Referral, ReferralVersion, World
+from tests.facts.brute import AttributeVersion, Partner, PartnerVersion, Referral, ReferralVersion, Reward, World
 from tests.facts.worlds import PROGRAMS, store
 
 NOW = datetime(2026, 3, 2, 9, 30, 15, 123456, tzinfo=UTC)
@@ -48,9 +50,11 @@ def a_referral(id_: int, partner: int, submitted_at: datetime | None, amount: in
     return Referral(id_, partner, [won])
 
 
-def keep(database: Database, partners: list[Partner], referrals: list[Referral] | None = None) -> None:
+def keep(
+    database: Database, partners: list[Partner], referrals: Sequence[Referral] = (), rewards: Sequence[Reward] = ()
+) -> None:
     with database.write() as db:
-        store(db, 1, World(SCOPE.program, partners, referrals or []), count(1_000_000))
+        store(db, 1, World(SCOPE.program, partners, [*referrals], [*rewards]), count(1_000_000))
 
 
 def meets(database: Database, fact: str | FactRef, comparator: Comparator, value: Scalar | tuple[Scalar, ...]) -> bool:
@@ -113,6 +117,50 @@ def test_a_day_has_passed_when_24_hours_have(database: Database) -> None:
     assert meets(database, ref, Comparator.IS, 1)
     with database.read() as db:
         assert values(db, SCOPE, Subject.PARTNER, [ref], NOW, [1, 2]) == {1: {ref: 1}, 2: {ref: 0}}
+
+
+def test_amounts_between_two_cents_are_compared_as_written(database: Database) -> None:
+    keep(database, [a_partner(1)], [a_referral(2, 1, NOW, 250)])
+
+    assert meets(database, "revenue", Comparator.AT_LEAST, Decimal("2.499"))
+    assert not meets(database, "revenue", Comparator.AT_LEAST, Decimal("2.501"))
+    assert meets(database, "revenue", Comparator.LESS_THAN, Decimal("2.501"))
+    assert not meets(database, "revenue", Comparator.MORE_THAN, Decimal("2.501"))
+    assert not meets(database, "revenue", Comparator.BETWEEN, (Decimal("2.501"), Decimal("2.509")))
+
+
+def test_partners_with_as_much_share_a_place_and_the_next_place_is_left_out(database: Database) -> None:
+    keep(
+        database,
+        [*(a_partner(n) for n in (1, 2, 3, 4)), a_partner(5, status="inactive")],
+        [a_referral(10 + n, partner, NOW) for n, partner in enumerate((1, 2, 3, 1, 2, 5, 5, 5))],
+    )
+    rank = FactRef("rank", by="wins")
+
+    with database.read() as db:
+        places = values(db, SCOPE, Subject.PARTNER, [rank], NOW, range(1, 6))
+    assert [places[n][rank] for n in range(1, 6)] == [1, 1, 3, None, None]
+
+
+def test_a_reward_is_none_from_the_moment_of_its_reversal(database: Database) -> None:
+    ref = FactRef("rewards_earned")
+    rewards = [Reward(n, 1, None, 10**n, NOW - DAY, at) for n, at in enumerate((NOW, NOW + MICROSECOND, None), 1)]
+    keep(database, [a_partner(1)], rewards=rewards)
+
+    with database.read() as db:
+        assert values(db, SCOPE, Subject.PARTNER, [ref], NOW, [1]) == {1: {ref: 1100}}
+
+
+def test_a_win_at_the_first_moment_of_the_period_counts_for_its_tier(database: Database) -> None:
+    steps = tuple(Tier(str(n), "", n, "") for n in (1, 2, 3))
+    yearly = replace(SCOPE.program, zone="Asia/Kathmandu", tiers=Tiers("wins", TierPeriod.YEAR, steps))
+    new_year = datetime(2025, 12, 31, 18, 15, tzinfo=UTC)
+    keep(database, [a_partner(1)], [a_referral(2, 1, new_year), a_referral(3, 1, new_year - MICROSECOND)])
+    refs = [FactRef("tier"), FactRef("to_next_tier"), FactRef("days_left_in_tier_period")]
+
+    with database.read() as db:
+        found = values(db, Scope(yearly, 1), Subject.PARTNER, refs, new_year + 364 * DAY, [1])
+    assert found == {1: dict(zip(refs, ("1", 1, 1), strict=True))}
 
 
 def test_no_cent_is_lost_in_large_amounts(database: Database) -> None:
