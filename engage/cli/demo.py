@@ -11,6 +11,7 @@ from engage.cli.context import console, queue_of, services
 from engage.cli.importing import import_into
 from engage.cli.ports import command, require_free_port
 from engage.clock import utc_now
+from engage.domain.campaigns import CampaignState
 from engage.domain.errors import InputError
 from engage.logs import configure
 from engage.settings import Provider, Settings
@@ -75,7 +76,8 @@ def feed() -> None:
         library = built.library()
         program = next(iter(library.programs.values()))
         for campaign in library.on_schedules():
-            built.run_now(campaign)
+            if campaign.state is CampaignState.LIVE:
+                built.run_now(campaign)
         waiting, count = 0.0, FIRST_CHANGES
         while not stop.wait(waiting):
             with built.database.read() as db:

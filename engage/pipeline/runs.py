@@ -52,6 +52,8 @@ def carry_out(database: Database, library: Library, run_id: int, now: datetime, 
         campaign, scope = library.get(run.program_id, run.campaign), library.scope(run.program_id)
         if campaign is None or scope is None:
             reason, members = f"campaign '{run.campaign}' is no longer there", []
+        elif campaign.state is not CampaignState.LIVE:
+            reason, members = Reason.CAMPAIGN_NOT_LIVE, []  # nobody enters a draft: that would use up their `again`
         else:
             reason = silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name])
             members = [] if reason else list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db))

@@ -12,7 +12,7 @@ from engage.domain.deliveries import DUE, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
 from engage.store.tables import attempts, deliveries, enrollments, kept_messages
-from engage.store.upserts import insert_many, update_each
+from engage.store.upserts import insert_many, one_of, update_each
 
 AFTER = {
     Outcome.ACCEPTED: DeliveryState.ACCEPTED,
@@ -65,7 +65,7 @@ def claim(db: Connection, ids: Collection[int], lease: str, now: datetime, lasti
     d = deliveries.c
     free = (
         sa.select(d.id)
-        .where(d.id.in_(ids), d.state.in_(DUE), d.due_at <= now)
+        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.due_at <= now)
         .order_by(d.id)
         .with_for_update(skip_locked=True)
     )
@@ -79,7 +79,7 @@ def claim(db: Connection, ids: Collection[int], lease: str, now: datetime, lasti
     query = (
         sa.select(*_CLAIMED, enrollments.c.referral_id, enrollments.c.reward_id)
         .join(enrollments, enrollments.c.id == d.enrollment_id)
-        .where(d.id.in_(ids), d.lease == lease, d.state == DeliveryState.CLAIMED)
+        .where(one_of(db, d.id, ids), d.lease == lease, d.state == DeliveryState.CLAIMED)
         .order_by(d.id)
     )
     return [Claimed(**row._mapping) for row in db.execute(query)]
@@ -105,7 +105,7 @@ def move(
     given_up = {} if keeps else {"lease": None, "lease_until": None}
     statement = (
         sa.update(deliveries)
-        .where(d.id.in_(ids), d.lease == lease, d.state == source)
+        .where(one_of(db, d.id, ids), d.lease == lease, d.state == source)
         .values(state=target, **given_up, **values)
         .returning(d.id)
     )
@@ -178,7 +178,7 @@ def settle(
     for (outcome, status, detail), ids in by_outcome.items():
         db.execute(
             sa.update(attempts)
-            .where(a.delivery_id.in_(ids), a.lease == lease)
+            .where(one_of(db, a.delivery_id, ids), a.lease == lease)
             .values(outcome=outcome, status=status, detail=detail or None, finished_at=now)
         )
     return settled

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import events, referrals, rewards
+from engage.store.upserts import one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,12 @@ def _events() -> "sa.Select[tuple[object, ...]]":
 def take_unmatched(db: Connection, ids: Collection[int]) -> list[HistoryEvent]:
     """Those of `ids` that wait to be matched, marked as matched in this transaction. Two workers never take one."""
     e = events.c
-    free = sa.select(e.id).where(e.id.in_(ids), e.unmatched).order_by(e.id).with_for_update(skip_locked=True)
+    free = sa.select(e.id).where(one_of(db, e.id, ids), e.unmatched).order_by(e.id).with_for_update(skip_locked=True)
     statement = sa.update(events).where(e.id.in_(free.scalar_subquery())).values(unmatched=None).returning(e.id)
     taken = list(db.execute(statement).scalars())
     if not taken:
         return []
-    return [HistoryEvent(**row._mapping) for row in db.execute(_events().where(e.id.in_(taken)))]
+    return [HistoryEvent(**row._mapping) for row in db.execute(_events().where(one_of(db, e.id, taken)))]
 
 
 def unmatched(db: Connection, observed_before: datetime, limit: int) -> list[int]:

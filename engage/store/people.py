@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import addresses, partner_versions, partners, staff, subscriptions, suppressions
-from engage.store.upserts import insert_or_ignore
+from engage.store.upserts import insert_or_ignore, one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Co
     """
     for table, ids in ((partners, partner_ids), (addresses, addresses_)):
         if ids:
-            query = sa.select(table.c.id).where(table.c.id.in_(sorted(ids))).order_by(table.c.id)
+            query = sa.select(table.c.id).where(one_of(db, table.c.id, ids)).order_by(table.c.id)
             db.execute(query.with_for_update(key_share=True)).all()
 
 
@@ -53,12 +53,16 @@ def partner_standings(
     With `as_of` status, owner, suppressions and refusals are those of that instant, otherwise those that stand now.
     """
     p, v = partners.c, partner_versions.c
-    query = sa.select(p.id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(p.id.in_(partner_ids))
+    query = sa.select(p.id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(
+        one_of(db, p.id, partner_ids)
+    )
     if as_of is not None:
         query = (
             sa.select(p.id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
             .join(partner_versions, v.partner_id == p.id)
-            .where(p.id.in_(partner_ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of))
+            .where(
+                one_of(db, p.id, partner_ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of)
+            )
         )
     rows = db.execute(query).all()
     held = {row.address_id for row in rows if row.address_id is not None}
@@ -84,7 +88,7 @@ def suppressed_addresses(db: Connection, ids: Collection[int], as_of: datetime |
     if not ids:
         return set()
     c = suppressions.c
-    query = sa.select(c.address_id).where(c.address_id.in_(ids))
+    query = sa.select(c.address_id).where(one_of(db, c.address_id, ids))
     return set(db.execute(query if as_of is None else query.where(c.created_at <= as_of)).scalars())
 
 
@@ -92,11 +96,11 @@ def _refusals(
     db: Connection, partner_ids: Collection[int], held: Collection[int], as_of: datetime | None
 ) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
     c = subscriptions.c
-    query = sa.select(c.partner_id, c.address_id, c.topic).where(
-        sa.not_(c.subscribed), sa.or_(c.partner_id.in_(partner_ids), c.address_id.in_(held))
-    )
+    refused = sa.select(c.partner_id, c.address_id, c.topic).where(sa.not_(c.subscribed))
     if as_of is not None:
-        query = query.where(c.changed_at <= as_of)
+        refused = refused.where(c.changed_at <= as_of)
+    # two ways to the same rows, each by its index: an OR of them would read the whole table
+    query = refused.where(one_of(db, c.partner_id, partner_ids)).union(refused.where(one_of(db, c.address_id, held)))
     by_person: dict[int, set[str]] = {}
     by_address: dict[int, set[str]] = {}
     for partner_id, address_id, topic in db.execute(query):
@@ -110,7 +114,7 @@ def staff_members(db: Connection, ids: Collection[int]) -> dict[int, StaffMember
     if not ids:
         return {}
     c = staff.c
-    query = sa.select(c.id, c.external_id, c.name, c.email, c.manager_id).where(c.id.in_(ids))
+    query = sa.select(c.id, c.external_id, c.name, c.email, c.manager_id).where(one_of(db, c.id, ids))
     return {
         row.id: StaffMember(row.id, row.external_id, row.name or row.external_id, row.email or "", row.manager_id)
         for row in db.execute(query)

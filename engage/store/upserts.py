@@ -1,6 +1,6 @@
 """Inserts that let an existing row be, and updates of many rows at once, on both databases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,6 +9,13 @@ from sqlalchemy.engine import Connection
 
 BATCH = 1000
 """How many ids or rows one statement names at the most: below both databases' limits of bound values."""
+
+
+def one_of(db: Connection, column: sa.Column[Any], ids: Collection[Any]) -> sa.ColumnElement[bool]:
+    """Whether the column is one of `ids`. On PostgreSQL one array: the statement is the same however many they are."""
+    if db.dialect.name == "sqlite":
+        return column.in_(ids)
+    return column == sa.any_(sa.bindparam(None, list(ids), type_=postgresql.ARRAY(column.type)))
 
 
 def insert_or_ignore(db: Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":

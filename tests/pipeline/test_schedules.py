@@ -207,3 +207,13 @@ def test_a_paused_campaign_waits_and_a_removed_one_sends_nothing(engage: Engage,
     engage.services.sweep()
     assert engage.work() == []
     assert engage.states() == [("partner:ann", "skipped")]
+
+
+def test_a_draft_enrolls_nobody_even_when_its_slot_is_run(engage: Engage, authored: tuple[Path, Path]) -> None:
+    engage.partner()
+    file = authored[0] / "newsletter" / "monthly.yaml"
+    file.write_text(file.read_text().replace("state: live", "state: draft"))
+    engage.now += timedelta(seconds=2)
+    run, _ = engage.services.run_now(engage.services.library().find("monthly-newsletter"))
+    assert (run.state, run.reason) == ("held", "campaign_not_live")
+    assert engage.count(tables.enrollments) == 0
