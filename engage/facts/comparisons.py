@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from engage.domain.conditions import Comparator, Scalar, Test
 from engage.domain.facts import FactType
 from engage.facts.binds import Binds
-from engage.facts.sources import Clause, Column
+from engage.facts.existence import Clause, Column
 
 _GREATEST = 2**63 - 1
 _DAYS_OF_ALL_TIME = 4_000_000  # more than the calendar has

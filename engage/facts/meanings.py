@@ -6,15 +6,19 @@ A value is NULL where it is unknown. Facts of days are given as the instant they
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.types import TypeEngine
 
 from engage.domain.conditions import FactRef
 from engage.domain.facts import FactType
 from engage.domain.programs import Program, StatusKind, Tier, TierPeriod, Tiers
 from engage.domain.tiers import Period, tier_period
 from engage.domain.windows import BEGINNING
-from engage.facts.sources import Clause, Column, Sources, Totals, counted, counted_rewards
+from engage.facts.existence import Clause, Column
+from engage.facts.sources import Sources
+from engage.facts.totals import Totals, counted, counted_rewards
 from engage.store.tables import partner_versions, partners
 from engage.store.types import Instant
 
@@ -117,25 +121,34 @@ def _reached(ask: Question, tiers: Tiers) -> Column:
     return _sum_or_count(ask.sources.referral_totals(), "tier", tiers.metric, counts)
 
 
-def _steps(ask: Question, case_of: Callable[[Tier, Column], tuple[Clause, Column]], *, downwards: bool) -> Column:
+def _steps(
+    ask: Question, type_: TypeEngine[Any], case_of: Callable[[Tier, Column], tuple[Clause, Column]], *, from_top: bool
+) -> Column:
     """What `case_of` says of the first tier, from the top or the bottom, for which its clause holds."""
     tiers = ask.program.tiers
     if tiers is None or not tiers.steps:
-        return sa.null()
+        return sa.cast(sa.null(), type_)
     reached = _reached(ask, tiers)
-    return sa.case(*(case_of(tier, reached) for tier in (reversed(tiers.steps) if downwards else tiers.steps)))
+    return sa.case(*(case_of(tier, reached) for tier in (reversed(tiers.steps) if from_top else tiers.steps)))
 
 
 def _tier(ask: Question) -> Column:
-    return _steps(ask, lambda tier, reached: (reached >= tier.threshold, sa.literal(tier.key)), downwards=True)
+    return _steps(ask, sa.Text(), lambda tier, reached: (reached >= tier.threshold, _key(tier)), from_top=True)
 
 
 def _next_tier(ask: Question) -> Column:
-    return _steps(ask, lambda tier, reached: (reached < tier.threshold, sa.literal(tier.key)), downwards=False)
+    return _steps(ask, sa.Text(), lambda tier, reached: (reached < tier.threshold, _key(tier)), from_top=False)
 
 
 def _to_next_tier(ask: Question) -> Column:
-    return _steps(ask, lambda tier, reached: (reached < tier.threshold, tier.threshold - reached), downwards=False)
+    def missing(tier: Tier, reached: Column) -> tuple[Clause, Column]:
+        return reached < tier.threshold, sa.literal(tier.threshold, sa.BigInteger()) - reached
+
+    return _steps(ask, sa.BigInteger(), missing, from_top=False)
+
+
+def _key(tier: Tier) -> Column:
+    return sa.literal(tier.key, sa.Text())
 
 
 def _days_left_in_tier_period(ask: Question) -> Column:

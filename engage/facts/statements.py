@@ -16,8 +16,9 @@ from engage.domain.facts import FactType, Subject
 from engage.domain.programs import Program, Tiers
 from engage.facts.binds import Binds
 from engage.facts.comparisons import compare
+from engage.facts.existence import Clause, Column
 from engage.facts.meanings import column_of
-from engage.facts.sources import Clause, Column, Sources
+from engage.facts.sources import Sources
 
 _ACTIVE = Test(FactRef("status"), Comparator.IS, "active")
 

@@ -163,6 +163,21 @@ def test_a_win_at_the_first_moment_of_the_period_counts_for_its_tier(database: D
     assert found == {1: dict(zip(refs, ("1", 1, 1), strict=True))}
 
 
+def test_without_tiers_nothing_is_known_of_them(database: Database) -> None:
+    keep(database, [a_partner(1)], [a_referral(2, 1, NOW)])
+    without = Scope(replace(SCOPE.program, tiers=None), 1)
+    tests = (
+        Test(FactRef("tier"), Comparator.IS, "gold"),
+        Test(FactRef("next_tier"), Comparator.IN, ("gold", "silver")),
+        Test(FactRef("to_next_tier"), Comparator.AT_LEAST, 0),
+        Test(FactRef("days_left_in_tier_period"), Comparator.AT_MOST, 1000),
+    )
+
+    with database.read() as db:
+        assert holds(db, without, Subject.PARTNER, AnyOf(tests), NOW, [1]) == set()
+        assert holds(db, without, Subject.PARTNER, Not(AnyOf(tests)), NOW, [1]) == {1}
+
+
 def test_no_cent_is_lost_in_large_amounts(database: Database) -> None:
     keep(database, [a_partner(1)], [a_referral(2, 1, NOW, 2**53), a_referral(3, 1, NOW, 1)])
 
