@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
     def _web_address(cls, url: str, info: ValidationInfo) -> str:
         if not url:
             return f"http://127.0.0.1:{info.data.get('port', 8000)}"
-        parts = urlsplit(url)
+        parts = _split_url(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not a web address; write https://host")
         return url.rstrip("/")
@@ -195,6 +195,7 @@ class Settings(BaseSettings):
     def _redis(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("not a Redis address; write redis://host:6379/0, rediss:// for TLS, or unix:///path")
+        _split_url(url or "")
         return url
 
     @field_validator("sendgrid_api_key")
@@ -209,7 +210,7 @@ class Settings(BaseSettings):
     def _server_for_smtp(cls, url: str | None, info: ValidationInfo) -> str | None:
         if url is None and info.data.get("provider") is Provider.SMTP:
             raise ValueError("missing; the provider smtp needs smtp://user:password@host:587")
-        if url is not None and urlsplit(url).scheme not in ("smtp", "smtps"):
+        if url is not None and _split_url(url).scheme not in ("smtp", "smtps"):
             raise ValueError(
                 "not a mail server; write smtp://user:password@host:587, or smtps:// for TLS from the start"
             )
@@ -263,6 +264,16 @@ def _keep_new_key(path: Path) -> None:
         pass
     finally:
         draft.unlink()
+
+
+def _split_url(url: str) -> SplitResult:
+    """As urlsplit, but a port that is no number is an error now and not at first use."""
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port is not a number up to 65535") from None
+    return parts
 
 
 def _split(key: SecretStr) -> list[str]:

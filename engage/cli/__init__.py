@@ -7,7 +7,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperGroup
 
-from engage.domain.errors import EngageError
+from engage.domain.errors import AuthoringError, EngageError
 from engage.settings import SettingsError
 
 COMMANDS = {
@@ -66,6 +66,9 @@ def main() -> None:
         app()
     except SettingsError as error:
         sys.exit(_say(error.message, error.hint, 1))
+    except AuthoringError as error:
+        typer.echo(error.message, err=True)  # as lint says it: file:line:column first
+        sys.exit(error.exit_code)
     except EngageError as error:
         sys.exit(_say(error.message, error.hint, error.exit_code))
     except BrokenPipeError:

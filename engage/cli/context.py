@@ -1,6 +1,7 @@
 """What commands share: settings, services and ways of printing."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,11 +13,12 @@ from rich.console import Console
 from engage.bootstrap import Services
 from engage.domain.errors import ServiceUnreachable, UsageError
 from engage.logs import configure
+from engage.pipeline.library import Library
 from engage.queueing import NoQueue, Queue
 from engage.settings import Settings
-from engage.workers.broker import RedisQueue, make_broker
+from engage.workers.broker import RedisQueue, make_broker, require_answer
 
-console = Console()
+console = Console(soft_wrap=True)  # a script that reads a line gets the whole line
 errors = Console(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -28,8 +30,10 @@ def queue_of(settings: Settings) -> Queue:
 
 
 def require_redis(settings: Settings) -> str:
+    """The URL of a Redis that answers; ServiceUnreachable if there is none."""
     if settings.redis_url is None:
         raise ServiceUnreachable("ENGAGE_REDIS_URL is not set", "set it, or run everything at once with: engage up")
+    require_answer(settings.redis_url)
     return settings.redis_url
 
 
@@ -46,6 +50,16 @@ def services(
         yield built
     finally:
         built.close()
+
+
+def library_of(built: Services) -> Library:
+    """The library; says on standard error when it is not what the files say now."""
+    logging.getLogger("engage.pipeline.shelf").setLevel(logging.CRITICAL)  # which would log each problem
+    library = built.library()
+    if library.problems:
+        many = f"{len(library.problems)} problems" if len(library.problems) > 1 else "1 problem"
+        typer.echo(f"engage: {many} in campaigns and emails: engage lint; what passed last is used", err=True)
+    return library
 
 
 def instant(text: str | None, fallback: datetime) -> datetime:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import typer
 
-from engage.cli.context import console, queue_of, services
+from engage.cli.context import console, library_of, queue_of, services
 from engage.cli.importing import import_into
 from engage.cli.ports import command, require_free_port
+from engage.cli.upkeep import require_page
 from engage.clock import utc_now
 from engage.domain.campaigns import CampaignState
-from engage.domain.errors import InputError
+from engage.domain.errors import InputError, ServiceUnreachable
 from engage.logs import configure
+from engage.queueing import NoQueue
 from engage.settings import Provider, Settings
 from engage.sources.sample import live_changes, sample_programme
-from engage.store.database import Database
-from engage.store.schema import require_schema
 from engage.workers.embedded import EmbeddedValkey
 from engage.workers.processes import supervise
 from engage.workers.stopping import StopSignal
@@ -39,7 +39,8 @@ def up() -> None:
     settings = Settings.load()
     configure(settings.log_format.value)
     require_free_port(settings.host, settings.port)
-    require_schema(Database(settings.database_url))
+    with services(settings, NoQueue()) as built:
+        library_of(built)
     raise typer.Exit(_run_all(settings, [], settings.data_dir / "valkey"))
 
 
@@ -105,9 +106,16 @@ def _run_all(settings: Settings, more: list[list[str]], valkey_folder: Path) -> 
 
 
 def _supervised(commands: list[list[str]], url: str, with_mailbox: bool) -> int:
-    console.print(f"engage is running. Open {url}/mailbox" if with_mailbox else f"engage is running at {url}")
-    console.print("Ctrl-C ends it.")
-    return supervise(commands)
+    def announce() -> bool:
+        try:
+            require_page(f"{url}/healthz", "web")
+        except ServiceUnreachable:
+            return False
+        console.print(f"engage is running. Open {url}/mailbox" if with_mailbox else f"engage is running at {url}")
+        console.print("Ctrl-C ends it.")
+        return True
+
+    return supervise(commands, announce)
 
 
 def _clear(folder: Path) -> None:

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from engage.bootstrap import Services
-from engage.cli.context import JsonOption, console, errors, print_json, services
+from engage.cli.context import JsonOption, console, errors, library_of, print_json, services
 from engage.domain.records import Record, Taken
 from engage.queueing import NoQueue
 from engage.sources import Report, import_directory, load_mapping
@@ -41,14 +41,13 @@ def import_(
 
 def import_into(built: Services, directory: Path, mapping: Path, *, rejects: Path | None, live: bool) -> Report:
     """Imports the folder into the store, one transaction a batch, with a progress bar where somebody looks at it."""
-    read = load_mapping(mapping, built.library().programs)
+    read = load_mapping(mapping, library_of(built).programs)
 
     def take(rows: Sequence[Sequence[Record]]) -> Sequence[Taken]:
         return built.take(read.program.key, rows, source=f"import {directory.name}", news=live).rows
 
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=errors
-    ) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         tasks: dict[str, TaskID] = {}
 
         def show(file: str, done: int, size: int) -> None:
@@ -66,7 +65,7 @@ def _print(report: Report, rejects: Path | None) -> None:
     for file in report.files:
         counts = file.counts
         table.add_row(file.file, *(f"{n:,}" for n in (counts.read, counts.accepted, counts.unchanged, counts.rejected)))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     for file in report.files:
         if file.rejects:
             console.print(f"Rejected rows of {file.file}, with reasons: {file.rejects}")

@@ -8,14 +8,14 @@ from rich.table import Table
 from rich.tree import Tree
 
 from engage.authoring import parse_campaign
-from engage.bootstrap import Services
-from engage.cli.context import JsonOption, console, instant, print_json, services
+from engage.cli.context import JsonOption, console, instant, library_of, print_json, services
 from engage.domain.campaigns import Campaign, CampaignState, ScheduleTrigger
 from engage.domain.decisions import Decision, Defer, Skip
 from engage.domain.errors import InputError, UsageError
 from engage.facts import Node
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
+from engage.pipeline.library import Library
 from engage.pipeline.plan import Plan
 from engage.pipeline.plan import plan as plan_campaign
 from engage.store.runs import HELD
@@ -38,10 +38,11 @@ def plan(
 ) -> None:
     """Show who would get a campaign as of an instant, and why the others would not. Sends nothing."""
     with services() as built:
-        found = find_campaign(built, campaign)
         at = instant(as_of, built.clock())
+        library = library_of(built)
+        found = find_campaign(library, campaign)
         with built.database.read() as db:
-            planned = plan_campaign(db, built.library().scope_of(found), found, at)
+            planned = plan_campaign(db, library.scope_of(found), found, at)
     if as_json:
         print_json(_plan_json(planned))
     else:
@@ -56,10 +57,11 @@ def explain(
 ) -> None:
     """Show why a partner would or would not get a campaign: its condition with each value, and each guard."""
     with services() as built:
-        found = find_campaign(built, campaign)
+        as_of = instant(at, built.clock())
+        library = library_of(built)
+        found = find_campaign(library, campaign)
         with built.database.read() as db:
-            scope = built.library().scope_of(found)
-            explanation = explain_partner(db, scope, found, partner, instant(at, built.clock()))
+            explanation = explain_partner(db, library.scope_of(found), found, partner, as_of)
     if as_json:
         print_json(_explanation_json(explanation))
     else:
@@ -69,34 +71,34 @@ def explain(
 def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
     """Run a schedule's current slot now. Twice is once: what this slot has sent is not sent again."""
     with services() as built:
-        library = built.library()
+        library = library_of(built)
         found = library.find(campaign)
         if not isinstance(found.trigger, ScheduleTrigger):
             raise UsageError(f"'{found.name}' waits for events", "only a campaign with `every` or `cron` can be run")
         if found.state is not CampaignState.LIVE:
-            raise InputError(f"'{found.name}' is {found.state}", "set `state: live` in its file")
+            raise InputError(f"'{found.name}' has the state {found.state}", "set `state: live` in its file")
         done, new = built.run_now(found)
     if as_json:
         print_json(
             {"campaign": found.name, "slot": done.slot, "new": new, "state": done.state, "matched": done.matched}
         )
-    elif done.state == HELD:
+    if done.state == HELD:
         raise InputError(f"the run of {done.slot} is held: {done.reason}", "engage doctor says more of feeds")
-    else:
+    if not as_json:
         what = "has run" if new else "had run already"
         console.print(f"{found.name}: slot {done.slot} {what}; {done.matched} matched. Workers deliver what is due.")
 
 
-def find_campaign(built: Services, name: str) -> Campaign:
+def find_campaign(library: Library, name: str) -> Campaign:
     """The campaign with this name, or the one in the file at this path, which need not be in the campaigns folder."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        return built.library().find(name)
+        return library.find(name)
     try:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name} cannot be read: {error}", "name a campaign file in UTF-8") from None
-    return parse_campaign(source, name, built.library().programs)
+    return parse_campaign(source, name, library.programs)
 
 
 def _plan_json(planned: Plan) -> dict[str, object]:
@@ -139,7 +141,7 @@ def _print_plan(planned: Plan) -> None:
         for step in one.steps:
             shown = _decision_json(step.decision)
             table.add_row(one.partner, step.to, str(shown["decision"]), str(shown["reason"] or ""))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
 
@@ -180,14 +182,14 @@ def _print_explanation(explanation: Explanation) -> None:
     for name, node in explanation.conditions:
         tree = Tree(f"{_mark(node.truth)} where ({explanation.campaign.subject} {name}): {node.text}{_value(node)}")
         _grow(tree, node)
-        console.print(tree)
+        console.print(tree, soft_wrap=False)
     for step in explanation.steps:
         tree = Tree(f"guards of {step.step} to {step.to}")
         for verdict in step.verdicts:
             passed = verdict.decision is None
             shown = "" if verdict.decision is None else f": {_decision_json(verdict.decision)}"
             tree.add(f"{_mark(passed)} {verdict.guard.replace('_', ' ')}{shown}")
-        console.print(tree)
+        console.print(tree, soft_wrap=False)
 
 
 def _grow(tree: Tree, node: Node) -> None:

@@ -29,6 +29,7 @@ def web(
     settings = Settings.load()
     require_free_port(settings.host, settings.port)
     with services(settings, log_level="INFO") as built:
+        built.library()
         store = MailStore(settings.data_dir / "mailbox") if with_mailbox else None
         serve(build_app(built, store), settings)
 

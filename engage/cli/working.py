@@ -6,6 +6,7 @@ import typer
 
 from engage.cli.context import queue_of, require_redis, services
 from engage.cli.ports import command
+from engage.logs import configure
 from engage.settings import Settings
 from engage.workers.actors import declare_actors
 from engage.workers.broker import make_broker
@@ -26,11 +27,13 @@ def worker(
 ) -> None:
     """Do the work: match events, carry out runs, deliver."""
     settings = Settings.load()
+    configure(settings.log_format.value)
     redis_url = require_redis(settings)
     if processes > 1:
         raise typer.Exit(supervise([command("worker")] * processes))
     broker = make_broker(redis_url)
     with services(settings, log_level="INFO") as built:
+        built.library()  # what nobody can work with is said now, and the first event need not wait for the templates
         declare_actors(broker, lambda: built)
         start_heart(built, "worker")
         run_worker(broker)
@@ -42,5 +45,6 @@ def scheduler() -> None:
     require_redis(settings)
     stop = StopSignal()
     with services(settings, queue_of(settings), log_level="INFO") as built:
+        built.library()
         start_heart(built, "scheduler")
         Scheduler(built).run(stop)

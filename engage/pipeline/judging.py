@@ -11,6 +11,8 @@ from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
 
+_UNJUDGED = "facts cannot be judged"  # without a program.yaml, whose own problem is reported
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -41,7 +43,7 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     broken = {problem.file for problem in problems} if authored.programs else set(good)
     campaigns |= _stand_ins(broken - {program_path}, good, programs, f"{campaigns_dir.name}/", campaigns)
     templates, found = _templates(templates_dir, programs, good)
-    problems |= set(found)
+    problems |= {problem for problem in found if problem.message != _UNJUDGED}
     problems |= set(_misfits(campaigns.values(), templates))
     faulty = {problem.file for problem in problems}
     campaigns, templates = _replace_misfits(campaigns, templates, programs, templates_dir, good)
@@ -161,7 +163,7 @@ class _FactParser:
             except AuthoringError as error:
                 refused = refused or error
         if refused is None:
-            raise AuthoringError.at(file, node.line, node.column, "facts cannot be judged", "first mend program.yaml")
+            raise AuthoringError.at(file, node.line, node.column, _UNJUDGED, "first mend program.yaml")
         raise refused
 
 

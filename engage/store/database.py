@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
@@ -22,7 +23,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = 10) -> None:
         try:
             parsed = sa.make_url(url)
-        except sa.exc.ArgumentError:
+        except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is no number
             raise InputError(
                 "ENGAGE_DATABASE_URL is not a database URL", "write sqlite:///path or postgresql://…"
             ) from None
@@ -47,16 +48,27 @@ class Database:
         try:
             with self.engine.connect().execution_options(engage_begin=mode) as connection, connection.begin():
                 yield connection
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
+            if not _is_of_the_server(error):
+                raise
             raise self._unreachable(error) from error
 
-    def _unreachable(self, error: sa.exc.OperationalError) -> Exception:
-        where = self.url.render_as_string(hide_password=True)
+    def _unreachable(self, error: sa.exc.DatabaseError) -> Exception:
+        where = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
-        return ServiceUnreachable(f"the database at {where} failed: {reason}", "see that it runs, then try again")
+        hint = "see that it runs and that ENGAGE_DATABASE_URL is right"
+        if self.is_sqlite:
+            hint = "see that it is a database and its folder can be written, or set ENGAGE_DATABASE_URL to another"
+        return ServiceUnreachable(f"the database at {where} failed: {reason}", hint)
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _is_of_the_server(error: sa.exc.DatabaseError) -> bool:
+    """Whether it is for the operator to mend (down, full, not a database, no permission), not a bug in a statement."""
+    refused = isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
+    return isinstance(error, sa.exc.OperationalError) or type(error) is sa.exc.DatabaseError or refused
 
 
 def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:

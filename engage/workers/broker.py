@@ -16,6 +16,7 @@ from dramatiq.middleware import CurrentMessage, Retries
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from engage.domain.errors import ServiceUnreachable
 from engage.queueing import Lane
 from engage.workers.doorbell import PATIENCE, Doorbell
 from engage.workers.outage import Outage
@@ -143,6 +144,22 @@ def make_broker(redis_url: str) -> DoorbellBroker:
         retry=Retry(NoBackoff(), retries=1),
     )
     return DoorbellBroker(redis.Redis(connection_pool=pool))
+
+
+def require_answer(redis_url: str) -> None:
+    """Raises ServiceUnreachable unless Redis answers."""
+    try:
+        with redis.Redis.from_url(
+            redis_url,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            socket_timeout=_CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), retries=0),
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise ServiceUnreachable(
+            f"Redis does not answer: {error}", "see that it runs and that ENGAGE_REDIS_URL is right"
+        ) from None
 
 
 def _parts(ids: Sequence[int], size: int) -> Iterator[list[int]]:

@@ -1,7 +1,7 @@
 """Several processes held together: they stop together, and never outlive the one that started them."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import structlog
@@ -15,8 +15,10 @@ _GRACE_SECONDS = 20.0  # a worker takes at most 15
 log = structlog.get_logger(__name__)
 
 
-def supervise(commands: Sequence[Sequence[str]]) -> int:
+def supervise(commands: Sequence[Sequence[str]], announce: Callable[[], bool] = lambda: True) -> int:
     """Runs `commands` until SIGTERM or SIGINT, which is passed on to each; 0 when all of them then ended with 0.
+
+    `announce` is asked again and again until it says that it has found them ready and told so.
 
     A command that ends by itself takes the others with it, and the exit code is 1: half of the processes gone must not
     go unnoticed, and whoever runs this (systemd, Docker) starts the whole again.
@@ -24,8 +26,9 @@ def supervise(commands: Sequence[Sequence[str]]) -> int:
     stop = StopSignal()
     with ExitStack() as stack:
         children = [stack.enter_context(Tethered(command)) for command in commands]
-        told = False
+        told = announced = False
         while not told and all(child.running() for child in children):
+            announced = announced or announce()
             told = stop.wait(_LOOK_SECONDS)
         if not told:
             log.error("process_ended", pids=[child.pid for child in children if not child.running()])

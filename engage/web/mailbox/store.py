@@ -49,7 +49,7 @@ class Neighbours:
 class MailStore:
     """The messages in the folder `path`, or with None in a temporary file. Safe to use from several threads.
 
-    Raises EngageError when another process has the folder open.
+    Raises EngageError when the folder cannot be written, or another process has it open.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -186,8 +186,14 @@ def _summary(line: bytes) -> tuple[Summary, int]:
 def _opened(path: Path | None) -> BinaryIO:
     if path is None:
         return tempfile.TemporaryFile()
-    path.mkdir(parents=True, exist_ok=True)
-    file = os.fdopen(os.open(path / _FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        file = os.fdopen(os.open(path / _FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    except OSError as error:
+        raise EngageError(
+            f"the mailbox cannot keep its mail in {path}: {error.strerror}",
+            "set ENGAGE_DATA_DIR to a folder that can be written",
+        ) from None
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
