@@ -28,7 +28,7 @@ from engage.signing import Signer
 from engage.slots import current_slot
 from engage.store.database import Database
 from engage.store.intake import Intake, analyze, hear, take
-from engage.store.runs import Run, begin_run, get_run
+from engage.store.runs import Run, begin_run, get_run, reopen_held_run
 from engage.store.schema import require_schema
 from engage.store.upkeep import beat
 
@@ -122,7 +122,10 @@ class Services:
             carry_out(self.database, self.library(), run_id, self.clock(), self.hint)
 
     def run_now(self, campaign: Campaign) -> tuple[Run, bool]:
-        """Carries out the schedule's current slot here and now; says whether its run is new. Twice is once."""
+        """Carries out the schedule's current slot here and now; says whether its run is new. Twice is once.
+
+        A run that was held is tried again.
+        """
         assert isinstance(campaign.trigger, ScheduleTrigger), "only schedules have slots"
         library, now = self.library(), self.clock()
         scope = library.scope_of(campaign)
@@ -130,6 +133,7 @@ class Services:
         with self.database.write() as db:
             version = library.version_of(campaign)
             opened, new = begin_run(db, scope.program_id, campaign.name, version, slot.key, now)
+            new = reopen_held_run(db, opened.id, now) or new
         self.run([opened.id])
         with self.database.read() as db:
             return get_run(db, opened.id) or opened, new

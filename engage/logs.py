@@ -9,7 +9,14 @@ from typing import Any, Literal
 import structlog
 
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
-_TALKATIVE = ("httpx", "httpcore", "uvicorn.access", "aiohttp.access", "alembic.runtime.plugins", "alembic.runtime.migration")
+_TALKATIVE = (
+    "httpx",
+    "httpcore",
+    "uvicorn",
+    "aiohttp.access",
+    "alembic",
+    "dramatiq",
+)
 
 
 def configure(style: Literal["console", "json"] = "console", level: str = "INFO") -> None:

@@ -50,7 +50,8 @@ class Library:
             programs = ", ".join(campaign.program for campaign in found)
             raise InputError(f"several programmes have a campaign '{name}': {programs}", "give the path to its file")
         names = ", ".join(sorted(name for _, name in self.campaigns)) or "none"
-        raise InputError(f"there is no campaign '{name}'", f"known are: {names}")
+        broken = "; some files do not pass lint, see: engage lint" if self.problems else ""
+        raise InputError(f"there is no campaign '{name}'", f"known are: {names}{broken}")
 
     def on_events(self, program: str) -> list[Campaign]:
         return [c for (key, _), c in self.campaigns.items() if key == program and isinstance(c.trigger, EventTrigger)]

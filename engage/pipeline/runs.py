@@ -1,7 +1,7 @@
 """Schedules: opens the run of each slot once, and carries it out in chunks that can be repeated after a crash."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -14,9 +14,12 @@ from engage.pipeline.enroll import Entry, Hints, enroll, heard_feeds
 from engage.pipeline.library import Library
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
-from engage.store.runs import DONE, HELD, RUNNING, Run, begin_run, finish_run, get_run, mark, move_mark
+from engage.store.runs import DONE, HELD, Run, begin_run, finish_run, mark, move_mark, take_run
 from engage.store.upserts import BATCH
 from engage.triggers import due_slot
+
+GIVEN_UP_AFTER = timedelta(minutes=10)
+"""A run that was begun so long ago and is not done is taken up again: its worker is gone."""
 
 
 def open_due_runs(db: Connection, library: Library, now: datetime) -> list[int]:
@@ -42,21 +45,25 @@ def open_due_runs(db: Connection, library: Library, now: datetime) -> list[int]:
 def carry_out(database: Database, library: Library, run_id: int, now: datetime, hint: Callable[[Hints], None]) -> None:
     """Enrolls whom the run concerns, chunk by chunk, each in a transaction of its own; `hint` is told after each.
 
-    Facts are read as of the instant at which the run began, so that a run taken up again after a crash finds the
-    same partners and only does what is missing. A run whose feeds are silent is held, and says so.
+    A run that another worker has begun is left to it. Facts are read as of the instant at which the run was opened,
+    so that a run taken up again after a crash finds the same partners and only does what is missing. A run whose feeds
+    are silent is held, and says so.
     """
+    with database.write() as db:
+        run = take_run(db, run_id, now, now - GIVEN_UP_AFTER)
+    if run is None:
+        return
     with database.read() as db:
-        run = get_run(db, run_id)
-        if run is None or run.state != RUNNING:
-            return
+        members: list[Member] = []
         campaign, scope = library.get(run.program_id, run.campaign), library.scope(run.program_id)
         if campaign is None or scope is None:
-            reason, members = f"campaign '{run.campaign}' is no longer there", []
+            reason = f"campaign '{run.campaign}' is no longer there"
         elif campaign.state is not CampaignState.LIVE:
-            reason, members = Reason.CAMPAIGN_NOT_LIVE, []  # nobody enters a draft: that would use up their `again`
+            reason = Reason.CAMPAIGN_NOT_LIVE  # nobody enters a draft: that would use up their `again`
         else:
             reason = silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name])
-            members = [] if reason else list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db))
+            if not reason:
+                members = list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db))
     if reason or campaign is None or scope is None:
         with database.write() as db:
             finish_run(db, run.id, HELD, now, reason=reason)

@@ -6,15 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy.engine import Connection
 
 from engage.pipeline.enroll import Hints
+from engage.pipeline.runs import GIVEN_UP_AFTER
 from engage.store.deliveries import due, release_expired_leases
 from engage.store.events import unmatched
 from engage.store.runs import unfinished_runs
 
 GRACE = timedelta(seconds=10)
 """A hint that has not been followed within this time is taken for lost."""
-
-RUN_GRACE = timedelta(minutes=10)
-"""A run that is still not done after this time is taken up again: its worker is gone or its hint was lost."""
 
 MOST = 5_000
 """How much one sweep hands out at the most: the next one finds the rest."""
@@ -36,4 +34,10 @@ def sweep(db: Connection, now: datetime) -> Found:
     hints: Hints = {}
     for id_, lane in due(db, now - GRACE, MOST):
         hints.setdefault(lane, []).append(id_)
-    return Found(unmatched(db, now - GRACE, MOST), hints, unfinished_runs(db, now - RUN_GRACE), given_back, unknown)
+    return Found(
+        unmatched(db, now - GRACE, MOST),
+        hints,
+        unfinished_runs(db, now - GRACE, now - GIVEN_UP_AFTER),
+        given_back,
+        unknown,
+    )

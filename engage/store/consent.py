@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import consent_changes, partners, subscriptions
-from engage.store.upserts import insert_or_ignore
+from engage.store.upserts import insert_new
 
 
 def change_subscription(
@@ -30,7 +30,7 @@ def change_subscription(
     c = subscriptions.c
     key = {"program_id": program_id, "partner_id": partner_id, "address_id": address_id, "topic": topic}
     wish = {"subscribed": subscribed, "changed_at": now, "how": how}
-    changed = db.execute(insert_or_ignore(db, subscriptions), key | wish).rowcount == 1
+    changed = insert_new(db, subscriptions, key | wish)
     if not changed:
         statement = (
             sa.update(subscriptions)

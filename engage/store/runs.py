@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import runs, schedule_marks
-from engage.store.upserts import insert_or_ignore
+from engage.store.upserts import insert_new
 
-RUNNING, DONE, HELD = "running", "done", "held"
+OPEN, RUNNING, DONE, HELD = "open", "running", "done", "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def mark(db: Connection, program_id: int, campaign: str, now: datetime) -> datet
     query = sa.select(c.looked_until).where(c.program_id == program_id, c.campaign == campaign)
     found: datetime | None = db.execute(query).scalar()
     if found is None:
-        db.execute(insert_or_ignore(db, schedule_marks), row)
+        insert_new(db, schedule_marks, row)
         found = db.execute(query).scalar_one()
     return found
 
@@ -59,13 +59,27 @@ def begin_run(
         "version_id": version_id,
         "slot": slot,
         "as_of": now,
-        "state": RUNNING,
-        "started_at": now,
+        "state": OPEN,
     }
-    new = db.execute(insert_or_ignore(db, runs), row).rowcount == 1
+    new = insert_new(db, runs, row)
     c = runs.c
     found = db.execute(sa.select(*_RUN).where(c.program_id == program_id, c.campaign == campaign, c.slot == slot)).one()
     return Run(**found._mapping), new
+
+
+def take_run(db: Connection, run_id: int, now: datetime, given_up_before: datetime) -> Run | None:
+    """Takes a run that is open, or whose worker began before `given_up_before` and is gone; None if it is not free."""
+    c = runs.c
+    free = sa.or_(c.state == OPEN, sa.and_(c.state == RUNNING, c.started_at < given_up_before))
+    statement = sa.update(runs).where(c.id == run_id, free).values(state=RUNNING, started_at=now)
+    return get_run(db, run_id) if db.execute(statement).rowcount else None
+
+
+def reopen_held_run(db: Connection, run_id: int, now: datetime) -> bool:
+    """Opens a run that was held again, with the facts of now."""
+    c = runs.c
+    values = {"state": OPEN, "reason": None, "as_of": now, "finished_at": None}
+    return db.execute(sa.update(runs).where(c.id == run_id, c.state == HELD).values(values)).rowcount == 1
 
 
 def get_run(db: Connection, run_id: int) -> Run | None:
@@ -80,7 +94,9 @@ def finish_run(
     db.execute(sa.update(runs).where(runs.c.id == run_id).values(values))
 
 
-def unfinished_runs(db: Connection, started_before: datetime) -> list[int]:
+def unfinished_runs(db: Connection, opened_before: datetime, begun_before: datetime) -> list[int]:
+    """Runs that nobody has begun since `opened_before`, and those begun before `begun_before` that are not done."""
     c = runs.c
-    query = sa.select(c.id).where(c.state == RUNNING, c.started_at < started_before).order_by(c.id)
-    return list(db.execute(query).scalars())
+    waiting = sa.and_(c.state == OPEN, c.as_of <= opened_before)
+    query = sa.select(c.id).where(sa.or_(waiting, sa.and_(c.state == RUNNING, c.started_at < begun_before)))
+    return list(db.execute(query.order_by(c.id)).scalars())

@@ -327,10 +327,10 @@ runs = sa.Table(
     sa.Column(
         "as_of", Instant, nullable=False, comment="the instant at which facts are read, fixed when the run begins"
     ),
-    sa.Column("state", Key, nullable=False, comment="running, done or held"),
+    sa.Column("state", Key, nullable=False, comment="open, running, done or held"),
     sa.Column("reason", sa.Text),
     sa.Column("matched", sa.Integer),
-    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("started_at", Instant, comment="when a worker took it"),
     sa.Column("finished_at", Instant),
     sa.UniqueConstraint("program_id", "campaign", "slot"),
     sa.Index("ix_runs_state", "state"),

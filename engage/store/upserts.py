@@ -25,6 +25,12 @@ def insert_or_ignore(db: Connection, table: sa.Table) -> "sqlite.Insert | postgr
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
+def insert_new(db: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+    """Inserts a row unless a unique constraint has it already; says whether it did."""
+    # not by `rowcount`: where the driver returns the new key, it does not tell
+    return db.execute(insert_or_ignore(db, table).returning(sa.literal(1)), row).first() is not None
+
+
 def insert_many(
     db: Connection,
     table: sa.Table,

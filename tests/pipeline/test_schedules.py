@@ -126,8 +126,9 @@ def test_an_alert_goes_to_the_programs_default_when_nobody_else_is_there(engage:
 
 def test_near_a_tier_is_told_once_for_each_tier_and_year(engage: Engage) -> None:
     engage.partner()
-    engage.refers("ann", "acme")
-    engage.becomes("ann", "acme", "won", days_ago=5)
+    for referral in ("acme", "bolt"):
+        engage.refers("ann", referral)
+        engage.becomes("ann", referral, "won", days_ago=5)
     engage.work()
     (mail,) = engage.runs("near-next-tier")
     assert "Silver" in mail.text
@@ -217,3 +218,24 @@ def test_a_draft_enrolls_nobody_even_when_its_slot_is_run(engage: Engage, author
     run, _ = engage.services.run_now(engage.services.library().find("monthly-newsletter"))
     assert (run.state, run.reason) == ("held", "campaign_not_live")
     assert engage.count(tables.enrollments) == 0
+
+
+def test_a_run_that_was_held_can_be_run_when_the_feed_is_back(engage: Engage) -> None:
+    engage.partner()
+    engage.services.run_now(engage.services.library().find("no-login-30-days"))
+    engage.logs_in("ann", days_ago=40)
+    engage.partner("lively")
+    engage.logs_in("lively")
+    assert [m.to.email for m in engage.runs("no-login-30-days")] == ["ann@example.com"]
+
+
+def test_a_run_whose_hint_was_lost_is_found_by_the_sweeper(engage: Engage) -> None:
+    engage.partner()
+    engage.now = engage.now.replace(month=4, day=1, hour=12, minute=0)
+    engage.services.open_runs()
+    engage.now = engage.now.replace(hour=13, minute=30)
+    engage.services.open_runs()
+    engage.queue.waiting.clear()
+    engage.now += timedelta(seconds=30)
+    engage.services.sweep()
+    assert "monthly-newsletter" in {mail.category for mail in engage.work()}

@@ -198,11 +198,11 @@ def upgrade() -> None:
             "state",
             sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
             nullable=False,
-            comment="running, done or held",
+            comment="open, running, done or held",
         ),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("matched", sa.Integer(), nullable=True),
-        sa.Column("started_at", engage.store.types.Instant(length=27), nullable=False),
+        sa.Column("started_at", engage.store.types.Instant(length=27), nullable=True, comment="when a worker took it"),
         sa.Column("finished_at", engage.store.types.Instant(length=27), nullable=True),
         sa.ForeignKeyConstraint(["program_id"], ["programs.id"], name=op.f("fk_runs_program_id_programs")),
         sa.ForeignKeyConstraint(
