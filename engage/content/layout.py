@@ -7,6 +7,7 @@ one piece of code from the first line to the last.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jinja2 import nodes
 from jinja2.parser import Parser
@@ -63,6 +64,7 @@ class Blocks:
         return self.environment.compile_tree(tree, file), tree
 
 
+@lru_cache(maxsize=64)
 def read_layout(source: str, file: str, *, mjml: bool) -> tuple[Layout | None, tuple[Problem, ...]]:
     """Reads a layout, MJML or text."""
     environment = HTML if mjml else TEXT
@@ -95,6 +97,7 @@ def _left_out(tree: nodes.Template, file: str) -> list[Problem]:
     ]
 
 
+@lru_cache(maxsize=64)
 def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[Problem, ...]]:
     """Reads a file of blocks: macros and nothing else."""
     environment = HTML if markup else TEXT

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from engage.authoring.reader import did_you_mean
 from engage.content.frontmatter import ParseFact, read_email
@@ -21,6 +22,11 @@ _NAME = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*)(?:\.(?P<locale>[a-z]{2,3}(?:-[A-Z]{2})?))?\.md"
 )
 _MARKS = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+
+
+_MOST_COMPILED = 4096
+_COMPILED: dict[tuple[Any, ...], tuple[Template | None, tuple[Problem, ...]]] = {}
+"""What has been compiled in this process: when one file of a folder changes, the others need not be compiled again."""
 
 
 class Templates:
@@ -162,6 +168,11 @@ def _template(
     if email is None or look is None:
         return None, problems
     digest = hashlib.sha256("\0".join(used).encode()).hexdigest()
-    template, found = compile_template(name["name"], name["locale"] or "", path, file, email, look, digest)
+    key = (file, digest, tuple(email.facts.items()))
+    if key not in _COMPILED:
+        if len(_COMPILED) >= _MOST_COMPILED:
+            _COMPILED.clear()
+        _COMPILED[key] = compile_template(name["name"], name["locale"] or "", path, file, email, look, digest)
+    template, found = _COMPILED[key]
     problems += found
     return (None if problems else template), problems
