@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, cast
 
 import typer
@@ -62,6 +63,8 @@ def _engage() -> None:
 
 def main() -> None:
     """Runs the command; what a person can mend is told without a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # the address that `demo` prints must not wait in a pipe
     try:
         app()
     except SettingsError as error:

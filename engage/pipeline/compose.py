@@ -41,6 +41,7 @@ class Composer:
     def __init__(self, signer: Signer, public_url: str) -> None:
         self.signer = signer
         self.public_url = public_url
+        self._leaders: dict[tuple[int, datetime], list[dict[str, Any]]] = {}
 
     def compose(self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime) -> list[Composed]:
         """One result for each delivery. A fixed number of statements for each email, locale and programme."""
@@ -60,9 +61,19 @@ class Composer:
                 problem = f"there is no email '{email}'"
                 composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
                 continue
-            material = _Material.load(db, scope, campaign, template, partners, group, now)
+            leaders = self._leaders_of(db, scope, now) if "leaders" in template.needs else []
+            material = _Material.load(db, scope, campaign, template, partners, leaders, group, now)
             composed += [self._compose_one(template, material, scope.program, one) for one in group]
         return composed
+
+    def _leaders_of(self, db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
+        """As of the full hour, so that a newsletter ranks the whole programme once and not for each batch."""
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if (scope.program_id, hour) not in self._leaders:
+            found = contexts.leaders(db, scope, hour)
+            self._leaders = {(scope.program_id, hour): found}  # replaced as a whole: other threads may be reading
+            return found
+        return self._leaders[scope.program_id, hour]
 
     def _compose_one(self, template: Template, material: "_Material", program: Program, one: Claimed) -> Composed:
         partner = material.partners[one.partner_id]
@@ -117,6 +128,7 @@ class _Material:
         campaign: Campaign,
         template: Template,
         partners: dict[int, dict[str, Any]],
+        leaders: list[dict[str, Any]],
         group: Sequence[Claimed],
         now: datetime,
     ) -> "_Material":
@@ -142,7 +154,7 @@ class _Material:
                 for id_, subject in subjects.items()
                 if subject in found
             },
-            leaders=contexts.leaders(db, scope, now) if "leaders" in needs else [],
+            leaders=leaders,
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
             default_owner=StaffMember(None, "default", program.brand.name, program.default_owner),
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
