@@ -1,1 +1,1 @@
-"""Measurements that hold engage to its promises: `bulk.py` (throughput) and what it is measured against."""
+"""Measurements that hold engage to its promises: `bulk.py` (throughput), `latency.py` (and the cost of being idle)."""
