@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.latency
 
 PostgreSQL (with fsync), Valkey, and `engage web`, `worker` and `scheduler` as processes, with the shipped campaigns and
-some thousand partners. 200 changes are taken in one at a time, with pauses in which all is idle; each is measured from
-the end of intake's commit to the last byte of the request at the provider. Before that nothing happens for 20 s, and the
-processor time of all of these processes is counted. Exits 1 when a promise is not held.
+2,000 partners. 200 changes are taken in one at a time, with pauses in which all is idle; each is measured from the end
+of intake's commit to the last byte of the request at the provider. Before that nothing happens for 20 s, and the time
+of processors of all these processes is counted. Exits 1 when a promise is not held.
 """
 
 import math
