@@ -151,7 +151,7 @@ def _decision_row(claimed: Claimed, second: Second, now: datetime) -> dict[str, 
         "decision": decision.kind,
         "reason": decision.reason if isinstance(decision, Defer | Skip) else None,
         "until": decision.until if isinstance(decision, Defer) else None,
-        "values": {},
+        "values": dict(second.values),
         "decided_at": now,
     }
 

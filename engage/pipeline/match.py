@@ -1,6 +1,6 @@
 """Turns events into occasions of campaigns, and enrolls the partner that each concerns."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import Campaign, EventKind
 from engage.domain.facts import Subject
 from engage.domain.keys import reward_key, status_key
-from engage.facts import Scope, holds
+from engage.facts import Scope, Value, audience
 from engage.pipeline.enroll import Entry, Hints, enroll
 from engage.pipeline.library import Library
 from engage.store.enrollments import ensure_occasions
@@ -53,7 +53,7 @@ def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryE
                 "run_id": None,
                 "occurred_at": event.occurred_at,
             }
-            for event, campaign in found
+            for event, campaign, _ in found
         ],
     )
     entries = [
@@ -66,27 +66,33 @@ def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryE
             referral_id=event.referral_id,
             reward_id=event.reward_id,
             event_age=event.observed_at - event.occurred_at,
+            values=values,
         )
-        for event, campaign in found
+        for event, campaign, values in found
     ]
     return enroll(db, scope, library.version_names(scope.program.key), entries, now)
 
 
 def meeting_condition(
     db: Connection, scope: Scope, candidates: Iterable[Candidate], now: datetime
-) -> Iterable[Candidate]:
-    """Those whose campaign has no `where`, or whose subject meets it as of `now`: one statement a campaign."""
+) -> Iterator[tuple[HistoryEvent, Campaign, dict[str, Value]]]:
+    """Those whose campaign has no `where`, or whose subject meets it as of `now`, with the values of its facts.
+
+    One statement a campaign.
+    """
     by_campaign: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_campaign.setdefault(candidate[1].name, []).append(candidate)
     for found in by_campaign.values():
         campaign = found[0][1]
         if campaign.where is None:
-            yield from found
+            yield from ((event, campaign, {}) for event, _ in found)
             continue
-        subjects = {subject_id(campaign.subject, event): None for event, _ in found}
-        met = holds(db, scope, campaign.subject, campaign.where, now, [id_ for id_ in subjects if id_ is not None])
-        yield from (c for c in found if subject_id(campaign.subject, c[0]) in met)
+        subjects = [(event, subject_id(campaign.subject, event)) for event, _ in found]
+        ids = {id_ for _, id_ in subjects if id_ is not None}
+        members = audience(scope, campaign.subject, campaign.where, now, ids=ids).rows(db)
+        met = {member.subject_id: member.values for member in members}
+        yield from ((event, campaign, met[id_]) for event, id_ in subjects if id_ in met)
 
 
 def subject_id(subject: Subject, event: HistoryEvent) -> int | None:

@@ -98,7 +98,7 @@ def _of_events(
 ) -> list[_Candidate]:
     events = events_between(db, scope.program_id, trigger.event, as_of - LOOK_BACK, as_of)
     found = [(e, campaign) for e in events if not trigger.to or e.to_status in trigger.to]
-    return [_Candidate(event.partner_id, True) for event, _ in meeting_condition(db, scope, found, as_of)]
+    return [_Candidate(event.partner_id, True) for event, _, _ in meeting_condition(db, scope, found, as_of)]
 
 
 def _step(

@@ -1,16 +1,16 @@
 """Decides a second time, under locks, in the transaction that moves to `sending`."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
-from engage.domain.conditions import Condition
+from engage.domain.conditions import Condition, tests_of
 from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.facts import Subject
-from engage.facts import FeedState, Scope, holds
+from engage.facts import FeedState, Scope, Value, holds, values
 from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.enroll import heard_feeds
 from engage.pipeline.library import Library
@@ -29,10 +29,11 @@ from engage.store.people import (
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What was decided when looked at again, and the address that it would go to now."""
+    """What was decided when looked at again, on which values, and the address that it would go to now."""
 
     decision: Decision
     email: str | None
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
@@ -68,7 +69,7 @@ def _recheck_program(
     met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
     stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
     recipients = _recipients(db, scope, batch, partners)
-    return {
+    seconds = {
         claimed.id: _second(
             scope,
             campaigns[claimed.campaign],
@@ -82,6 +83,31 @@ def _recheck_program(
         )
         for claimed in batch
     }
+    changed = [one for one in batch if isinstance(seconds[one.id].decision, Skip) and campaigns[one.campaign]]
+    found = _values(db, scope, [(one, campaigns[one.campaign]) for one in changed], now)
+    return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
+
+
+def _values(
+    db: Connection, scope: Scope, changed: Sequence[tuple[Claimed, Campaign | None]], now: datetime
+) -> dict[int, dict[str, Value]]:
+    """The values behind a changed mind: what `where` and `stop_when` ask, as it stands now, by delivery."""
+    found: dict[int, dict[str, Value]] = {}
+    by_campaign: dict[str, list[tuple[Claimed, Campaign]]] = {}
+    for claimed, campaign in changed:
+        if campaign is not None:
+            by_campaign.setdefault(campaign.name, []).append((claimed, campaign))
+    for group in by_campaign.values():
+        campaign = group[0][1]
+        tests = (*tests_of(campaign.where), *tests_of(campaign.stop_when))
+        refs = list(dict.fromkeys(test.ref for test in tests))
+        subjects = {claimed.id: subject_of(campaign.subject, claimed) for claimed, _ in group}
+        ids = {id_ for id_ in subjects.values() if id_ is not None}
+        facts = values(db, scope, campaign.subject, refs, now, ids) if refs else {}
+        for delivery, subject in subjects.items():
+            if subject in facts:
+                found[delivery] = {str(ref): value for ref, value in facts[subject].items()}
+    return found
 
 
 def _second(

@@ -239,3 +239,13 @@ def test_a_run_whose_hint_was_lost_is_found_by_the_sweeper(engage: Engage) -> No
     engage.now += timedelta(seconds=30)
     engage.services.sweep()
     assert "monthly-newsletter" in {mail.category for mail in engage.work()}
+
+
+def test_every_decision_keeps_the_values_behind_it(engage: Engage) -> None:
+    quiet(engage)
+    engage.services.run_now(engage.services.library().find("no-login-30-days"))
+    engage.logs_in("ann")
+    engage.work()
+    with engage.services.database.read() as db:
+        values = [row["values"] for row in db.execute(tables.decisions.select()).mappings()]
+    assert [found["days_since_login"] for found in values] == [40, 0]

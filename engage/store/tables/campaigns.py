@@ -1,0 +1,130 @@
+"""Campaigns as they run: versions, runs, occasions, enrollments and decisions."""
+
+import sqlalchemy as sa
+
+from engage.store.tables.building import copied, key, metadata, program, ref
+from engage.store.types import Instant, Json, Key
+
+campaign_versions = sa.Table(
+    "campaign_versions",
+    metadata,
+    key(),
+    program(),
+    sa.Column("campaign", Key, nullable=False),
+    sa.Column("content_hash", Key, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("first_seen", Instant, nullable=False),
+    sa.UniqueConstraint("program_id", "campaign", "content_hash"),
+)
+
+good_files = sa.Table(
+    "good_files",
+    metadata,
+    sa.Column("path", Key, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("content_hash", Key, nullable=False),
+    sa.Column("good_at", Instant, nullable=False),
+    comment="The last version of each authored file that passed lint: what runs while a newer one is broken.",
+)
+
+schedule_marks = sa.Table(
+    "schedule_marks",
+    metadata,
+    program(),
+    sa.Column("campaign", Key, nullable=False),
+    sa.Column("looked_until", Instant, nullable=False, comment="slots up to here have been fired or passed over"),
+    sa.PrimaryKeyConstraint("program_id", "campaign"),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    key(),
+    program(),
+    sa.Column("campaign", Key, nullable=False),
+    ref("version_id", "campaign_versions", nullable=False),
+    sa.Column("slot", Key, nullable=False, comment="domain.keys.slot_key: local date and time"),
+    sa.Column(
+        "as_of", Instant, nullable=False, comment="the instant at which facts are read, fixed when the run begins"
+    ),
+    sa.Column("state", Key, nullable=False, comment="open, running, done or held"),
+    sa.Column("reason", sa.Text),
+    sa.Column("matched", sa.Integer),
+    sa.Column("started_at", Instant, comment="when a worker took it"),
+    sa.Column("finished_at", Instant),
+    sa.UniqueConstraint("program_id", "campaign", "slot"),
+    sa.Index("ix_runs_state", "state"),
+)
+
+occasions = sa.Table(
+    "occasions",
+    metadata,
+    key(),
+    program(),
+    sa.Column("campaign", Key, nullable=False),
+    ref("version_id", "campaign_versions", nullable=False),
+    sa.Column("key", Key, nullable=False),
+    ref("event_id", "events"),
+    ref("run_id", "runs"),
+    sa.Column("occurred_at", Instant, nullable=False),
+    sa.UniqueConstraint("program_id", "campaign", "key"),
+    comment="That an event or a slot concerned a campaign; whom it concerned are its enrollments.",
+)
+
+episodes = sa.Table(
+    "episodes",
+    metadata,
+    key(),
+    program(),
+    sa.Column("campaign", Key, nullable=False),
+    ref("partner_id", "partners", nullable=False),
+    sa.Column("opened_slot", Key, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.UniqueConstraint("program_id", "campaign", "partner_id", "opened_slot"),
+    sa.Index(
+        "ix_episodes_open",
+        "program_id",
+        "campaign",
+        "partner_id",
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+        sqlite_where=sa.text("closed_at IS NULL"),
+    ),
+)
+
+enrollments = sa.Table(
+    "enrollments",
+    metadata,
+    key(),
+    copied("program_id"),
+    sa.Column("campaign", Key, nullable=False),
+    copied("version_id"),
+    ref("occasion_id", "occasions", nullable=False),
+    sa.Column(
+        "key", Key, nullable=False, comment="what makes this entry one: the occasion's, episode's or period's key"
+    ),
+    ref("partner_id", "partners", nullable=False),
+    ref("referral_id", "referrals"),
+    ref("reward_id", "rewards"),
+    sa.Column("entered_at", Instant, nullable=False),
+    sa.UniqueConstraint("program_id", "campaign", "partner_id", "key"),
+    sa.Index("ix_enrollments_occasion", "occasion_id"),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    key(),
+    copied("program_id"),
+    ref("enrollment_id", "enrollments", nullable=False),
+    sa.Column("step", Key, nullable=False),
+    sa.Column("phase", Key, nullable=False, comment="enroll, or send when looked at again"),
+    sa.Column("decision", Key, nullable=False, comment="send, defer or skip"),
+    sa.Column("reason", Key),
+    sa.Column("until", Instant),
+    sa.Column("values", Json, nullable=False, comment="the facts behind it, by name"),
+    sa.Column("decided_at", Instant, nullable=False),
+    sa.Index("ix_decisions_enrollment", "enrollment_id"),
+)

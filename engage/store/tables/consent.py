@@ -1,0 +1,47 @@
+"""What people said of being mailed."""
+
+import sqlalchemy as sa
+
+from engage.store.tables.building import key, metadata, program, ref
+from engage.store.types import Instant, Key
+
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    key(),
+    program(),
+    ref("partner_id", "partners", nullable=False),
+    ref("address_id", "addresses", nullable=False),
+    sa.Column("topic", Key, nullable=False),
+    sa.Column("subscribed", sa.Boolean, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.UniqueConstraint("partner_id", "address_id", "topic"),
+    sa.Index("ix_subscriptions_address", "address_id", "topic"),
+    comment="Consent per person, address and topic; no row: the topic's default.",
+)
+
+suppressions = sa.Table(
+    "suppressions",
+    metadata,
+    key(),
+    ref("address_id", "addresses", nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.UniqueConstraint("address_id", "reason"),
+    comment="Global: no program mails an address that is listed here.",
+)
+
+consent_changes = sa.Table(
+    "consent_changes",
+    metadata,
+    key(),
+    program(),
+    ref("partner_id", "partners"),
+    ref("address_id", "addresses", nullable=False),
+    sa.Column("topic", Key, comment="null: everything"),
+    sa.Column("subscribed", sa.Boolean, nullable=False),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, comment="where from, such as an address and a browser"),
+)
