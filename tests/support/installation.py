@@ -94,7 +94,7 @@ class Installation:
         (self.campaigns / "won.yaml").write_text(WON)
         (self.campaigns / "monthly.yaml").write_text(MONTHLY)
         (self.emails / "won.md").write_text(email("{{ referral.lead_company }} signed"))
-        (self.emails / "tips.md").write_text(email("Tips for {{ partner.first_name }}"))
+        (self.emails / "tips.md").write_text(email("Tips for {{ partner.greeting_name }}"))
         (self.folder / "mapping.yaml").write_text(MAPPING)
         self.partners("ann", "bob")
         self.deals()

@@ -1,0 +1,131 @@
+"""`plan`, `explain` and `run`: who would get what and why, and a slot that is run twice."""
+
+import json
+
+from tests.commands.saying import assert_said
+from tests.support.command import EngageCommand
+from tests.support.installation import MONTHLY, Installation, Web
+from tests.support.waiting import wait_for
+
+WINNERS = MONTHLY.replace("campaign: monthly", "campaign: winners").replace(
+    "steps:", "where:\n  - wins: {at_least: 1}\n  - any:\n    - referrals: {is: 1}\n    - open: {is: 7}\nsteps:"
+)
+
+
+def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
+    plan = known.run("plan", "monthly", "--as-of", "2026-11-21T09:00:00+01:00", "--json").json()
+    assert plan == {
+        "campaign": "monthly",
+        "as_of": "2026-11-21T08:00:00Z",
+        "matched": 2,
+        "decisions": [
+            {
+                "partner": name,
+                "decision": "send",
+                "reason": None,
+                "steps": [{"step": "send-tips", "to": f"partner:{name}", "decision": "send", "reason": None}],
+            }
+            for name in ("ann", "bob")
+        ],
+    }
+
+
+def test_a_plan_for_people_counts_and_lists_and_sends_nothing(known: Installation) -> None:
+    done = known.run("plan", "monthly")
+    assert done.code == 0
+    assert "2 matched" in done.out
+    assert "partner:ann" in done.out
+    assert known.run("run", "monthly", "--json").json()["new"], "a plan opens no run"
+
+
+def test_a_plan_takes_the_path_of_a_file_outside_the_campaigns(known: Installation) -> None:
+    file = known.folder / "winners.yaml"
+    file.write_text(WINNERS)
+    plan = known.run("plan", file, "--json").json()
+    assert (plan["matched"], [one["partner"] for one in plan["decisions"]]) == (1, ["ann"])
+
+
+def test_explain_shows_the_condition_as_a_tree_with_each_value(known: Installation) -> None:
+    file = known.folder / "explained.yaml"
+    file.write_text(WINNERS)
+    shown = known.run("explain", "bob", file)
+    assert shown.code == 0
+    for part in ("wins", "(found: 0)", "any of", "guards of send-tips to partner:bob"):
+        assert part in shown.out
+    explained = known.run("explain", "ann", file, "--json").json()
+    assert (explained["partner"], explained["campaign"]) == ("ann", "winners")
+    (tree,) = explained["conditions"]
+    assert tree["of"] == "ann"
+    _active, wins, either = tree["condition"]["parts"]
+    assert (wins["holds"], wins["value"]) == (True, 1)
+    assert [part["value"] for part in either["parts"]] == [1, 0]
+    (step,) = explained["steps"]
+    assert {"guard", "decision"} <= step["guards"][0].keys()
+
+
+def test_names_and_instants_that_are_wrong_are_told_what_to_write(known: Installation) -> None:
+    assert_said(known.run("plan", "montly"), 1, "there is no campaign 'montly'", "monthly")
+    assert_said(known.run("plan", "nowhere/x.yaml"), 1, "nowhere/x.yaml cannot be read")
+    assert_said(known.run("plan", "monthly", "--as-of", "tomorrow"), 2, "'tomorrow' is not a date", "2026-11-21T09:00")
+    assert_said(known.run("explain", "zoe", "monthly"), 1, "there is no partner 'zoe'", "external id")
+    assert_said(known.run("plan"), 2, "Missing argument")
+    assert_said(known.run("plam"), 2, "No such command 'plam'")
+
+
+def test_a_slot_that_is_run_twice_is_run_once(fresh: Installation) -> None:
+    assert fresh.imports().code == 0
+    first = fresh.run("run", "monthly", "--json").json()
+    assert (first["new"], first["state"], first["matched"]) == (True, "done", 2)
+    again = fresh.run("run", "monthly")
+    assert (again.code, "had run already" in again.out) == (0, True)
+    plan = fresh.run("plan", "monthly", "--json").json()
+    assert {one["reason"] for one in plan["decisions"]} == {"already_enrolled"}
+
+
+def test_what_cannot_be_run_says_why(fresh: Installation) -> None:
+    (fresh.campaigns / "draft.yaml").write_text(
+        MONTHLY.replace("campaign: monthly", "campaign: draft").replace("state: live", "state: draft")
+    )
+    resting = MONTHLY.replace("campaign: monthly", "campaign: winners").replace(
+        "steps:", "where:\n  - wins: {at_least: 1}\nsteps:"
+    )
+    (fresh.campaigns / "winners.yaml").write_text(resting)
+    assert_said(fresh.run("run", "referral-won"), 2, "waits for events", "only a campaign with")
+    assert_said(fresh.run("run", "draft"), 1, "'draft' has the state draft", "state: live")
+    assert_said(fresh.run("run", "winners"), 1, "held: feed_never_connected", "engage doctor")
+    held = fresh.run("run", "winners", "--json")
+    assert (held.code, json.loads(held.out)["state"]) == (1, "held")
+
+
+def test_what_is_planned_while_files_are_broken_is_said_to_be_the_last_good_version(fresh: Installation) -> None:
+    assert fresh.imports().code == 0
+    (fresh.campaigns / "monthly.yaml").write_text("campaign: [monthly")
+    plan = fresh.run("plan", "monthly", "--json")
+    assert plan.code == 0
+    assert plan.json()["matched"] == 2
+    assert "1 problem in campaigns and emails: engage lint; what passed last is used" in plan.err
+
+
+def test_doctor_is_content_when_all_is_there_and_says_what_is_missing_when_not(
+    run_engage: EngageCommand, valkey_url: str, unused_port: int
+) -> None:
+    installation = Installation(run_engage, redis_url=valkey_url, port=str(unused_port))
+    alone = installation.run("doctor", "--json")
+    assert alone.code == 3
+    found = {one["what"]: one for one in alone.json()}
+    assert {what: found[what]["state"] for what in ("database", "Redis", "provider", "campaigns and templates")} == {
+        "database": "ok",
+        "Redis": "ok",
+        "provider": "fail",
+        "campaigns and templates": "ok",
+    }
+    assert "engage mailbox" in found["provider"]["advice"]
+    assert found["feed referrals of maven-partners"]["said"] == "was never connected"
+    assert {f"{record} of example.com" for record in ("SPF", "DKIM", "DMARC")} <= found.keys()
+
+    installation.start("web", "--with-mailbox")
+    wait_for(Web(unused_port).answers, "the mailbox")
+    content = installation.run("doctor")
+    assert content.code == 0, content.out
+    (installation.campaigns / "monthly.yaml").write_text("campaign: [monthly")
+    assert_said(installation.run("doctor"), 1, "1 problems", "engage lint lists them")
