@@ -56,7 +56,8 @@ def test_explain_shows_the_condition_as_a_tree_with_each_value(known: Installati
     assert (explained["partner"], explained["campaign"]) == ("ann", "winners")
     (tree,) = explained["conditions"]
     assert tree["of"] == "ann"
-    _active, wins, either = tree["condition"]["parts"]
+    _active, where = tree["condition"]["parts"]
+    wins, either = where["parts"]
     assert (wins["holds"], wins["value"]) == (True, 1)
     assert [part["value"] for part in either["parts"]] == [1, 0]
     (step,) = explained["steps"]
