@@ -174,6 +174,8 @@ class Settings(BaseSettings):
         parts = _split_url(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is not a web address; write https://host")
+        if parts.username or parts.query or parts.fragment:
+            raise ValueError("a web address without user, '?' and '#' is wanted; write https://host")
         return url.rstrip("/")
 
     @field_validator("database_url", mode="before")

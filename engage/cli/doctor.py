@@ -8,15 +8,22 @@ import typer
 
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, print_json, queue_of
+from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import AuthoringError, EngageError
 from engage.facts import feed_state
 from engage.logs import configure
 from engage.providers.sender_domain import sender_records
 from engage.settings import Settings
+from engage.store.deliveries import counts_by_state
 from engage.store.schema import require_schema
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 _SECONDS = 3
+_LOOK_AT = {
+    DeliveryState.UNKNOWN: "they may or may not have been sent; docs/operations.md says how to list them",
+    DeliveryState.DEAD: "they were refused for good; docs/operations.md says how to list them with the reason",
+    DeliveryState.RETRY: "the provider did not take them; they are tried again by themselves",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ def _examine(built: Services) -> Iterator[Finding]:
     yield Finding("recipients", OK, f"ENGAGE_SEND_TO is {built.settings.send_to}")
     if database.state == OK:
         yield from _authored(built)
+        yield from _stuck(built)
     built.close()
 
 
@@ -121,3 +129,12 @@ def _authored(built: Services) -> Iterator[Finding]:
             else:
                 said = "is not published" if record.found is False else "is not known"
                 yield Finding(name, WARN, said, record.advice)
+
+
+def _stuck(built: Services) -> Iterator[Finding]:
+    """Deliveries that wait for somebody to look at them."""
+    with built.database.read() as db:
+        counts = counts_by_state(db)
+    for state, advice in _LOOK_AT.items():
+        if counts.get(state):
+            yield Finding("deliveries", WARN, f"{counts[state]:,} are {state}", advice)

@@ -4,6 +4,7 @@ import signal
 import sys
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 
@@ -13,6 +14,8 @@ from engage.logs import configure
 from engage.settings import Settings
 from engage.web.app import build_app
 from engage.web.mailbox import MailStore, mailbox_app
+
+log = structlog.get_logger(__name__)
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +48,7 @@ def mailbox() -> None:
 def serve(app: object, settings: Settings) -> None:
     # uvicorn raises the signal again once it has shut down in order: that is a clean end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    log.info("listening", url=f"http://{settings.host}:{settings.port}")
     uvicorn.run(
         app,  # type: ignore[arg-type]
         host=settings.host,

@@ -5,17 +5,21 @@ what may have been sent is never sent again.
 """
 
 import random
+import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from engage.domain.decisions import Defer, Reason, Send, Skip
 from engage.domain.deliveries import DeliveryState
+from engage.domain.errors import ServiceUnreachable
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.pipeline.compose import Composer
 from engage.pipeline.library import Library
@@ -24,6 +28,8 @@ from engage.providers.protocol import Provider
 from engage.store.database import Database
 from engage.store.deliveries import Claimed, begin_sending, claim, keep_messages, move, settle
 from engage.store.enrollments import insert_decisions
+
+log = structlog.get_logger(__name__)
 
 LEASE = timedelta(minutes=2)
 """How long a worker may hold a delivery: longer than a batch's deadline at the provider."""
@@ -101,8 +107,36 @@ def _deliver_batch(
         (claimed, result, due_again(result, claimed.attempts, now))
         for (claimed, _), result in zip(messages, results, strict=True)
     ]
-    with database.write() as db:
-        settle(db, settled, lease, now)
+    _report(settled)
+    _store_answers(database, settled, lease, outlet, now + LEASE / 2)
+
+
+def _store_answers(
+    database: Database,
+    settled: Sequence[tuple[Claimed, SendResult, datetime]],
+    lease: str,
+    outlet: Outlet,
+    until: datetime,
+) -> None:
+    """Stores what the provider answered, trying again while the lease lasts: without it the mails become unknown."""
+    while True:
+        try:
+            with database.write() as db:
+                settle(db, settled, lease, outlet.clock())
+        except ServiceUnreachable:
+            if outlet.clock() > until:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
+def _report(settled: Sequence[tuple[Claimed, SendResult, datetime]]) -> None:
+    """One line for a batch of which not everything was accepted."""
+    counts = Counter(result.outcome for _, result, _ in settled)
+    if counts.total() > counts[Outcome.ACCEPTED]:
+        said = next(result.detail for _, result, _ in settled if result.outcome is not Outcome.ACCEPTED)
+        log.warning("not_accepted", **{outcome.value: count for outcome, count in counts.items()}, said=said)
 
 
 def _sort_out(

@@ -1,7 +1,7 @@
 """Jinja expressions of a mapping: text made from a source row, in a sandbox.
 
 A mapping is written by whoever runs engage, so the sandbox guards against mistakes and against what rows hold, which
-is data and never a template; it does not bound time or memory.
+is data and never a template. Arithmetic that could fill the memory is refused.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 Row = Mapping[str, Any]
@@ -24,10 +25,18 @@ def slug(value: object) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    intercepted_binops = frozenset(("*", "**", "%"))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Numbers may be multiplied; `'a' * 10**10` and `9**(9**9)` would not end."""
+        if operator == "**" or not all(isinstance(side, int | float) for side in (left, right)):
+            raise ValueError(f"'{operator}' works on numbers only, and '**' not at all")
+        return super().call_binop(context, operator, left, right)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, finalize=lambda value: "" if value is None else value
-    )
+    environment = _Environment(undefined=StrictUndefined, finalize=lambda value: "" if value is None else value)
     environment.globals = {}
     environment.filters["slug"] = slug
     return environment

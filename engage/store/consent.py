@@ -42,3 +42,10 @@ def change_subscription(
     if changed:
         db.execute(sa.insert(consent_changes), {**key, **wish, "source": source})
     return changed
+
+
+def is_subscribed(db: Connection, partner_id: int, address_id: int, topic: str) -> bool:
+    """Whether this person has not ended the topic at this address."""
+    c = subscriptions.c
+    query = sa.select(c.subscribed).where(c.partner_id == partner_id, c.address_id == address_id, c.topic == topic)
+    return db.execute(query).scalar() is not False

@@ -217,7 +217,7 @@ def release_expired_leases(db: Connection, now: datetime) -> tuple[int, int]:
         (DeliveryState.SENDING, DeliveryState.UNKNOWN),
     ):
         require_legal(source, target)
-        reason = "the worker that was sending it is gone" if target is DeliveryState.UNKNOWN else None
+        reason = "its lease ran out before an answer was stored" if target is DeliveryState.UNKNOWN else None
         statement = (
             sa.update(deliveries)
             .where(d.lease_until < now, d.state == source)

@@ -142,9 +142,19 @@ def address_ids(db: Connection, emails: Collection[str]) -> dict[str, int]:
     return {email: id_ for email, id_ in rows}
 
 
-def partner_id_of(db: Connection, program_id: int, external_id: str) -> int | None:
+def partners_known_as(db: Connection, program_id: int, name: str) -> list[tuple[str, int]]:
+    """(external id, id) of the partner with this external id, otherwise of all who have this email address."""
     c = partners.c
-    found: int | None = db.execute(
-        sa.select(c.id).where(c.program_id == program_id, c.external_id == external_id)
-    ).scalar()
-    return found
+    query = sa.select(c.external_id, c.id).where(c.program_id == program_id).order_by(c.external_id)
+    rows = db.execute(query.where(c.external_id == name)).all()
+    if not rows:
+        address = sa.select(addresses.c.id).where(addresses.c.email == name.lower())
+        rows = db.execute(query.where(c.address_id == address.scalar_subquery())).all()
+    return [(external_id, id_) for external_id, id_ in rows]
+
+
+def names_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str]:
+    """The first and last name of each of these partners; empty for those without."""
+    c = partners.c
+    query = sa.select(c.id, c.first_name, c.last_name).where(one_of(db, c.id, partner_ids))
+    return {row.id: " ".join(filter(None, (row.first_name, row.last_name))) for row in db.execute(query)}

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from engage.bootstrap import Services
 from engage.pipeline.consent import UnsubscribeLink, read_unsubscribe_token, unsubscribe
+from engage.store.consent import is_subscribed
 from engage.web.rendering import page
 
 router = APIRouter()
@@ -21,7 +22,10 @@ def ask(request: Request, token: str) -> Response:
     shown = _shown(services, link)
     if shown is None:
         return page(request, "unknown_link.html", 404, color=_DEFAULT_COLOR)
-    return page(request, "unsubscribe.html", **shown)
+    assert link is not None, "something is shown of a link only"
+    with services.database.read() as db:
+        done = not is_subscribed(db, link.partner_id, link.address_id, link.topic)
+    return page(request, "unsubscribed.html" if done else "unsubscribe.html", **shown)
 
 
 @router.post("/unsubscribe/{token}")

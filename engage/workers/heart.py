@@ -18,11 +18,18 @@ def start_heart(services: Services, role: str) -> None:
     process = f"{role}@{socket.gethostname()}:{os.getpid()}"
 
     def run() -> None:
+        failing = False
         while True:
             try:
                 services.beat(process, role)
             except EngageError as error:
-                log.warning("heartbeat_failed", error=str(error))
+                if not failing:
+                    log.warning("heartbeat_failed", error=str(error))
+                failing = True
+            else:
+                if failing:
+                    log.info("heartbeat_works_again")
+                failing = False
             time.sleep(HEARTBEAT.total_seconds())
 
     threading.Thread(target=run, name="heart", daemon=True).start()

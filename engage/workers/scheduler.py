@@ -30,11 +30,19 @@ class Scheduler:
 
     def run(self, stop: StopSignal) -> None:
         """Ticks until told to stop. A service that is away is waited for, not died of."""
+        log.info("scheduler_ready")
+        failing = False
         while not stop.wait(TICK):
             try:
                 self.tick()
             except EngageError as error:
-                log.error("tick_failed", error=str(error))
+                if not failing:  # once an outage, not once a second
+                    log.error("tick_failed", error=str(error), hint="it is tried again each second")
+                failing = True
+            else:
+                if failing:
+                    log.info("tick_works_again")
+                failing = False
 
     def tick(self) -> None:
         now = self.services.clock()

@@ -71,3 +71,12 @@ def test_another_partner_at_the_same_address_is_left_in_peace_too(engage: Engage
     engage.partner("bob", email="ann@example.com")
     engage.now = engage.now.replace(month=4)
     assert engage.runs("monthly-newsletter") == []
+
+
+def test_the_page_says_so_once_it_is_done(engage: Engage) -> None:
+    engage.partner()
+    link = newsletter_link(engage)
+    web = TestClient(build_app(engage.services))
+    assert "<button" in web.get(link).text
+    web.post(link)
+    assert "<button" not in web.get(link).text

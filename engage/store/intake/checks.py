@@ -79,7 +79,10 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
 def normal_email(text: str) -> str:
     """The address with its domain in lower case; raises ValueError with what is wrong."""
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        # as strict as providers are: what they would refuse each time is better refused once
+        return validate_email(
+            text, check_deliverability=False, test_environment=True, allow_smtputf8=False, strict=True
+        ).normalized
     except EmailNotValidError as error:
         raise ValueError(f"email '{text}' is not valid: {error}") from None
 
