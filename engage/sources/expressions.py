@@ -25,19 +25,27 @@ def slug(value: object) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
 
 
+_WIDENING = frozenset(("center", "ljust", "rjust", "zfill", "expandtabs", "format", "format_map"))
+"""Methods and filters that make a text as wide as they are told."""
+
+
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("*", "**", "%"))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Numbers may be multiplied; `'a' * 10**10` and `9**(9**9)` would not end."""
         if operator == "**" or not all(isinstance(side, int | float) for side in (left, right)):
-            raise ValueError(f"'{operator}' works on numbers only, and '**' not at all")
+            raise ValueError(f"'{operator}' has no place here" if operator == "**" else f"'{operator}' is for numbers")
         return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return attr not in _WIDENING and super().is_safe_attribute(obj, attr, value)
 
 
 def _environment() -> ImmutableSandboxedEnvironment:
     environment = _Environment(undefined=StrictUndefined, finalize=lambda value: "" if value is None else value)
     environment.globals = {}
+    environment.filters = {n: f for n, f in environment.filters.items() if n not in {*_WIDENING, "indent"}}
     environment.filters["slug"] = slug
     return environment
 

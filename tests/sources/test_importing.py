@@ -11,6 +11,7 @@ import pytest
 from engage.domain.errors import AuthoringError, InputError
 from engage.domain.records import LoginRecord, Outcome, PartnerRecord, Record, ReferralRecord, RewardRecord, Taken
 from engage.sources import Counts, Report, SourceMapping, import_directory, load_mapping
+from engage.sources.expressions import Expression
 from tests.support.intake import crm_program
 
 PROGRAM = crm_program()
@@ -333,3 +334,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 
     peak(100)
     assert peak(40_000) < peak(2_000) + 2_500_000
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["{{ 'a' * 10**10 }}", "{{ 9**(9**9) }}", "{{ 'a' * 10000000000 }}", "{{ 'a'.center(10000000000) }}"],
+)
+def test_an_expression_that_would_fill_the_memory_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match="expression failed"):
+        Expression(expression).read({})
+
+
+def test_a_filter_that_widens_texts_is_not_known() -> None:
+    with pytest.raises(ValueError, match="center"):
+        Expression("{{ name | center(10000000000) }}")
