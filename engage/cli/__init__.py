@@ -25,6 +25,7 @@ COMMANDS = {
     "lint": "authoring",
     "plan": "planning",
     "explain": "planning",
+    "preview": "preview",
     "run": "planning",
     "demo-feed": "demo",
 }

@@ -9,7 +9,7 @@ import typer
 
 from engage.cli.context import console, library_of, queue_of, services
 from engage.cli.importing import import_into
-from engage.cli.ports import command, require_free_port
+from engage.cli.ports import command, require_free_port, used_alone
 from engage.cli.upkeep import require_page
 from engage.clock import utc_now
 from engage.domain.campaigns import CampaignState
@@ -39,9 +39,14 @@ def up() -> None:
     settings = Settings.load()
     configure(settings.log_format.value)
     require_free_port(settings.host, settings.port)
-    with services(settings, NoQueue()) as built:
-        library_of(built)
-    raise typer.Exit(_run_all(settings, [], settings.data_dir / "valkey"))
+    with used_alone(settings.data_dir / "up.lock"):
+        with services(settings, NoQueue()) as built:
+            library_of(built)
+        if settings.redis_url is not None:
+            raise typer.Exit(_run_all(settings, []))
+        with EmbeddedValkey(settings.data_dir / "valkey") as valkey:
+            os.environ["ENGAGE_REDIS_URL"] = valkey.url
+            raise typer.Exit(_run_all(settings, []))
 
 
 def demo() -> None:
@@ -49,23 +54,28 @@ def demo() -> None:
     given = Settings.load()
     require_free_port("127.0.0.1", given.port)
     folder = (given.data_dir / DEMO_FOLDER).resolve()
-    _clear(folder)
-    os.environ |= {
-        # the demo must never touch real data or mail real people, whatever is set
-        "ENGAGE_DATA_DIR": str(folder),
-        "ENGAGE_DATABASE_URL": f"sqlite:///{folder / 'engage.db'}",
-        "ENGAGE_PROVIDER": "mailbox",
-        "ENGAGE_SEND_TO": "everybody",
-        "ENGAGE_HOST": "127.0.0.1",
-        "ENGAGE_REDIS_URL": "",
-        "ENGAGE_PUBLIC_URL": "",
-        "ENGAGE_MAILBOX_URL": "",
-    }
-    settings = Settings.load()
-    configure(settings.log_format.value, "WARNING")
-    console.print("Loading a sample programme: partners, referrals, logins and rewards of a year up to today ...")
-    _load_sample(settings, folder / "sample")
-    raise typer.Exit(_run_all(settings, [command("demo-feed")], folder / "valkey"))
+    with used_alone(given.data_dir / "demo.lock"):
+        _clear(folder)
+        with EmbeddedValkey(folder / "valkey") as valkey:
+            own = f"http://127.0.0.1:{given.port}"
+            os.environ |= {
+                # the demo must never touch real data or mail real people, whatever is set or stands in .env
+                "ENGAGE_DATA_DIR": str(folder),
+                "ENGAGE_DATABASE_URL": f"sqlite:///{folder / 'engage.db'}",
+                "ENGAGE_REDIS_URL": valkey.url,
+                "ENGAGE_PROVIDER": "mailbox",
+                "ENGAGE_SEND_TO": "everybody",
+                "ENGAGE_HOST": "127.0.0.1",
+                "ENGAGE_PUBLIC_URL": own,
+                "ENGAGE_MAILBOX_URL": own,
+            }
+            settings = Settings.load()
+            configure(settings.log_format.value, "WARNING")
+            console.print(
+                "Loading a sample programme: partners, referrals, logins and rewards of a year up to today ..."
+            )
+            _load_sample(settings, folder / "sample")
+            raise typer.Exit(_run_all(settings, [command("demo-feed")]))
 
 
 def feed() -> None:
@@ -93,19 +103,12 @@ def _load_sample(settings: Settings, folder: Path) -> None:
         import_into(built, folder, folder / "mapping.yaml", rejects=folder, live=False)
 
 
-def _run_all(settings: Settings, more: list[list[str]], valkey_folder: Path) -> int:
-    """Runs web, worker and scheduler, and Valkey where none is set, until told to stop; returns the exit code."""
-    url = f"http://{settings.host}:{settings.port}"
+def _run_all(settings: Settings, more: list[list[str]]) -> int:
+    """Runs web, worker, scheduler and `more` until told to stop, prints where to look, returns the exit code."""
     with_mailbox = ["--with-mailbox"] if settings.provider is Provider.MAILBOX else []
     commands = [command("web", *with_mailbox), command("worker"), command("scheduler"), *more]
-    if settings.redis_url is not None:
-        return _supervised(commands, url, with_mailbox != [])
-    with EmbeddedValkey(valkey_folder) as valkey:
-        os.environ["ENGAGE_REDIS_URL"] = valkey.url
-        return _supervised(commands, url, with_mailbox != [])
+    url = f"http://{settings.host}:{settings.port}"
 
-
-def _supervised(commands: list[list[str]], url: str, with_mailbox: bool) -> int:
     def announce() -> bool:
         try:
             require_page(f"{url}/healthz", "web")

@@ -31,10 +31,12 @@ def import_(
     # history needs no Redis; of live changes the workers of a running installation are told at once
     with services(queue=None if live else NoQueue()) as built:
         report = import_into(built, directory, mapping, rejects=rejects, live=live)
+        database = built.database.shown
     if as_json:
         print_json(report.as_json())
     else:
         _print(report, rejects)
+        console.print(f"into {database}")
     if strict and report.total.rejected:
         raise typer.Exit(1)
 

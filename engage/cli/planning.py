@@ -4,24 +4,26 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
 from engage.authoring import parse_campaign
 from engage.cli.context import JsonOption, console, instant, library_of, print_json, services
-from engage.domain.campaigns import Campaign, CampaignState, ScheduleTrigger
-from engage.domain.decisions import Decision, Defer, Skip
+from engage.domain.campaigns import Campaign, CampaignState, EventTrigger, ScheduleTrigger
+from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
 from engage.domain.errors import InputError, UsageError
 from engage.facts import Node
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
-from engage.pipeline.plan import Plan
+from engage.pipeline.plan import Plan, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
 from engage.store.runs import HELD
 
 SHOWN = 40
 
+PartnerArgument = Annotated[str, typer.Argument(help="The partner's external id or email address.")]
 CampaignArgument = Annotated[str, typer.Argument(help="A campaign's name, or the path to its file.")]
 
 
@@ -50,7 +52,7 @@ def plan(
 
 
 def explain(
-    partner: Annotated[str, typer.Argument(help="The partner's external id.")],
+    partner: PartnerArgument,
     campaign: CampaignArgument,
     at: Annotated[str | None, typer.Option("--at", help="An instant; now by default.")] = None,
     as_json: JsonOption = False,
@@ -137,25 +139,37 @@ def _print_plan(planned: Plan) -> None:
     if not planned.decisions:
         return
     table = Table("partner", "to", "decision", "reason", box=None, padding=(0, 2, 0, 0))
-    for one in planned.decisions[:SHOWN]:
+    # those who would not get it come first: they are few, and the ones to look at
+    for one in sorted(planned.decisions, key=lambda one: all(isinstance(s.decision, Send) for s in one.steps))[:SHOWN]:
         for step in one.steps:
             shown = _decision_json(step.decision)
-            table.add_row(one.partner, step.to, str(shown["decision"]), str(shown["reason"] or ""))
+            table.add_row(escape(one.partner), escape(_to(step)), str(shown["decision"]), str(shown["reason"] or ""))
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
+
+
+def _to(step: PlannedStep) -> str:
+    """The recipient as an envelope has it: `Jane Doe <jane@example.com>`."""
+    if not step.email:
+        return step.name or "nobody"
+    return f"{step.name} <{step.email}>" if step.name else step.email
 
 
 def _explanation_json(explanation: Explanation) -> dict[str, object]:
     return {
         "partner": explanation.partner,
         "campaign": explanation.campaign.name,
+        "state": explanation.campaign.state.value,
         "as_of": explanation.as_of.isoformat().replace("+00:00", "Z"),
+        **_decision_json(explanation.decision),
         "conditions": [{"of": name, "condition": _node_json(node)} for name, node in explanation.conditions],
+        "stop_when": [{"of": name, "condition": _node_json(node)} for name, node in explanation.stops],
         "steps": [
             {
                 "step": step.step,
                 "to": step.to,
+                **_decision_json(step.decision),
                 "guards": [
                     {"guard": v.guard, **(_decision_json(v.decision) if v.decision else {"decision": "pass"})}
                     for v in step.verdicts
@@ -176,30 +190,64 @@ def _node_json(node: Node) -> dict[str, object]:
 
 
 def _print_explanation(explanation: Explanation) -> None:
+    campaign = explanation.campaign
     console.print(
-        f"[bold]{explanation.campaign.name}[/] for {explanation.partner} as of {explanation.as_of:%Y-%m-%d %H:%M} UTC"
+        f"[bold]{campaign.name}[/] for {escape(explanation.partner)} as of {explanation.as_of:%Y-%m-%d %H:%M} UTC"
     )
-    for name, node in explanation.conditions:
-        tree = Tree(f"{_mark(node.truth)} where ({explanation.campaign.subject} {name}): {node.text}{_value(node)}")
-        _grow(tree, node)
-        console.print(tree, soft_wrap=False)
+    if campaign.state is not CampaignState.LIVE:
+        console.print(f"state: {campaign.state} (sends nothing; below is what it would do if it were live)")
+    if not explanation.conditions:
+        console.print(f"{_mark(False)} where: the partner has no {campaign.subject}")
+    for word, trees in (("where", explanation.conditions), ("stop_when", explanation.stops)):
+        for name, node in trees:
+            tree = Tree(f"{_mark(node.truth)} {word} ({campaign.subject} {escape(name)}): {_shown(node)}")
+            _grow(tree, node)
+            console.print(tree, soft_wrap=False)
     for step in explanation.steps:
-        tree = Tree(f"guards of {step.step} to {step.to}")
+        tree = Tree(f"guards of {step.step} to {escape(step.to)}")
         for verdict in step.verdicts:
-            passed = verdict.decision is None
-            shown = "" if verdict.decision is None else f": {_decision_json(verdict.decision)}"
-            tree.add(f"{_mark(passed)} {verdict.guard.replace('_', ' ')}{shown}")
+            objection = "" if verdict.decision is None else f"  ({_said(verdict.decision)})"
+            tree.add(f"{_mark(verdict.decision is None)} {verdict.guard.replace('_', ' ')}{objection}")
         console.print(tree, soft_wrap=False)
+    console.print(f"[bold]{_conclusion(campaign, explanation.decision)}[/]")
 
 
 def _grow(tree: Tree, node: Node) -> None:
     for part in node.parts:
-        _grow(tree.add(f"{_mark(part.truth)} {part.text}{_value(part)}"), part)
+        _grow(tree.add(f"{_mark(part.truth)} {_shown(part)}"), part)
 
 
-def _value(node: Node) -> str:
-    return "" if node.parts else f"  (found: {'unknown' if node.value is None else node.value})"
+def _shown(node: Node) -> str:
+    return escape(f"{node.text}  (found: {node.found})" if node.found else node.text)
 
 
 def _mark(truth: bool) -> str:
     return "[green]yes[/]" if truth else "[red]no [/]"
+
+
+def _said(decision: Decision) -> str:
+    match decision:
+        case Send():
+            return "send"
+        case Skip(reason):
+            return f"skip: {_words(reason)}"
+        case Defer(until, reason):
+            return f"defer: {_words(reason)}, look again at {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _words(reason: Reason) -> str:
+    if reason is Reason.CONDITION_NO_LONGER_HOLDS:
+        return "condition does not hold"  # in an explanation it need not have held before
+    return reason.replace("_", " ")
+
+
+def _conclusion(campaign: Campaign, decision: Decision) -> str:
+    match decision, campaign.trigger:
+        case Skip(reason), _:
+            return f"would not: {_words(reason)}"
+        case Defer(_, reason), _:
+            return f"would not yet: {_words(reason)}"
+        case _, EventTrigger(event, to):
+            return " to ".join(filter(None, (f"would get it at {event}", " or ".join(to))))
+        case _:
+            return "would get it"

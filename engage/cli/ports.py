@@ -1,7 +1,11 @@
-"""What starting processes needs: a free port, and the command line of another process of engage."""
+"""What starting processes needs: a free port, a folder of their own, the command line of another process."""
 
+import fcntl
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from engage.domain.errors import InputError
 
@@ -21,3 +25,18 @@ def require_free_port(host: str, port: int) -> None:
 def command(*arguments: str) -> list[str]:
     """The command line of another process of engage."""
     return [sys.executable, "-m", "engage", *arguments]
+
+
+@contextmanager
+def used_alone(lock: Path) -> Iterator[None]:
+    """Holds the lock file while the block runs; raises InputError if another process holds it."""
+    with ExitStack() as stack:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(lock.open("w")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "stop it first, or set ENGAGE_DATA_DIR and ENGAGE_PORT to run another one beside it"
+            raise InputError(f"engage runs on {lock.parent} already", hint) from None
+        except OSError as error:
+            raise InputError(f"{lock.parent} cannot be written: {error.strerror}", "set ENGAGE_DATA_DIR") from None
+        yield
