@@ -71,19 +71,21 @@ def demo() -> None:
             }
             settings = Settings.load()
             configure(settings.log_format.value, "WARNING")
-            console.print(
-                "Loading a sample programme: partners, referrals, logins and rewards of a year up to today ..."
-            )
-            _load_sample(settings, folder / "sample")
+            with services(settings, NoQueue()) as built:
+                library_of(built)
+            console.print("Loading a sample programme: partners, referrals, logins and rewards of a year up to today.")
             raise typer.Exit(_run_all(settings, [command("demo-feed")]))
 
 
 def feed() -> None:
-    """Keep status changes coming in and run the schedules once, as a CRM and the calendar would."""
+    """Load the sample, run the schedules once and keep status changes coming in, as a CRM and the calendar would."""
     settings = Settings.load()
     stop = StopSignal()
     chance = random.Random(1)
     with services(settings, queue_of(settings)) as built:
+        sample = settings.data_dir / "sample"
+        sample_programme(utc_now(), sample)
+        import_into(built, sample, sample / "mapping.yaml", rejects=sample, live=False)
         library = built.library()
         program = next(iter(library.programs.values()))
         for campaign in library.on_schedules():
@@ -95,12 +97,6 @@ def feed() -> None:
                 rows = live_changes(chance, db, program, library.program_ids[program.key], built.clock(), count)
             built.take(program.key, rows, source="demo", news=True)
             waiting, count = SECONDS_BETWEEN_CHANGES, 1
-
-
-def _load_sample(settings: Settings, folder: Path) -> None:
-    sample_programme(utc_now(), folder)
-    with services(settings) as built:
-        import_into(built, folder, folder / "mapping.yaml", rejects=folder, live=False)
 
 
 def _run_all(settings: Settings, more: list[list[str]]) -> int:
