@@ -154,7 +154,7 @@ class _CampaignReader:
     def _again(self, trigger: EventTrigger | ScheduleTrigger | None) -> Again | None:
         reader = self.reader
         if "again" not in self.fields:
-            if isinstance(trigger, ScheduleTrigger):
+            if isinstance(trigger, ScheduleTrigger) and self.fields.lack("again"):
                 reader.problem(self.fields["when"], "a schedule needs 'again'", f"add again: {_AGAIN}")
             return None
         node = self.fields["again"]
@@ -164,7 +164,7 @@ class _CampaignReader:
         again = reader.parsed(node, "'again'", _parse_again, Again(AgainKind.NEVER))
         if again.kind is AgainKind.EACH_TIER_PERIOD:
             self._check_tier_period(node)
-        if again.kind is AgainKind.EACH_EPISODE and "where" not in self.fields:
+        if again.kind is AgainKind.EACH_EPISODE and self.fields.lack("where"):
             reader.problem(node, "without 'where' an episode never ends", "add where, or write another again")
         return again
 

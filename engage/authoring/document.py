@@ -31,6 +31,10 @@ MAX_DEPTH = 20
 _UNFIT = re.compile(r"[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]")
 """Control characters, halves of surrogate pairs: no database and no mail takes them. Escapes can write them."""
 
+CURLY = re.compile("[\u201c-\u201f]")
+"""Double quotes as word processors write them: no quotes to YAML, nor to Jinja."""
+STRAIGHT = 'write straight quotes, "…"'
+
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
@@ -148,6 +152,9 @@ class _Composer:
         while not isinstance(event := next(events), MappingEndEvent):
             key = self._node(event, events, depth)
             value = self._node(next(events), events, depth)
+            if entries and (number := _in_thousands(entries[-1][1], key, value)):
+                entries[-1] = entries[-1][0], number
+                continue
             if not isinstance(key, Scalar):
                 self._report(key.line, key.column, "a key must be a word", "quote it if it begins with { or [")
                 continue
@@ -192,14 +199,28 @@ class _Composer:
                 line, column = mark.line + 1, mark.column + 1
             what = str(error.problem or error.context)
             message = "this line does not fit those above it" if "<block" in what else f"this is not YAML: {what}"
-        return Problem(self.path, line + self.offset, column, message, _syntax_hint(message))
+        written = source.split("\n")[line - 1] if line <= source.count("\n") + 1 else ""
+        return Problem(self.path, line + self.offset, column, message, _syntax_hint(message, written))
 
 
-def _syntax_hint(message: str) -> str:
+def _in_thousands(before: Node, key: Node, value: Node) -> Scalar | None:
+    """`{at_least: 5,000}` is two keys to YAML; to its author it is one number, and so it is to who judges numbers."""
+    if not (isinstance(before, Scalar) and isinstance(key, Scalar) and isinstance(value, Scalar) and value.empty):
+        return None
+    behind = (before.line, before.column + len(before.text) + 1)
+    if not (before.plain and re.fullmatch(r"[0-9,]+", before.text) and re.fullmatch(r"[0-9]{3}", key.text)):
+        return None
+    number = Scalar(f"{before.text},{key.text}", True, before.line, before.column)
+    return number if (key.line, key.column) == behind else None
+
+
+def _syntax_hint(message: str, written: str) -> str:
+    if CURLY.search(written):
+        return STRAIGHT
     if "'\\t'" in message:
         return "indent with spaces, not tabs"
     if "mapping values are not allowed" in message:
-        return "a text that holds ': ' needs quotes; otherwise look at the indentation"
+        return "look at the indentation of this line and of those above; a text that holds ': ' needs quotes"
     if "cannot start any token" in message:
         return "a text that begins with this character needs quotes"
     if "does not fit" in message:

@@ -1,13 +1,14 @@
 """Reads a fact with its arguments: `wins: {last: 90d, method: verbal}` is the fact wins with a window and a method."""
 
 from collections.abc import Mapping as AbstractMapping
+from datetime import timedelta
 
 from engage.authoring.document import Mapping, Node, Scalar
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.conditions import FactRef
 from engage.domain.facts import CATALOGUE, METRICS, Fact, Subject
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
-from engage.domain.windows import Window, WindowKind
+from engage.domain.windows import Window, WindowKind, parse_duration
 
 ARGUMENTS = (*WindowKind, "method", "by", "name")
 """The keys beside a fact that choose what it counts; every other key there is a comparator."""
@@ -112,7 +113,15 @@ def _window(reader: Reader, fact: Fact, arguments: AbstractMapping[str, Node]) -
         return None
     if len(given) > 1:
         reader.problem(arguments[given[1]], f"'{given[0]}' and '{given[1]}' together", "one test looks at one window")
-    return Window(given[0], reader.duration(arguments[given[0]], f"'{given[0]}'"))
+    return Window(given[0], reader.parsed(arguments[given[0]], f"'{given[0]}'", _window_length, timedelta(days=1)))
+
+
+def _window_length(text: str) -> timedelta:
+    length = parse_duration(text)
+    if text.endswith("m"):
+        months = int(text.removesuffix("m"))
+        raise ValueError(f"m is minutes, and nobody counts those; for {months} months write {30 * months}d")
+    return length
 
 
 def _demanded(

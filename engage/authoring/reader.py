@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from engage.authoring.document import Mapping, Node, Scalar, Sequence
+from engage.authoring.document import CURLY, STRAIGHT, Mapping, Node, Scalar, Sequence
 from engage.domain.errors import AuthoringError, Problem
 from engage.domain.windows import parse_duration
 
@@ -26,12 +26,17 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The hint for a word that is not among `known`: the nearest of them, or all where none is near."""
     options = list(known)
-    # A slip of case or of - and _ is the likeliest of all.
-    folded = {option.lower().replace("-", "_"): option for option in reversed(options)}
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{folded[near[0]]}'?"
+    if near := _nearest(word, options):
+        return f"did you mean '{near}'?"
     return f"known are {', '.join(options)}" if options else ""
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """The one of `known` that was probably meant; empty where none is near."""
+    # A slip of case or of - and _ is the likeliest of all.
+    folded = {option.lower().replace("-", "_"): option for option in reversed(list(known))}
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else ""
 
 
 class Reader:
@@ -42,6 +47,8 @@ class Reader:
         self.problems: list[Problem] = []
 
     def problem(self, node: Node, message: str, hint: str = "") -> None:
+        if isinstance(node, Scalar) and node.plain and CURLY.match(node.text):
+            hint = STRAIGHT
         self.problems.append(Problem(self.path, node.line, node.column, message, hint))
 
     def finish(self) -> None:
@@ -64,9 +71,11 @@ class Reader:
             self.problem(node, f"{what} must be keys with values", f"the keys are {', '.join(known)}")
             return Fields(self, {})
         found: dict[str, Node] = {}
+        misspelt: set[str] = set()
         for key, value in node.entries:
             if key.text not in known:
                 hint = did_you_mean(key.text, known)
+                misspelt.add(_nearest(key.text, known))
                 if " " in key.text and isinstance(value, Scalar) and value.empty:
                     # `{label: Won, at last}` is two keys to YAML.
                     hint = "inside { } a text with a comma needs quotes"
@@ -77,9 +86,9 @@ class Reader:
                 found[key.text] = value
         written = {key.text for key, _ in node.entries}
         for key_name in required:
-            if key_name not in written:
+            if key_name not in written | misspelt:
                 self.problem(node, f"{what} has no '{key_name}'", "add it")
-        return Fields(self, found)
+        return Fields(self, found, frozenset(misspelt - written))
 
     def items(self, node: Node, what: str) -> tuple[Node, ...]:
         """The items of a list that must not be empty."""
@@ -139,7 +148,7 @@ class Reader:
         """A decimal number with at most `digits` decimals."""
         text = self.text(node, what)
         if text and not (isinstance(node, Scalar) and node.plain and _NUMBER.fullmatch(text)):
-            self.problem(node, f"{what} must be a number, not '{text}'", "write digits only, such as 10 or 2500.50")
+            self.problem(node, f"{what} must be a number, not '{text}'", _number_hint(text))
             return Decimal(0)
         value = Decimal(text or 0)
         if round(value, digits) != value:
@@ -166,9 +175,14 @@ class Reader:
 class Fields:
     """The values of a mapping by key. One that is absent reads as its default: it was optional, or is reported."""
 
-    def __init__(self, reader: Reader, values: dict[str, Node]) -> None:
+    def __init__(self, reader: Reader, values: dict[str, Node], misspelt: frozenset[str] = frozenset()) -> None:
         self.reader = reader
         self.nodes = values
+        self._misspelt = misspelt
+
+    def lack(self, key: str) -> bool:
+        """Whether a key is absent and nothing was reported that was probably meant to be it."""
+        return key not in self.nodes and key not in self._misspelt
 
     def __contains__(self, key: str) -> bool:
         return key in self.nodes
@@ -208,6 +222,14 @@ def _parse_day(text: str) -> date:
     except ValueError:
         pass
     raise ValueError(f"'{text}' is not a date; write year-month-day, such as 2026-11-02")
+
+
+def _number_hint(text: str) -> str:
+    if re.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?", text):
+        return f"write {text.replace(',', '')}"
+    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})? ?%", text):
+        return f"write {Decimal(text.rstrip(' %')).scaleb(-2).normalize():f}"
+    return "write digits only, such as 10 or 2500.50"
 
 
 def _empty_hint(key: str) -> str:

@@ -11,6 +11,7 @@ from markupsafe import escape
 from engage.authoring.facts import subject_allows
 from engage.content.forms import HtmlForm, TextForm
 from engage.content.frontmatter import Email, Phrase
+from engage.content.habits import habits, links, wrong_address
 from engage.content.layout import HTML, TEXT, Blocks, Layout
 from engage.content.lifting import Lifted, Tag, lift
 from engage.content.limits import EmailContext, RenderError
@@ -175,6 +176,7 @@ class _Maker:
         """The Jinja sources of subject, HTML and text."""
         subject, preview = self.phrase(self.email.subject), self.phrase(self.email.preview)
         button = [self.phrase(phrase) for phrase in self.email.button or ()]
+        self.check_address(button)
         body = self.body()
         if self.problems or subject is None or preview is None or body is None:
             return "", "", ""
@@ -216,7 +218,17 @@ class _Maker:
         self.trees.append(tree)
         lifted, problems = lift(TEXT, phrase.text, self.file, phrase.line)
         self.problems += problems
+        self.problems += [_moved(problem, phrase) for problem in habits(lifted, self.file, markdown=False)]
         return lifted
+
+    def check_address(self, button: list[Lifted | None]) -> None:
+        """Whether the button leads somewhere."""
+        if self.email.button is None or (url := button[1]) is None:
+            return
+        if hint := wrong_address(url.text, url):
+            phrase = self.email.button[1]
+            message = f"'{phrase.text}' is no address that a button can lead to"
+            self.problems.append(Problem(self.file, phrase.line, phrase.column, message, hint))
 
     def body(self) -> tuple[Lifted, list[Block]] | None:
         """The Markdown, checked and parsed."""
@@ -229,7 +241,8 @@ class _Maker:
         self.trees.append(tree)
         lifted, problems = lift(HTML, body, self.file, first)
         blocks, crossings = parse_markdown(lifted, self.file)
-        self.problems += [*problems, *crossings]
+        self.problems += [*problems, *crossings, *habits(lifted, self.file, first)]
+        self.problems += links(blocks, lifted, self.file, body, first)
         for tag in lifted.tags if self.email.button is None else ():
             if tag.inside == "button":
                 hint = "add button: {label: …, url: …} to the front matter"

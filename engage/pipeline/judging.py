@@ -1,6 +1,6 @@
 """Reads all authored files and judges them together: campaigns against templates and templates against campaigns."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     """Reads and judges both folders.
 
     `good` has, by path, the last version of each file that passed: it stands in for a file that is broken now. Without
-    it a broken file is left out. Raises InputError if the folder of templates is not there.
+    it a broken file is left out. A folder of templates that is not there is one problem.
     """
     good = good or {}
     authored = load_campaigns(campaigns_dir)
@@ -44,7 +44,9 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     campaigns |= _stand_ins(broken - {program_path}, good, programs, f"{campaigns_dir.name}/", campaigns)
     templates, found = _templates(templates_dir, programs, good)
     problems |= {problem for problem in found if problem.message != _UNJUDGED}
-    problems |= set(_misfits(campaigns.values(), templates))
+    if templates_dir.is_dir():
+        written = _written(templates, found, f"{templates_dir.name}/")
+        problems |= set(_misfits(campaigns.values(), templates, written))
     faulty = {problem.file for problem in problems}
     campaigns, templates = _replace_misfits(campaigns, templates, programs, templates_dir, good)
     sources = {campaign.path: campaign.source for campaign in campaigns.values() if campaign.path not in faulty}
@@ -86,21 +88,33 @@ def _templates(
     directory: Path, programs: Mapping[str, Program], good: Mapping[str, str]
 ) -> tuple[Templates, tuple[Problem, ...]]:
     parse = _fact_parser(programs)
-    templates, problems = load_templates(directory, parse)
     root = f"{directory.name}/"
-    older = {p.file.removeprefix(root): good[p.file] for p in problems if p.file in good}
+    try:
+        templates, problems = load_templates(directory, parse)
+        broken = {problem.file for problem in problems}
+    except InputError as error:  # no such folder: all of it is broken
+        templates, problems = Templates({}, {}), (Problem(directory.name, 1, 1, error.message, error.hint),)
+        broken = {path for path in good if path.startswith(root)}
+    older = {path.removeprefix(root): good[path] for path in broken if path in good}
     if older:
         templates, _ = Templates.from_sources({**templates.sources, **older}, parse, root)
     return templates, problems
 
 
-def _misfits(campaigns: Iterable[Campaign], templates: Templates) -> list[Problem]:
-    """Campaigns that name an email which is not there, and emails that speak of what their campaign does not know."""
+def _written(templates: Templates, problems: Iterable[Problem], root: str) -> set[str]:
+    """The emails that have a file, be it a broken one: what is wrong with it is said there, and not at its campaign."""
+    broken = {p.file.removeprefix(root).partition(".")[0] for p in problems if p.file.startswith(root)}
+    return broken | {path.removesuffix(".md") for path in templates.sources}
+
+
+def _misfits(campaigns: Iterable[Campaign], templates: Templates, written: Collection[str] = ()) -> list[Problem]:
+    """Campaigns that name an email which is not there, unless it is among `written`, and emails that speak of what
+    their campaign does not know."""
     problems: list[Problem] = []
     for campaign in campaigns:
         for step in campaign.steps:
             versions = [template for template in templates if template.name == step.template]
-            if not templates.find(step.template):
+            if not templates.find(step.template) and step.template not in written:
                 message = f"there is no email '{step.template}'"
                 hint = f"write email_templates/{step.template}.md; {_known(templates)}"
                 problems.append(Problem(campaign.path, step.line, step.column, message, hint))
@@ -181,4 +195,5 @@ def lint_file(path: Path, campaigns_dir: Path, templates_dir: Path) -> tuple[Pro
         return error.problems
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", "name a campaign file in UTF-8") from None
-    return tuple(_misfits([campaign], judged.templates))
+    written = _written(judged.templates, judged.problems, f"{templates_dir.name}/")
+    return tuple(_misfits([campaign], judged.templates, written))

@@ -57,6 +57,8 @@ class Shelf:
             raise AuthoringError(judged.problems)
         for problem in judged.problems:
             log.error("lint", problem=str(problem))
+        if self._library is not None and self._library.problems and not judged.problems:
+            log.info("lint_ok")
         with self._database.write() as db:
             program_ids = ensure_programs(db, judged.programs)
             versions = {

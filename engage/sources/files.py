@@ -20,6 +20,9 @@ _CHUNK = 1 << 20
 _LOOKED_AT = 500
 """Lines of a JSON Lines file that are searched for the columns that a mapping names."""
 
+_DELIMITERS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
+"""What may stand between columns, and how people call it."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
@@ -76,6 +79,8 @@ class SourceFile:
                 hint = "; if it is often left out, write {{ row.get('%s') }}"
             else:
                 known, seen, hint = rows.header, [{}], ""
+                if problem := self._other_delimiter(known, mapping_path):
+                    return [problem]
         return [
             Problem(
                 mapping_path,
@@ -87,6 +92,17 @@ class SourceFile:
             for column in self.mapping.columns
             if column.name not in known and seen
         ]
+
+    def _other_delimiter(self, header: tuple[str, ...], mapping_path: str) -> Problem | None:
+        """What is wrong when the whole header is one column, which the mapping does not know."""
+        missing = next((column for column in self.mapping.columns if column.name not in header), None)
+        others = (mark for mark in _DELIMITERS if mark != self.mapping.delimiter and mark in header[0])
+        if missing is None or len(header) != 1 or (found := next(others, None)) is None:
+            return None
+        shown = _DELIMITERS[found]
+        message = f"the columns of {self.mapping.file} seem to be separated by {shown!r}"
+        hint = f'write delimiter: "{shown}" under its file: line'
+        return Problem(mapping_path, missing.line, missing.column, message, hint)
 
     @contextmanager
     def open(self) -> Iterator["Rows"]:

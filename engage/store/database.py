@@ -54,12 +54,16 @@ class Database:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: sa.exc.DatabaseError) -> Exception:
-        where = self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0] if error.orig else "no answer"
         hint = "see that it runs and that ENGAGE_DATABASE_URL is right"
         if self.is_sqlite:
             hint = "see that it is a database and its folder can be written, or set ENGAGE_DATABASE_URL to another"
-        return ServiceUnreachable(f"the database at {where} failed: {reason}", hint)
+        return ServiceUnreachable(f"the database at {self.shown} failed: {reason}", hint)
+
+    @property
+    def shown(self) -> str:
+        """Its address as people may see it: without the password."""
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=True)
 
     def close(self) -> None:
         self.engine.dispose()

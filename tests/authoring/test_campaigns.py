@@ -225,3 +225,12 @@ def test_again_by_tier_period_needs_tiers_whose_period_ends() -> None:
 
     assert str(first.value) == "x.yaml:5:8: the tiers' period has no end; write again: never, or give tiers a period"
     assert str(second.value) == "x.yaml:5:8: program 'acme' has no tiers; add tiers to program.yaml"
+
+
+def test_a_key_that_is_nearly_right_is_reported_once() -> None:
+    assert problems(campaign_text(again="Again: never")) == [
+        "5:1: unknown key 'Again' in the campaign; did you mean 'again'?"
+    ]
+    assert problems(campaign_text(steps="step: [{send: nudges/x}]")) == [
+        "6:1: unknown key 'step' in the campaign; did you mean 'steps'?"
+    ]

@@ -56,7 +56,11 @@ def test_an_empty_document_is_an_empty_value() -> None:
         (
             "why: careful: this\n",
             "1:13: this is not YAML: mapping values are not allowed here; "
-            "a text that holds ': ' needs quotes; otherwise look at the indentation",
+            "look at the indentation of this line and of those above; a text that holds ': ' needs quotes",
+        ),
+        (
+            "why: “careful: this”\n",
+            "1:14: this is not YAML: mapping values are not allowed here; write straight quotes, \"…\"",
         ),
         (
             "a:\n\tb: 1\n",

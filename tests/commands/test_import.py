@@ -24,6 +24,12 @@ def test_rows_that_cannot_be_taken_are_reported_and_stop_nothing_unless_asked(fr
     assert again.err == "", "scripts get no progress bar"
 
 
+def test_an_import_says_into_which_database_and_needs_no_emails(fresh: Installation) -> None:
+    shutil.rmtree(fresh.emails)
+    assert_said(fresh.imports(), 0, "into sqlite:///")
+    assert_said(fresh.run("lint"), 1, "email_templates:1:1: there is no folder '", "set ENGAGE_TEMPLATES_DIR")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

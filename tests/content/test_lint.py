@@ -149,6 +149,80 @@ def test_loading_finds_mistakes_and_their_place(source: str, says: str) -> None:
     assert any(says in problem for problem in found), found
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("a\n{% if tier %}b", "5:1: this {% if %} is never closed; write {% endif %}"),
+        ("{% for x in leaders %}\n{% if x %}b{% endfor %}", "5:15: {% endfor %} comes where a {% if %} is open; write"),
+        ("b{% endif %}", "4:5: {% endif %} has no {% if %} before it"),
+        ("{% else %}", "4:4: {% else %} has no {% if %} before it"),
+        ("a {{ x", "4:6: a {{ is never closed; write }} where it ends"),
+        ("a {% if x", "4:9: a {% is never closed; write %} where it ends"),
+        ("{{ x | default(“a”) }}", "unexpected char '“' at 18; write straight quotes, \"…\""),
+    ],
+)
+def test_tags_that_do_not_fit_are_said_in_plain_words(body: str, says: str) -> None:
+    (problem,) = problems_of(f"---\nsubject: S\n---\n{body}")
+    assert says in problem
+
+
+def test_a_brace_too_few_in_the_subject_says_how_many_it_takes() -> None:
+    (problem,) = problems_of('---\nsubject: "For {{ partner.name }"\n---\nx')
+    assert problem == "x.md:2:11: unexpected '}'; write two braces on each side, {{ … }}, or {% … %}"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("Hello *|FNAME|*,", "4:7: '*|FNAME|*' means nothing here; write {{ partner.greeting_name }}"),
+        ("a\n\nso <b>good</b>", "6:4: '<b>' is HTML, which readers would see as it stands; write **bold**"),
+        ('<a href="{{ links.refer }}">x', "4:1: '<a>' is HTML, which readers would see as it stands; write [text]"),
+        ("<div>", "4:1: '<div>' is HTML, which readers would see as it stands; write Markdown: **bold**"),
+        ("<!-- later -->", "4:1: '<!--' is HTML, which readers would see as it stands; write {# … #}"),
+        ("![logo](logo.png)", "4:1: an email can have no pictures yet; take it out"),
+        (
+            "a\n[x](www.example.com/a)",
+            "5:5: 'www.example.com/a' is no address that a mail can link to; write https://www",
+        ),
+        ("[x](me@example.com)", "4:5: 'me@example.com' is no address that a mail can link to; write mailto:me@"),
+        ("- **[x](/{{ partner.locale }})**", "4:9: '/' is no address that a mail can link to; begin it with https://"),
+        ("[a](https://b.c) [x]()", "4:22: '' is no address that a mail can link to; begin it with https://"),
+    ],
+)
+def test_what_works_elsewhere_and_not_here_says_what_to_write(body: str, says: str) -> None:
+    (problem,) = problems_of(f"---\nsubject: S\n---\n{body}")
+    assert problem.startswith(f"x.md:{says}")
+
+
+def test_a_subject_takes_neither_merge_tags_nor_html() -> None:
+    found = problems_of('---\nsubject: "*|FNAME|*, <b>look</b>"\n---\nx')
+    assert [problem.split("; ")[0] for problem in found] == [
+        "x.md:2:11: '*|FNAME|*' means nothing here",
+        "x.md:2:22: '<b>' is HTML, which readers would see as it stands",
+    ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://example.com",
+        "mailto:a@example.com",
+        "tel:+1555",
+        "{{ links.refer }}",
+        "{% if tier %}{{ links.refer }}{% else %}{{ links.portal }}{% endif %}",
+    ],
+)
+def test_links_and_buttons_lead_to_the_web_to_mail_or_to_a_value(target: str) -> None:
+    assert problems_of(f"---\nsubject: S\nbutton: {{label: x, url: '{target}'}}\n---\n[x]({target})") == []
+
+
+def test_a_button_that_leads_nowhere_is_named_with_what_to_write() -> None:
+    (problem,) = problems_of("---\nsubject: S\nbutton: {label: x, url: www.example.com}\n---\nx")
+    assert problem == (
+        "x.md:3:25: 'www.example.com' is no address that a button can lead to; write https://www.example.com"
+    )
+
+
 def test_places_in_the_front_matter_are_counted_to_the_column() -> None:
     head = 'subject: "For {{ referral.lead_compny }}"\npreview: Hi {{ partner.nam }}'
     assert [problem.split(": ")[0] for problem in lint("x", head)] == ["x.md:2:27", "x.md:3:24"]

@@ -97,8 +97,8 @@ def test_comments_and_whitespace_control_leave_no_trace() -> None:
 
 
 def test_html_in_markdown_is_text() -> None:
-    html, _ = render("a <b>x</b> & &copy; `code`")
-    assert html == "<p>a &lt;b&gt;x&lt;/b&gt; &amp; © `code`</p>"
+    html, _ = render("a \\<b>x</b> <x> & &copy; `code`")
+    assert html == "<p>a &lt;b&gt;x&lt;/b&gt; &lt;x&gt; &amp; © `code`</p>"
 
 
 def test_set_keeps_a_value_for_later() -> None:

@@ -259,6 +259,20 @@ def test_a_column_that_the_file_has_not_is_named_where_the_mapping_does(tmp_path
     assert not taker.rows
 
 
+@pytest.mark.parametrize(("mark", "name"), [(";", ";"), ("\t", "tab")])
+def test_columns_that_another_delimiter_separates_are_one_problem(
+    tmp_path: Path, taker: Taker, mark: str, name: str
+) -> None:
+    (tmp_path / "partners.csv").write_text(f"id{mark}email\np{mark}\n")
+    with pytest.raises(AuthoringError) as caught:
+        bring_in(tmp_path, PARTNERS, taker)
+    (problem,) = caught.value.problems
+    assert problem.message == f"the columns of partners.csv seem to be separated by '{name}'"
+    assert problem.hint == f'write delimiter: "{name}" under its file: line'
+    bring_in(tmp_path, PARTNERS.replace("partners.csv", f'partners.csv\n    delimiter: "{name}"'), taker)
+    assert taker.rows == [[PartnerRecord("p")]]
+
+
 # -- mappings that are wrong -------------------------------------------------------------------------------------------
 
 

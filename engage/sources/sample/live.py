@@ -105,7 +105,7 @@ def _next(program: Program, referral: _Open, now: datetime, *, loses: bool) -> l
                 partner=referral.partner,
                 amount=(referral.amount or 0) * _REWARD_PERCENT // 100,
                 referral=referral.external_id,
-                label=f"{_REWARD_PERCENT}% of the first year's revenue",
+                label=names.REWARD,
                 earned_at=now,
                 due_at=now + timedelta(days=30),
             )

@@ -36,10 +36,13 @@ SECTORS = ("software", "finance", "healthcare", "retail", "manufacturing", "logi
 PARTNER_KINDS = ("agency", "consultant", "reseller", "customer")
 LOSS_REASONS = ("no budget", "chose a competitor", "no decision", "bad timing")
 
+REWARD = "Your share of the first year's revenue"
+"""What a reward is for. Tiers differ in the share, and so it names none."""
+
 REGIONS: dict[str, tuple[tuple[str, str], ...]] = {
-    "north-america": (("America/New_York", "en_US"), ("America/Chicago", "en_US"), ("America/Los_Angeles", "en_US")),
-    "europe": (("Europe/London", "en_GB"), ("Europe/Berlin", "de_DE"), ("Europe/Madrid", "en_GB")),
-    "asia-pacific": (("Australia/Sydney", "en_AU"), ("Asia/Singapore", "en_SG")),
+    "North America": (("America/New_York", "en_US"), ("America/Chicago", "en_US"), ("America/Los_Angeles", "en_US")),
+    "Europe": (("Europe/London", "en_GB"), ("Europe/Berlin", "de_DE"), ("Europe/Madrid", "en_GB")),
+    "Asia-Pacific": (("Australia/Sydney", "en_AU"), ("Asia/Singapore", "en_SG")),
 }
 """Zones and locales of the partners of each region."""
 

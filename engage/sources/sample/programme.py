@@ -131,8 +131,9 @@ def _salespeople(chance: Random) -> list[tuple[str, ...]]:
     for place, (first, last) in enumerate(names.people(chance, SALESPEOPLE)):
         region = regions[place % len(regions)]
         leads = place < len(regions)
-        manager = "" if leads else f"manager-{region}"
-        id_ = f"manager-{region}" if leads else f"sales-{place}"
+        manager_id = f"manager-{region.lower().replace(' ', '-')}"
+        manager = "" if leads else manager_id
+        id_ = manager_id if leads else f"sales-{place}"
         rows.append(
             (id_, f"{first} {last}", names.email(first, last), "manager" if leads else "sales", region, manager)
         )
@@ -209,8 +210,7 @@ def _refer(chance: Random, partner: _Partner, at: datetime, now: datetime, files
         earned = history[-1][1]
         due = earned + timedelta(days=30)
         paid = _iso(due) if due <= now else ""
-        label = f"{_REWARD:.0%} of the first year's revenue"
-        cells = (partner.id, id_, label, f"{amount * _REWARD:.2f}", _iso(earned), _iso(due), paid)
+        cells = (partner.id, id_, names.REWARD, f"{amount * _REWARD:.2f}", _iso(earned), _iso(due), paid)
         files.rewards.append((f"rw-{id_}", *cells))
 
 
