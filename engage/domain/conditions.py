@@ -57,7 +57,20 @@ class Test:
     __test__ = False  # the name is the design's; pytest must not collect it
 
     def __str__(self) -> str:
-        return f"{self.ref} {self.comparator} {self.value}"
+        """As a person reads it: `wins (last: 90d) at least 3`, `tier is one of silver, gold`."""
+        match self.comparator, self.value:
+            case Comparator.EXISTS, exists:
+                return f"{self.ref} {'exists' if exists else 'does not exist'}"
+            case Comparator.BETWEEN, (low, high):
+                return f"{self.ref} between {low} and {high}"
+            case Comparator.IN, tuple(choices):
+                return f"{self.ref} is one of {', '.join(map(_shown, choices))}"
+            case comparator, value:
+                return f"{self.ref} {comparator.replace('_', ' ')} {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ CATALOGUE: dict[str, Fact] = {
             "rank",
             _P,
             FactType.COUNT,
-            "place among the program's active partners; unknown at zero",
+            "place among the program's active partners, shared by equals; unknown at zero",
             _REF,
             windows=True,
             by=True,

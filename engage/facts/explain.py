@@ -8,17 +8,22 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.conditions import All, AnyOf, Condition, FactRef, Not, Test, tests_of
 from engage.domain.facts import Subject
-from engage.facts.readings import Value, reader_of
+from engage.facts.readings import Value, as_text, as_written, reader_of
 from engage.facts.statements import Scope, effective, statement
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node of a condition. `value` is what was found of the fact of a test (None: unknown, or endless days)."""
+    """One node of a condition.
+
+    `value` is what was found of the fact of a test, in the unit that its author writes (money in major units; None:
+    unknown, or endless days); `found` is the same as people read it.
+    """
 
     text: str
     truth: bool
     value: Value = None
+    found: str = ""
     parts: tuple["Node", ...] = ()
 
 
@@ -37,9 +42,11 @@ def explain(
     if row is None:
         return Node(f"the {subject} is there", False)
     columns = list(row)[2:]
-    found: dict[FactRef, Value] = {}
-    for ref, value in zip(refs, columns, strict=False):
-        found[ref] = reader_of(scope.program.type_of(ref), now)(value)
+    found: dict[FactRef, tuple[Value, str]] = {}
+    for ref, column in zip(refs, columns, strict=False):
+        type_ = scope.program.type_of(ref)
+        value = as_written(type_, scope.program, reader_of(type_, now)(column))
+        found[ref] = value, as_text(type_, scope.program, column, now)
     return _node(asked, iter(map(bool, columns[len(refs) :])), found)
 
 
@@ -59,12 +66,12 @@ def _parts(condition: Condition) -> tuple[Condition, ...]:
             return ()
 
 
-def _node(condition: Condition, truths: Iterator[bool], found: dict[FactRef, Value]) -> Node:
+def _node(condition: Condition, truths: Iterator[bool], found: dict[FactRef, tuple[Value, str]]) -> Node:
     truth = next(truths)  # in the order of _walk
     parts = tuple(_node(part, truths, found) for part in _parts(condition))
     match condition:
         case Test(ref):
-            return Node(str(condition), truth, found[ref])
+            return Node(str(condition), truth, *found[ref])
         case All():
             return Node("all of", truth, parts=parts)
         case AnyOf():

@@ -1,57 +1,100 @@
 """Why a partner would or would not get a campaign's message as of an instant: its condition and every guard."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign
-from engage.domain.errors import InputError
+from engage.domain.campaigns import Campaign, ScheduleTrigger
+from engage.domain.conditions import Condition
+from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.facts import Subject
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
 from engage.pipeline.enroll import heard_feeds
-from engage.pipeline.plan import planned_case
+from engage.pipeline.naming import partner_named
+from engage.pipeline.plan import may_enter, planned_case
 from engage.pipeline.recipients import Recipients
-from engage.policy import Verdict, examine
-from engage.store.people import partner_id_of
+from engage.policy import Verdict, decide, examine
 from engage.store.referrals import subjects_of
+
+Trees = tuple[tuple[str, Node], ...]
+"""The tree of a condition for each subject, by the subject's external id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedStep:
+    """`verdicts` begins with what `again` says where a schedule asks it: of a partner who meets the condition."""
+
     step: str
     to: str
     verdicts: tuple[Verdict, ...]
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`conditions` has one tree for the partner, or one for each of the partner's referrals or rewards."""
+    """Both `conditions` and `stops` have one tree for the partner, or one for each of the partner's referrals or
+    rewards; `stops` is empty without a `stop_when`.
+    """
 
     partner: str
     campaign: Campaign
     as_of: datetime
-    conditions: tuple[tuple[str, Node], ...]
+    conditions: Trees
+    stops: Trees
     steps: tuple[ExplainedStep, ...]
+
+    @property
+    def decision(self) -> Decision:
+        """That of the first step, as a plan has it."""
+        return self.steps[0].decision
 
 
 def explain(db: Connection, scope: Scope, campaign: Campaign, partner: str, as_of: datetime) -> Explanation:
-    """Raises InputError for a partner that is not known."""
-    partner_id = partner_id_of(db, scope.program_id, partner)
-    if partner_id is None:
-        raise InputError(f"there is no partner '{partner}' in programme '{scope.program.key}'", "give the external id")
+    """`partner` is an external id or an address. A draft is explained as if it were live.
+
+    The condition holds if it does of one subject; the campaign is stopped if all those are. Raises InputError for a
+    partner that is not known.
+    """
+    partner, partner_id = partner_named(db, scope, partner)
     subjects = [(partner, partner_id)]
     if campaign.subject is not Subject.PARTNER:
         subjects = subjects_of(db, campaign.subject, partner_id)
-    conditions = tuple(
-        (name, explain_condition(db, scope, campaign.subject, campaign.where, as_of, id_)) for name, id_ in subjects
-    )
+    conditions = _trees(db, scope, campaign, campaign.where, subjects, as_of)
+    stops = _trees(db, scope, campaign, campaign.stop_when, subjects, as_of) if campaign.stop_when else ()
+    meeting = {name for name, node in conditions if node.truth}
+    stopped = bool(meeting) and meeting <= {name for name, node in stops if node.truth}
+    again = _again(db, scope, campaign, partner_id, as_of) if meeting else ()
     people = Recipients.load(db, scope, [partner_id], [campaign], dry=True, as_of=as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     steps = []
     for step in campaign.steps:
         recipient = people.of(partner_id, campaign, step)
-        case = planned_case(scope, campaign, people.partners[partner_id], recipient, feeds, as_of)
-        steps.append(ExplainedStep(step.id, recipient.key, examine(case)))
-    return Explanation(partner, campaign, as_of, conditions, tuple(steps))
+        standing = people.partners[partner_id]
+        case = planned_case(scope, campaign, standing, recipient, feeds, as_of, bool(meeting), stopped)
+        objection = next((verdict.decision for verdict in again if verdict.decision), None)
+        steps.append(ExplainedStep(step.id, recipient.key, (*again, *examine(case)), objection or decide(case)))
+    return Explanation(partner, campaign, as_of, conditions, stops, tuple(steps))
+
+
+def _trees(
+    db: Connection,
+    scope: Scope,
+    campaign: Campaign,
+    condition: Condition | None,
+    subjects: Sequence[tuple[str, int]],
+    as_of: datetime,
+) -> Trees:
+    return tuple(
+        (name, explain_condition(db, scope, campaign.subject, condition, as_of, id_)) for name, id_ in subjects
+    )
+
+
+def _again(db: Connection, scope: Scope, campaign: Campaign, partner_id: int, as_of: datetime) -> tuple[Verdict, ...]:
+    """What `again` says; an event asks it of nobody, for each is an occasion of its own."""
+    if not isinstance(campaign.trigger, ScheduleTrigger):
+        return ()
+    enters = may_enter(db, scope, campaign, campaign.trigger, [partner_id], as_of)
+    return (Verdict("may_enter_again", None if enters else Skip(Reason.ALREADY_ENROLLED)),)

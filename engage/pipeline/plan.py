@@ -1,6 +1,6 @@
 """Who would get what, and why, before it happens: the pipeline's own steps without a write."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from engage.pipeline.recipients import Recipients
 from engage.policy import Case, decide
 from engage.slots import current_slot
 from engage.store.events import events_between
-from engage.store.people import PartnerStanding
+from engage.store.people import PartnerStanding, names_of
 from engage.store.upserts import BATCH
 
 LOOK_BACK = timedelta(days=1)
@@ -29,8 +29,12 @@ _NO_OCCASION = 0  # a plan has no occasion: all its partners stand in the same o
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
+    """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now."""
+
     step: str
     to: str
+    name: str
+    email: str | None
     decision: Decision
 
 
@@ -74,8 +78,9 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         chunk = candidates[start : start + BATCH]
         people = Recipients.load(db, scope, {one.partner_id for one in chunk}, [campaign], dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
+        names = names_of(db, people.partners)
         for one in chunk:
-            steps = tuple(_step(scope, campaign, step, one, people, feeds, as_of) for step in campaign.steps)
+            steps = tuple(_step(scope, campaign, step, one, people, names, feeds, as_of) for step in campaign.steps)
             planned.append(Planned(people.partners[one.partner_id].external_id, steps))
     return Plan(campaign, as_of, len(candidates), tuple(planned))
 
@@ -83,14 +88,22 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
     assert isinstance(campaign.trigger, ScheduleTrigger)
     ids = [member.partner_id for member in audience(scope, Subject.PARTNER, campaign.where, as_of).rows(db)]
-    slot = current_slot(campaign.trigger.cron, scope.program.zone, as_of).key
+    entering = may_enter(db, scope, campaign, campaign.trigger, ids, as_of)
+    return [_Candidate(id_, id_ in entering) for id_ in ids]
+
+
+def may_enter(
+    db: Connection, scope: Scope, campaign: Campaign, trigger: ScheduleTrigger, ids: Sequence[int], as_of: datetime
+) -> set[int]:
+    """Those of these partners, who all meet the condition, whom `again` lets in on the slot that is current."""
+    slot = current_slot(trigger.cron, scope.program.zone, as_of).key
     episodes: Mapping[int, str] = {}
     if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
         episodes = would_be_episodes(db, scope, campaign, ids, slot)
-    may_enter: set[int] = set()
+    entering: set[int] = set()
     for start in range(0, len(ids), BATCH):
-        may_enter |= entry_keys(db, scope, campaign, ids[start : start + BATCH], slot, episodes, as_of).keys()
-    return [_Candidate(id_, id_ in may_enter) for id_ in ids]
+        entering |= entry_keys(db, scope, campaign, ids[start : start + BATCH], slot, episodes, as_of).keys()
+    return entering
 
 
 def _of_events(
@@ -107,6 +120,7 @@ def _step(
     step: Step,
     candidate: _Candidate,
     people: Recipients,
+    names: Mapping[int, str],
     feeds: tuple[FeedState, ...],
     as_of: datetime,
 ) -> PlannedStep:
@@ -116,7 +130,9 @@ def _step(
     decision = decide(replace(case, same_address=same)) if candidate.may_enter else Skip(Reason.ALREADY_ENROLLED)
     if not isinstance(decision, Skip):
         people.take_address(_NO_OCCASION, step, candidate.partner_id, recipient)
-    return PlannedStep(step.id, recipient.key, decision)
+    person = people.staff.get(candidate.partner_id) if recipient.to_staff else None
+    name = person.name if person else "" if recipient.to_staff else names[candidate.partner_id]
+    return PlannedStep(step.id, recipient.key, name, recipient.email, decision)
 
 
 def planned_case(
@@ -126,6 +142,8 @@ def planned_case(
     recipient: Recipient,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
+    condition_holds: bool | None = None,
+    stopped: bool | None = None,
 ) -> Case:
     """The case as it would stand as of the instant, if the campaign were live."""
     case = case_for(
@@ -137,5 +155,7 @@ def planned_case(
         transactional=scope.program.topics[campaign.topic].transactional,
         expires_at=as_of + campaign.send_within,
         feeds=feeds,
+        condition_holds=condition_holds,
+        stopped=stopped,
     )
     return as_if_live(case)

@@ -73,3 +73,17 @@ def subjects_of(db: Connection, subject: Subject, partner_id: int) -> list[tuple
     table = referrals if subject is Subject.REFERRAL else rewards
     query = sa.select(table.c.external_id, table.c.id).where(table.c.partner_id == partner_id).order_by(table.c.id)
     return [(external_id, id_) for external_id, id_ in db.execute(query)]
+
+
+def latest_referral(db: Connection, partner_id: int) -> int | None:
+    """The id of the partner's referral that was submitted last; those without a date are older than any."""
+    found = recent_referrals(db, [partner_id], 1).get(partner_id)
+    return found[0].id if found else None
+
+
+def latest_reward(db: Connection, partner_id: int) -> tuple[int | None, int | None]:
+    """The ids of the partner's reward that was earned last and of its referral; those without a date are oldest."""
+    r = rewards.c
+    query = sa.select(r.referral_id, r.id).where(r.partner_id == partner_id)
+    row = db.execute(query.order_by(r.earned_at.is_(None), r.earned_at.desc(), r.id.desc()).limit(1)).one_or_none()
+    return (row.referral_id, row.id) if row else (None, None)

@@ -34,7 +34,7 @@ def test_a_plan_for_people_counts_and_lists_and_sends_nothing(known: Installatio
     done = known.run("plan", "monthly")
     assert done.code == 0
     assert "2 matched" in done.out
-    assert "partner:ann" in done.out
+    assert "Ann <ann@example.com>" in done.out
     assert known.run("run", "monthly", "--json").json()["new"], "a plan opens no run"
 
 
@@ -130,3 +130,45 @@ def test_doctor_is_content_when_all_is_there_and_says_what_is_missing_when_not(
     assert content.code == 0, content.out
     (installation.campaigns / "monthly.yaml").write_text("campaign: [monthly")
     assert_said(installation.run("doctor"), 1, "1 problems", "engage lint lists them")
+
+
+def test_an_explanation_ends_with_what_it_comes_to(known: Installation) -> None:
+    file = known.folder / "ending.yaml"
+    file.write_text(WINNERS.replace("state: live", "state: draft"))
+    shown = known.run("explain", "ann@example.com", file).out
+    assert "state: draft (sends nothing" in shown
+    assert shown.rstrip().endswith("would get it")
+    refused = known.run("explain", "bob", file)
+    assert refused.out.rstrip().endswith("would not: condition does not hold")
+    assert "condition still holds  (skip: condition does not hold)" in refused.out
+    explained = known.run("explain", "bob", file, "--json").json()
+    assert (explained["state"], explained["decision"], explained["reason"]) == (
+        "draft",
+        "skip",
+        "condition_no_longer_holds",
+    )
+    assert (
+        known.run("explain", "ann", "referral-won")
+        .out.rstrip()
+        .endswith("would get it at referral.status_changed to won")
+    )
+
+
+def test_a_plan_shows_those_first_who_would_not_get_it(fresh: Installation) -> None:
+    (fresh.export / "partners.csv").write_text("id,mail,name\nann,ann@example.com,Ann\nbob,,Bob\n")
+    assert fresh.imports().code == 0
+    rows = [line.split() for line in fresh.run("plan", "monthly").out.splitlines()[-2:]]
+    assert rows == [["bob", "Bob", "skip", "no_address"], ["ann", "Ann", "<ann@example.com>", "send"]]
+
+
+def test_a_preview_prints_the_mail_and_writes_its_html(known: Installation) -> None:
+    page = known.folder / "mail.html"
+    shown = known.run("preview", "monthly", "ann@example.com", "--out", page)
+    assert shown.code == 0, shown.err
+    for part in ("To: Ann <ann@example.com>", "Subject: Tips for Ann", "There is news.", f"HTML written to {page}"):
+        assert part in shown.out
+    assert "There is news." in page.read_text()
+    (mail,) = known.run("preview", "referral-won", "ann", "--json").json()
+    assert mail["subject"] == "Acme Ltd signed"
+    assert_said(known.run("preview", "referral-won", "bob"), 1, "partner 'bob' has no referral")
+    assert_said(known.run("preview", "monthly", "ann", "--out", known.folder / "no" / "x.html"), 1, "cannot be written")

@@ -227,8 +227,12 @@ def test_explanations_say_that_only_active_partners_are_seen(database: Database)
 
     with database.read() as db:
         assert explain(db, SCOPE, Subject.PARTNER, no_wins, NOW, 1) == Node(
-            "all of", False, parts=(Node("status is active", False, "invited"), Node("wins is 0", True, 0))
+            "all of",
+            False,
+            parts=(Node("status is active", False, "invited", "invited"), Node("wins is 0", True, 0, "0")),
         )
-        assert explain(db, SCOPE, Subject.PARTNER, None, NOW, 1) == Node("status is active", False, "invited")
+        assert explain(db, SCOPE, Subject.PARTNER, None, NOW, 1) == Node(
+            "status is active", False, "invited", "invited"
+        )
         assert explain(db, SCOPE, Subject.PARTNER, asks_status, NOW, 1).truth
         assert explain(db, SCOPE, Subject.PARTNER, no_wins, NOW, 2) == Node("the partner is there", False)

@@ -1,0 +1,61 @@
+"""`preview`: a campaign's mails as one partner would read them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.cli.planning import CampaignArgument, PartnerArgument, find_campaign
+from engage.domain.errors import InputError
+from engage.domain.messages import Message
+from engage.pipeline.previewing import preview as preview_campaign
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(preview)
+
+
+def preview(
+    campaign: CampaignArgument,
+    partner: PartnerArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the HTML here; a browser shows it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a campaign's mails as a partner would read them now, drafts too. Sends nothing."""
+    with services() as built:
+        library = library_of(built)
+        found = find_campaign(library, campaign)
+        with built.database.read() as db:
+            mails = preview_campaign(db, library, found, partner, built.settings.public_url, built.clock())
+    written = _write(out, mails) if out else []
+    if as_json:
+        print_json([{"step": step, **_mail_json(mail)} for step, mail in mails])
+        return
+    for step, mail in mails:
+        console.print(f"[bold]{step}[/]", highlight=False)
+        to = f"{mail.to.name} <{mail.to.email or 'no address'}>"
+        typer.echo(f"To: {to}\nSubject: {mail.subject}\n\n{mail.text}")  # as it is: brackets in a mail are no markup
+    for path in written:
+        typer.echo(f"HTML written to {path}")
+
+
+def _write(out: Path, mails: list[tuple[str, Message]]) -> list[Path]:
+    """The HTML of a single mail goes to `out`; of several, each to a file beside it that also names the step."""
+    paths = [out if len(mails) == 1 else out.with_stem(f"{out.stem}-{step}") for step, _ in mails]
+    for path, (_, mail) in zip(paths, mails, strict=True):
+        try:
+            path.write_text(mail.html, encoding="utf-8")
+        except OSError as error:
+            message = f"{path} cannot be written: {error.strerror}"
+            raise InputError(message, "name a file in a folder that is there") from None
+    return paths
+
+
+def _mail_json(mail: Message) -> dict[str, object]:
+    return {
+        "to": {"name": mail.to.name, "email": mail.to.email},
+        "subject": mail.subject,
+        "text": mail.text,
+        "html": mail.html,
+    }

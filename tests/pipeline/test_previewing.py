@@ -1,0 +1,72 @@
+"""A campaign's mails as a partner would read them, before anybody gets them."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from engage.domain.campaigns import Campaign, CampaignState, SendStep
+from engage.domain.errors import InputError
+from engage.domain.messages import Message
+from engage.domain.records import RewardRecord
+from engage.pipeline.consent import read_unsubscribe_token
+from engage.pipeline.previewing import preview
+from engage.store import tables
+from tests.support.engage import Engage
+
+
+def previewed(engage: Engage, campaign: str | Campaign, partner: str = "ann") -> list[Message]:
+    library = engage.services.library()
+    found = library.find(campaign) if isinstance(campaign, str) else campaign
+    with engage.services.database.read() as db:
+        return [mail for _, mail in preview(db, library, found, partner, "https://engage.example.com", engage.now)]
+
+
+def test_a_preview_is_the_mail_that_would_be_sent_and_leaves_nothing_behind(engage: Engage) -> None:
+    engage.refers(engage.partner(), "acme", amount=500_000)
+    engage.becomes("ann", "acme", "won")
+    stored = [engage.count(table) for table in tables.metadata.sorted_tables]
+    (shown,) = previewed(engage, "referral-won", "ann@example.com")
+    assert [engage.count(table) for table in tables.metadata.sorted_tables] == stored
+    assert engage.provider.messages == []
+    (sent,) = engage.work()
+    assert (shown.to, shown.subject, shown.text, shown.html) == (sent.to, sent.subject, sent.text, sent.html)
+
+
+def test_a_preview_is_about_the_latest_referral_or_reward(engage: Engage) -> None:
+    engage.refers(engage.partner(), "new", days_ago=1)
+    engage.refers("ann", "old", days_ago=9)
+    assert "New Ltd" in previewed(engage, "referral-won")[0].subject
+    engage.takes(RewardRecord("r1", "ann", 125_000, referral="old", label="Win", earned_at=engage.now))
+    (mail,) = previewed(engage, "reward-earned")
+    assert "$1,250" in mail.text
+    assert "Old Ltd" in mail.text
+
+
+def test_a_draft_outside_the_folder_is_previewed_with_all_its_mails(engage: Engage) -> None:
+    engage.partner(owner=engage.salesperson())
+    shipped = engage.services.library().find("many-referrals-no-wins")
+    draft = replace(shipped, name="a-draft", state=CampaignState.DRAFT)
+    assert len(previewed(engage, draft)) == len(shipped.steps)
+
+
+def test_nobody_is_unsubscribed_out_of_a_preview(engage: Engage) -> None:
+    engage.partner()
+    (mail,) = previewed(engage, "no-login-30-days")[:1]
+    (token,) = set(re.findall(r"/unsubscribe/([\w.-]+)", mail.text))
+    assert read_unsubscribe_token(engage.services.signer, token) is None
+
+
+def test_a_partner_without_a_referral_or_reward_is_told(engage: Engage) -> None:
+    engage.partner()
+    with pytest.raises(InputError, match="partner 'ann' has no referral, and 'referral-won' is for one"):
+        previewed(engage, "referral-won")
+    with pytest.raises(InputError, match="has no reward"):
+        previewed(engage, "reward-earned")
+
+
+def test_an_email_that_is_not_there_is_told(engage: Engage) -> None:
+    engage.partner()
+    shipped = engage.services.library().find("no-login-30-days")
+    with pytest.raises(InputError, match="there is no email 'nowhere'"):
+        previewed(engage, replace(shipped, steps=(SendStep("send", "nowhere"),)))
