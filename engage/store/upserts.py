@@ -45,7 +45,7 @@ def insert_many(
     """
     if not rows:
         return []
-    if db.dialect.name == "sqlite":
+    if db.dialect.name == "sqlite" or len(rows) == 1:  # for one row the arrays cost more than they save
         one_by_one = insert_or_ignore(db, table) if or_ignore else sa.insert(table)
         if not returning:
             db.execute(one_by_one, list(rows))
