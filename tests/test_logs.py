@@ -56,7 +56,9 @@ def test_no_address_is_written_wherever_it_hides(capsys: pytest.CaptureFixture[s
 
 def test_uvicorn_says_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("json")
-    logging.getLogger("uvicorn.error").warning("Running on %s", "8000", extra={"color_message": "Running in colour on %s"})
+    logging.getLogger("uvicorn.error").warning(
+        "Running on %s", "8000", extra={"color_message": "Running in colour on %s"}
+    )
     (line,) = lines(capsys)
     assert "color_message" not in line
     assert line["event"] == "Running on 8000"
