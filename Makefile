@@ -43,6 +43,7 @@ $(STAMP): requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "Installing the locked versions into $(VENV) ..."
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q engage
 	@touch $(STAMP)
 
 $(BIN)/uv:
