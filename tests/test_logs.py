@@ -54,7 +54,14 @@ def test_no_address_is_written_wherever_it_hides(capsys: pytest.CaptureFixture[s
     assert said.count("<address>") >= 6
 
 
-def test_uvicorn_says_everything_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_uvicorn_says_everything_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # servers that other tests ran in this process have set these loggers to their own taste
+    for name in ("uvicorn", "uvicorn.error"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        caplog.set_level(logging.WARNING, logger=name)
     logs.configure("json")
     logging.getLogger("uvicorn.error").warning(
         "Running on %s", "8000", extra={"color_message": "Running in colour on %s"}
