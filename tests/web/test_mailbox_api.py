@@ -3,6 +3,7 @@
 import json
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -228,20 +229,23 @@ def test_no_json_breaks_the_mailbox_and_what_it_takes_it_can_show(client: TestCl
             assert client.get(path).status_code == 200
 
 
-@pytest.fixture
+@contextmanager
 def files_of_5_kilobytes_at_most() -> Iterator[None]:
+    # Around the requests only: the limit is of the whole process, and pytest itself may be writing to a file.
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("files_of_5_kilobytes_at_most")
 def test_a_full_disk_is_said_so_that_the_message_is_tried_again_and_harms_no_other(
     client: TestClient, store: MailStore
 ) -> None:
     sizes = [10, 10_000, 20]
-    answers = [client.post("/v3/mail/send", json=a_request(subject="x" * size)) for size in sizes]
+    with files_of_5_kilobytes_at_most():
+        answers = [client.post("/v3/mail/send", json=a_request(subject="x" * size)) for size in sizes]
     assert [answer.status_code for answer in answers] == [202, 503, 202]
     assert "cannot keep the message" in answers[1].json()["errors"][0]["message"]
     assert [len(summary.subject) for chunk in store.every() for summary in chunk] == [10, 20]
