@@ -11,11 +11,12 @@ from engage.store.tables.campaigns import (
     runs,
     schedule_marks,
 )
-from engage.store.tables.consent import consent_changes, subscriptions, suppressions
+from engage.store.tables.consent import address_refusals, consent_changes, subscriptions, suppressions
 from engage.store.tables.deliveries import attempts, deliveries, heartbeats, kept_messages
 from engage.store.tables.history import events, feed_readings, referral_versions, referrals, rewards
 from engage.store.tables.people import (
     addresses,
+    aliases,
     companies,
     partner_attributes,
     partner_versions,
@@ -23,9 +24,12 @@ from engage.store.tables.people import (
     programs,
     staff,
 )
+from engage.store.tables.sources import held_changes, source_changes, source_rejects, source_rows, watched_sources
 
 __all__ = [
+    "address_refusals",
     "addresses",
+    "aliases",
     "attempts",
     "campaign_versions",
     "companies",
@@ -38,6 +42,7 @@ __all__ = [
     "feed_readings",
     "good_files",
     "heartbeats",
+    "held_changes",
     "kept_messages",
     "metadata",
     "occasions",
@@ -50,7 +55,11 @@ __all__ = [
     "rewards",
     "runs",
     "schedule_marks",
+    "source_changes",
+    "source_rejects",
+    "source_rows",
     "staff",
     "subscriptions",
     "suppressions",
+    "watched_sources",
 ]

@@ -51,6 +51,7 @@ runs = sa.Table(
     sa.Column("state", Key, nullable=False, comment="open, running, done or held"),
     sa.Column("reason", sa.Text),
     sa.Column("matched", sa.Integer),
+    sa.Column("approved_audience", sa.Integer, comment="how many an operator let it reach beyond max_audience"),
     sa.Column("started_at", Instant, comment="when a worker took it"),
     sa.Column("finished_at", Instant),
     sa.UniqueConstraint("program_id", "campaign", "slot"),

@@ -32,6 +32,19 @@ suppressions = sa.Table(
     comment="Global: no program mails an address that is listed here.",
 )
 
+address_refusals = sa.Table(
+    "address_refusals",
+    metadata,
+    key(),
+    program(),
+    ref("address_id", "addresses", nullable=False),
+    sa.Column("topic", Key, nullable=False),
+    sa.Column("refused_at", Instant, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.UniqueConstraint("program_id", "address_id", "topic"),
+    comment="Topics that were unsubscribed at an address before engage came: they hold for whoever has the address.",
+)
+
 consent_changes = sa.Table(
     "consent_changes",
     metadata,

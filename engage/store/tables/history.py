@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from engage.store.tables.building import key, metadata, program, ref
-from engage.store.types import Instant, Key
+from engage.store.types import BigId, Instant, Key
 
 referrals = sa.Table(
     "referrals",
@@ -25,6 +25,7 @@ referrals = sa.Table(
     sa.Column("loss_reason", sa.Text),
     sa.Column("involvement", sa.Text),
     sa.Column("last_sequence", sa.Integer, nullable=False),
+    sa.Column("merged_into_id", BigId, comment="the referral of which this one was a duplicate; it has no versions"),
     sa.UniqueConstraint("program_id", "external_id"),
     sa.Index("ix_referrals_partner", "partner_id"),
 )
@@ -89,6 +90,7 @@ events = sa.Table(
     sa.Column("observed_at", Instant, nullable=False),
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("unmatched", sa.Boolean, comment="true until matched with campaigns; null afterwards and for history"),
+    sa.Column("held_id", BigId, comment="held_changes, where it waited or waits for an operator"),
     sa.UniqueConstraint("program_id", "key"),
     sa.Index("ix_events_partner", "partner_id", "kind", "occurred_at"),
     sa.Index("ix_events_referral", "referral_id", "occurred_at"),
@@ -98,6 +100,12 @@ events = sa.Table(
         "id",
         postgresql_where=sa.text("unmatched"),
         sqlite_where=sa.text("unmatched"),
+    ),
+    sa.Index(
+        "ix_events_held",
+        "held_id",
+        postgresql_where=sa.text("held_id IS NOT NULL"),
+        sqlite_where=sa.text("held_id IS NOT NULL"),
     ),
 )
 

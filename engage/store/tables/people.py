@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from engage.store.tables.building import key, metadata, program, ref
-from engage.store.types import Instant, Json, Key
+from engage.store.types import BigId, Instant, Json, Key
 
 programs = sa.Table(
     "programs",
@@ -66,6 +66,7 @@ partners = sa.Table(
     sa.Column("status", Key, nullable=False),
     sa.Column("joined_at", Instant),
     sa.Column("attributes", Json, nullable=False),
+    sa.Column("merged_into_id", BigId, comment="the partner of whom this one was a duplicate; it has no versions"),
     sa.UniqueConstraint("program_id", "external_id"),
     sa.Index("ix_partners_address", "address_id"),
 )
@@ -101,4 +102,18 @@ partner_attributes = sa.Table(
     sa.Column("number", sa.Float(53), comment="the value, when it is a number"),
     sa.UniqueConstraint("partner_id", "name", "valid_from"),
     sa.Index("ix_partner_attributes_program", "program_id", "name"),
+)
+
+aliases = sa.Table(
+    "aliases",
+    metadata,
+    key(),
+    program(),
+    sa.Column("kind", Key, nullable=False, comment="partner, referral, company or staff"),
+    sa.Column("external_id", Key, nullable=False, comment="another external id under which sources know the row"),
+    sa.Column("target_id", BigId, nullable=False, comment="the row of the kind's table"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.UniqueConstraint("program_id", "kind", "external_id"),
+    comment="Changed external ids and merged duplicates: each alias leads to the one row that is meant.",
 )
