@@ -12,11 +12,13 @@ from engage.clock import utc_now
 from engage.domain.campaigns import Campaign, ScheduleTrigger
 from engage.domain.facts import Feed
 from engage.domain.records import Record
+from engage.facts import Scope
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import Outlet, deliver
 from engage.pipeline.enroll import Hints
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
+from engage.pipeline.observing import observe
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
@@ -27,7 +29,7 @@ from engage.settings import Settings, secret_keys
 from engage.signing import Signer
 from engage.slots import current_slot
 from engage.store.database import Database
-from engage.store.intake import Intake, analyze, hear, take
+from engage.store.intake import Intake, analyze, hear
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
 from engage.store.schema import require_schema
 from engage.store.upkeep import beat
@@ -91,16 +93,9 @@ class Services:
     def take(self, program: str, rows: Sequence[Sequence[Record]], *, source: str, news: bool) -> Intake:
         """Stores what happened; news is matched with campaigns by a worker, soon."""
         library = self.library()
+        scope = Scope(library.programs[program], library.program_ids[program])
         with self.database.write() as db:
-            taken = take(
-                db,
-                library.programs[program],
-                library.program_ids[program],
-                rows,
-                observed_at=self.clock(),
-                source=source,
-                news=news,
-            )
+            taken = observe(db, scope, rows, source=source, news=news, now=self.clock())
         self.queue.enqueue("match", taken.event_ids, Lane.EVENTS)
         return taken
 
