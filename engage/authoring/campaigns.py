@@ -25,7 +25,7 @@ from engage.domain.programs import Program, TierPeriod, Topic
 from engage.domain.windows import parse_duration
 
 _REQUIRED = ("campaign", "topic", "for", "when", "steps")
-_OPTIONAL = ("why", "state", "program", "where", "again", "stop_when", "send_within", "starts", "ends")
+_OPTIONAL = ("why", "state", "program", "where", "again", "stop_when", "send_within", "max_audience", "starts", "ends")
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
 
@@ -83,6 +83,7 @@ class _CampaignReader:
             path=reader.path,
             source=self.source,
             content_hash=_content_hash(self.root),
+            max_audience=self._max_audience(trigger),
         )
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
@@ -177,6 +178,16 @@ class _CampaignReader:
 
     def _send_within(self, topic: Topic | None) -> timedelta:
         return self.fields.duration("send_within") or (topic.send_within if topic else timedelta())
+
+    def _max_audience(self, trigger: EventTrigger | ScheduleTrigger | None) -> int | None:
+        if "max_audience" not in self.fields:
+            return None
+        node = self.fields["max_audience"]
+        if isinstance(trigger, EventTrigger):
+            hint = "take it out; program.yaml limits bursts of events, with limits: {status_changes_per_hour: 1000}"
+            self.reader.problem(node, "'max_audience' belongs to a schedule: an event concerns one partner", hint)
+            return None
+        return self.reader.limit(node, "'max_audience'")
 
 
 _AGAIN = "never, each slot, each episode, each tier period or after 60d"

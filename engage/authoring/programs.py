@@ -18,11 +18,12 @@ from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers, Topic, TopicKind
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "order")
+_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order")
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
+_LIMITS = ("status_changes_per_hour",)
 _TOPIC_DURATIONS = ("ignore_older_than", "send_within")
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
@@ -97,6 +98,7 @@ class _ProgramReader:
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
             attributes=self._attributes(),
+            **self._limits(),
         )
 
     def _brand(self) -> Brand:
@@ -207,6 +209,13 @@ class _ProgramReader:
             name = self.reader.name(key, "an attribute")
             attributes[name] = FactType(word) if word in _ATTRIBUTE_TYPES else FactType.TEXT
         return attributes
+
+    def _limits(self) -> dict[str, int]:
+        """What a program says of its limits; those that it leaves out have defaults."""
+        if "limits" not in self.fields:
+            return {}
+        fields = self.reader.fields(self.fields["limits"], "limits", (), _LIMITS)
+        return {key: self.reader.limit(fields[key], f"'{key}'") for key in _LIMITS if key in fields}
 
     def _order(self) -> tuple[str, ...]:
         names: list[str] = []

@@ -162,6 +162,14 @@ class Reader:
             self.problem(node, f"{what} must be a whole number from 0", "write one such as 10")
         return int(value)
 
+    def limit(self, node: Node, what: str) -> int:
+        """A whole number from 1."""
+        known_problems = len(self.problems)
+        value = self.count(node, what)
+        if value == 0 and len(self.problems) == known_problems:
+            self.problem(node, f"{what} must be at least 1", "write one such as 500")
+        return value
+
     def boolean(self, node: Node, what: str) -> bool:
         text = self.text(node, what)
         if text and not (isinstance(node, Scalar) and node.plain and text in ("true", "false")):

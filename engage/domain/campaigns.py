@@ -88,7 +88,8 @@ class Campaign:
 
     `again` is None for event campaigns (each event is its own occasion). `content_hash` is the SHA-256, in hex, of
     what the file says, whatever its comments and layout; it names the version. `path` is the file as problems name it,
-    such as `campaigns/nudges/x.yaml`. `starts` and `ends` are local days, both included.
+    such as `campaigns/nudges/x.yaml`. `starts` and `ends` are local days, both included. `max_audience`: a run of the
+    schedule that would enroll more partners is held; None for no limit, as events always have.
     """
 
     name: str
@@ -108,3 +109,4 @@ class Campaign:
     path: str
     source: str
     content_hash: str
+    max_audience: int | None = None

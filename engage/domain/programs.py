@@ -113,7 +113,8 @@ class Program:
     """One referral programme. `attributes` declares the imported attributes that facts may ask for, with type.
 
     `feeds` maps each connected feed to the silence after which it counts as stale. `default_owner` is the address
-    that alerts fall back to. `currency` is an ISO 4217 code; `minor_digits` its number of decimals.
+    that alerts fall back to. `currency` is an ISO 4217 code; `minor_digits` its number of decimals. When a source
+    tells of more than `status_changes_per_hour`, they are held.
     """
 
     key: str
@@ -129,6 +130,7 @@ class Program:
     order: tuple[str, ...] = ()
     default_owner: str = ""
     attributes: dict[str, FactType] = field(default_factory=dict)
+    status_changes_per_hour: int = 1000
 
     def status(self, key: str) -> Status:
         """The rung with this key; KeyError if the ladder has none."""

@@ -36,6 +36,7 @@ again: after 60d
 stop_when:
   - wins: {last: 14d, at_least: 1}
 send_within: 12h
+max_audience: 500
 starts: 2026-11-02
 ends: 2027-01-31
 steps:
@@ -57,6 +58,7 @@ def test_every_key_of_a_campaign_is_read() -> None:
     assert read.where is not None
     assert read.stop_when is not None
     assert read.send_within == timedelta(hours=12)
+    assert read.max_audience == 500
     assert (read.starts, read.ends) == (date(2026, 11, 2), date(2027, 1, 31))
     assert read.steps == (
         SendStep("send-nudges-many_referrals_no_wins", "nudges/many_referrals_no_wins"),
@@ -66,7 +68,7 @@ def test_every_key_of_a_campaign_is_read() -> None:
 
 
 def test_steps_know_where_they_name_their_template() -> None:
-    assert [(step.line, step.column) for step in campaign(NUDGE).steps] == [(18, 11), (19, 29)]
+    assert [(step.line, step.column) for step in campaign(NUDGE).steps] == [(19, 11), (20, 29)]
 
 
 def test_an_event_campaign_needs_five_keys() -> None:
@@ -76,6 +78,7 @@ def test_an_event_campaign_needs_five_keys() -> None:
     assert read.trigger == EventTrigger(EventKind.STATUS_CHANGED, ("demo",))
     assert read.state is CampaignState.DRAFT
     assert (read.where, read.again, read.stop_when, read.starts, read.ends) == (None,) * 5
+    assert read.max_audience is None
 
 
 def test_a_campaign_belongs_to_the_first_program_unless_it_names_another() -> None:
@@ -166,6 +169,16 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
          ["3:6: a schedule asks partners, and no referral yet; write for: partner, or wait for an event"]),
         ({"send_within": "send_within: 3 days"},
          ["7:14: '3 days' is not a duration; write a number and w, d, h or m, such as 90d or 12h"]),
+        ({"max_audience": "max_audience: 0"}, ["7:15: 'max_audience' must be at least 1; write one such as 500"]),
+        ({"max_audience": "max_audience: -5"},
+         ["7:15: 'max_audience' must be a whole number from 0; write one such as 10"]),
+        ({"max_audience": "max_audience: 1,000"},
+         ["7:15: 'max_audience' must be a number, not '1,000'; write 1000"]),
+        ({"max_audience": "max_audience: all"},
+         ["7:15: 'max_audience' must be a number, not 'all'; write digits only, such as 10 or 2500.50"]),
+        ({"for_": "for: referral", "when": EVENT, "again": None, "max_audience": "max_audience: 500"},
+         ["6:15: 'max_audience' belongs to a schedule: an event concerns one partner; take it out; "
+          "program.yaml limits bursts of events, with limits: {status_changes_per_hour: 1000}"]),
         ({"starts": "starts: 02.11.2026"},
          ["7:9: '02.11.2026' is not a date; write year-month-day, such as 2026-11-02"]),
         ({"starts": "starts: 2026-02-30"},
@@ -209,7 +222,7 @@ def test_all_problems_of_a_file_are_found_at_once() -> None:
 def test_a_file_that_says_nothing() -> None:
     assert problems("# later\n") == [
         "1:1: the campaign must be keys with values; the keys are campaign, topic, for, when, steps, why, state, "
-        "program, where, again, stop_when, send_within, starts, ends"
+        "program, where, again, stop_when, send_within, max_audience, starts, ends"
     ]
 
 

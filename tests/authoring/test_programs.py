@@ -46,6 +46,12 @@ def test_every_part_of_a_program_is_read() -> None:
     }
 
 
+def test_a_program_that_says_nothing_of_limits_has_one() -> None:
+    limited = programs(PROGRAM + "    limits: {status_changes_per_hour: 250}\n")["acme"]
+
+    assert (programs()["acme"].status_changes_per_hour, limited.status_changes_per_hour) == (1000, 250)
+
+
 @pytest.mark.parametrize(
     ("currency", "written", "stored"), [("EUR", "2500.50", 250_050), ("JPY", "2500", 2500), ("KWD", "1.234", 1234)]
 )
@@ -112,6 +118,10 @@ def test_links_to_this_machine_may_do_without_https() -> None:
         ("logins: 36h", "login: 36h", "26:28: unknown key 'login' in feeds; did you mean 'logins'?"),
         ("sector: text", "sector: string", "27:26: unknown type 'string'; known are text, number, boolean"),
         ("    topics:", "    order: [a, a]\n    topics:", "23:16: 'a' stands in the order twice; remove one"),
+        ("    topics:", "    limits: {status_changes_per_hour: 0}\n    topics:",
+         "23:39: 'status_changes_per_hour' must be at least 1; write one such as 500"),
+        ("    topics:", "    limits: {status_changes: 10}\n    topics:",
+         "23:14: unknown key 'status_changes' in limits; did you mean 'status_changes_per_hour'?"),
         ("    topics:", "    default_owner: desk\n    topics:",
          "23:20: 'desk' is not an email address; write one such as partners@example.com"),
     ],
