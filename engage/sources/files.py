@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ class SourceFile:
         )
 
 
-class Rows:
+class Rows(ABC):
     """Iterates over the rows of an open file; `done` is how many of its bytes have been read."""
 
     header: tuple[str, ...] = ()
@@ -142,8 +143,8 @@ class Rows:
     def done(self) -> int:
         return self._binary.tell()
 
-    def __iter__(self) -> Iterator[SourceRow]:
-        raise NotImplementedError
+    @abstractmethod
+    def __iter__(self) -> Iterator[SourceRow]: ...
 
 
 class CsvRows(Rows):

@@ -119,22 +119,34 @@ class NamedColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class FileMapping:
+class RowMapping:
+    """How each row of a file or query becomes records. `columns` are those that it cannot do without."""
+
+    records: tuple[RecordMapping, ...]
+    columns: tuple[NamedColumn, ...]
+
+    def read(self, row: Row) -> list[Record]:
+        """The records of a row. Raises ValueError with what is wrong."""
+        return [record for mapped in self.records if (record := mapped.read(row)) is not None]
+
+    @property
+    def feeds(self) -> frozenset[Feed]:
+        """The feeds that a live reading of such rows is heard on."""
+        feeds = (KINDS[mapped.kind].feed for mapped in self.records)
+        return frozenset(feed for feed in feeds if feed is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class FileMapping(RowMapping):
     """One file: `file` is relative to the imported folder. It is CSV, or JSON Lines when it is named so."""
 
     file: str
     encoding: str
     delimiter: str
-    records: tuple[RecordMapping, ...]
-    columns: tuple[NamedColumn, ...]
 
     @property
     def json_lines(self) -> bool:
         return self.file.lower().endswith((".jsonl", ".ndjson"))
-
-    def read(self, row: Row) -> list[Record]:
-        """The records of a row. Raises ValueError with what is wrong."""
-        return [record for mapped in self.records if (record := mapped.read(row)) is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,5 +160,4 @@ class SourceMapping:
     @property
     def feeds(self) -> frozenset[Feed]:
         """The feeds that a live import of this mapping is heard on."""
-        kinds = {mapped.kind for file in self.files for mapped in file.records}
-        return frozenset(feed for kind in kinds if (feed := KINDS[kind].feed) is not None)
+        return frozenset(feed for file in self.files for feed in file.feeds)

@@ -158,7 +158,7 @@ def _text(name: str, cell: Any) -> str:
             return cell.strip()
         case bool():
             return str(cell).lower()
-        case int() | Decimal():
+        case int() | float() | Decimal():
             return str(cell)
         case _:
             raise ValueError(f"column '{name}' holds a list or an object; take a part of it with an expression")
