@@ -1,14 +1,18 @@
-"""Consent: unsubscribing by the link in a mail takes effect before the next send."""
+"""Consent: a no takes effect before the next send, be it said by the link in a mail or elsewhere before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from engage.domain.consent import Refusal
+from engage.domain.records import Outcome
 from engage.signing import Signer
-from engage.store.consent import change_subscription
+from engage.store.consent import Place, change_subscription, refused_topics
 from engage.store.deliveries import cancel_pending
-from engage.store.people import lock_recipients
+from engage.store.people import ensure_addresses, lock_recipients
+from engage.store.refusals import partners_at, standing_refusals, weigh, write_refusals
 
 PURPOSE = "unsubscribe"
 
@@ -53,4 +57,52 @@ def unsubscribe(db: Connection, link: UnsubscribeLink, now: datetime, how: str, 
         how=how,
         source=source,
     )
-    return cancel_pending(db, link.partner_id, link.topic, now)
+    return cancel_pending(db, [link.partner_id], link.topic, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Heeded:
+    """What became of each refusal, in order, and how many pending messages were cancelled."""
+
+    outcomes: tuple[Outcome, ...]
+    cancelled: int = 0
+
+
+def foresee(db: Connection, program_id: int, refusals: Sequence[Refusal], now: datetime) -> Heeded:
+    """What `heed` would do, going by what is stored. Writes nothing."""
+    outcomes, _ = weigh(refusals, standing_refusals(db, program_id, {one.email for one in refusals}), now)
+    return Heeded(tuple(outcomes))
+
+
+def heed(db: Connection, program_id: int, refusals: Sequence[Refusal], now: datetime, how: str) -> Heeded:
+    """Takes what was said elsewhere, a batch in one transaction, and cancels what is pending against it.
+
+    The same again changes nothing. `how` says in a word or two how it came, for the record of changes. Refused topics
+    hold in this program, suppressions everywhere. The locks are those that sending takes.
+    """
+    address_ids = ensure_addresses(db, [one.email for one in refusals])
+    lock_recipients(db, {row.id for row in partners_at(db, address_ids.values())}, set(address_ids.values()))
+    standing = standing_refusals(db, program_id, address_ids)
+    outcomes, news = weigh(refusals, standing, now)
+    if not news:
+        return Heeded(tuple(outcomes))
+    write_refusals(db, program_id, news, standing, address_ids, how)
+    return Heeded(tuple(outcomes), _cancel(db, program_id, news, address_ids, now))
+
+
+def _cancel(
+    db: Connection, program_id: int, news: Sequence[Refusal], address_ids: dict[str, int], now: datetime
+) -> int:
+    holders = partners_at(db, {address_ids[one.email] for one in news})
+    if not holders:
+        return 0
+    suppressed = {address_ids[one.email] for one in news if one.reason is not None}
+    stopped = [row.id for row in holders if row.address_id in suppressed]
+    cancelled = cancel_pending(db, stopped, None, now, "suppressed") if stopped else 0
+    # a topic that was refused before the partner said yes again is not refused
+    places = {row.id: Place(row.program_id, row.address_id) for row in holders if row.program_id == program_id}
+    refused = refused_topics(db, places)
+    for topic in sorted({one.topic for one in news if one.topic is not None}):
+        against = [partner_id for partner_id, topics in refused.items() if topic in topics]
+        cancelled += cancel_pending(db, against, topic, now) if against else 0
+    return cancelled

@@ -1,12 +1,23 @@
-"""Subscriptions: what a person said of a topic at an address, and the record of each change."""
+"""Subscriptions: what a person said of a topic at an address, the record of each change, and which word counts."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.tables import consent_changes, partners, subscriptions
-from engage.store.upserts import insert_new
+from engage.store.tables import address_refusals, consent_changes, partners, subscriptions
+from engage.store.upserts import insert_new, one_of
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a partner is mailed: in which program, and at which address."""
+
+    program_id: int
+    address_id: int | None
 
 
 def change_subscription(
@@ -49,3 +60,58 @@ def is_subscribed(db: Connection, partner_id: int, address_id: int, topic: str) 
     c = subscriptions.c
     query = sa.select(c.subscribed).where(c.partner_id == partner_id, c.address_id == address_id, c.topic == topic)
     return db.execute(query).scalar() is not False
+
+
+def refused_topics(
+    db: Connection, places: Mapping[int, Place], as_of: datetime | None = None
+) -> dict[int, dict[str, datetime]]:
+    """The topics that each partner (by id) may not be mailed at their place, with the instant of the no that counts.
+
+    One rule. The noes that concern a partner at an address are those that the partner said at any address, those that
+    anybody of the program said at this address, and those that were noted for this address before engage came. The
+    topic is refused if there is one, unless the partner said yes at this very address later than the last of them: a
+    no goes with the person and stays with the address, a yes is meant for the address where it is said.
+    """
+    by_person: dict[int, dict[str, datetime]] = {}
+    by_address: dict[tuple[int, int], dict[str, datetime]] = {}
+    yes: dict[tuple[int, int], dict[str, datetime]] = {}
+    for word in _words(db, places, as_of):
+        if word.subscribed:
+            yes.setdefault((word.partner_id, word.address_id), {})[word.topic] = word.at
+            continue
+        _later(by_address.setdefault((word.program_id, word.address_id), {}), word.topic, word.at)
+        if word.partner_id is not None:
+            _later(by_person.setdefault(word.partner_id, {}), word.topic, word.at)
+    refused: dict[int, dict[str, datetime]] = {}
+    for partner_id, place in places.items():
+        noes = dict(by_person.get(partner_id, {}))
+        if place.address_id is not None:
+            for topic, at in by_address.get((place.program_id, place.address_id), {}).items():
+                _later(noes, topic, at)
+            said = yes.get((partner_id, place.address_id), {})
+            noes = {topic: at for topic, at in noes.items() if topic not in said or at >= said[topic]}
+        if noes:
+            refused[partner_id] = noes
+    return refused
+
+
+def _later(found: dict[str, datetime], topic: str, at: datetime) -> None:
+    found[topic] = max(at, found.get(topic, at))
+
+
+def _words(db: Connection, places: Mapping[int, Place], as_of: datetime | None) -> Iterator[sa.Row[Any]]:
+    """What was said by these partners, and at their addresses, some of it twice: in one statement."""
+    held = {place.address_id for place in places.values() if place.address_id is not None}
+    programs = {place.program_id for place in places.values()}
+    s, r = subscriptions.c, address_refusals.c
+    said = sa.select(s.partner_id, s.program_id, s.address_id, s.topic, s.subscribed, s.changed_at.label("at"))
+    noted = sa.select(sa.null(), r.program_id, r.address_id, r.topic, sa.false(), r.refused_at)
+    if as_of is not None:
+        said, noted = said.where(s.changed_at <= as_of), noted.where(r.refused_at <= as_of)
+    # each by its index: an OR of them would read the whole table
+    ways: Iterable[sa.Select[Any]] = (
+        said.where(one_of(db, s.partner_id, list(places))),
+        said.where(one_of(db, s.address_id, held)),
+        noted.where(one_of(db, r.program_id, programs), one_of(db, r.address_id, held)),
+    )
+    return iter(db.execute(sa.union_all(*ways)))

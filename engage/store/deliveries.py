@@ -227,17 +227,19 @@ def release_expired_leases(db: Connection, now: datetime) -> tuple[int, int]:
     return counts[0], counts[1]
 
 
-def cancel_pending(db: Connection, partner_id: int, topic: str, now: datetime) -> int:
-    """Cancels what is due to this partner on this topic and has not been claimed; returns how many."""
+def cancel_pending(
+    db: Connection, partner_ids: Collection[int], topic: str | None, now: datetime, reason: str = "unsubscribed"
+) -> int:
+    """Cancels what is due to these partners on this topic (None: on any) and is not claimed; returns how many."""
     for state in DUE:
         require_legal(state, DeliveryState.CANCELLED)
     d = deliveries.c
     statement = (
         sa.update(deliveries)
-        .where(d.partner_id == partner_id, d.topic == topic, d.recipient.startswith("partner:"), d.state.in_(DUE))
-        .values(state=DeliveryState.CANCELLED, reason="unsubscribed", settled_at=now)
+        .where(one_of(db, d.partner_id, partner_ids), d.recipient.startswith("partner:"), d.state.in_(DUE))
+        .values(state=DeliveryState.CANCELLED, reason=reason, settled_at=now)
     )
-    return db.execute(statement).rowcount
+    return db.execute(statement if topic is None else statement.where(d.topic == topic)).rowcount
 
 
 def counts_by_state(db: Connection) -> dict[str, int]:

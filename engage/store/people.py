@@ -7,13 +7,14 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.tables import addresses, partner_versions, partners, staff, subscriptions, suppressions
+from engage.store.consent import Place, refused_topics
+from engage.store.tables import addresses, partner_versions, partners, staff, suppressions
 from engage.store.upserts import insert_or_ignore, one_of
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerStanding:
-    """`refused` are the topics that this person, or anybody at this address, has unsubscribed from."""
+    """`refused` are the topics that may not be mailed: `store.consent.refused_topics` has the rule."""
 
     partner_id: int
     external_id: str
@@ -53,12 +54,12 @@ def partner_standings(
     With `as_of` status, owner, suppressions and refusals are those of that instant, otherwise those that stand now.
     """
     p, v = partners.c, partner_versions.c
-    query = sa.select(p.id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(
+    query = sa.select(p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(
         one_of(db, p.id, partner_ids)
     )
     if as_of is not None:
         query = (
-            sa.select(p.id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
+            sa.select(p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
             .join(partner_versions, v.partner_id == p.id)
             .where(
                 one_of(db, p.id, partner_ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of)
@@ -67,7 +68,7 @@ def partner_standings(
     rows = db.execute(query).all()
     held = {row.address_id for row in rows if row.address_id is not None}
     blocked = suppressed_addresses(db, held, as_of)
-    by_person, by_address = _refusals(db, partner_ids, held, as_of)
+    refused = refused_topics(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
     return {
         row.id: PartnerStanding(
             partner_id=row.id,
@@ -77,7 +78,7 @@ def partner_standings(
             address_id=row.address_id,
             owner_id=row.owner_id,
             suppressed=row.address_id in blocked,
-            refused=frozenset(by_person.get(row.id, set()) | by_address.get(row.address_id, set())),
+            refused=frozenset(refused.get(row.id, ())),
         )
         for row in rows
     }
@@ -90,23 +91,6 @@ def suppressed_addresses(db: Connection, ids: Collection[int], as_of: datetime |
     c = suppressions.c
     query = sa.select(c.address_id).where(one_of(db, c.address_id, ids))
     return set(db.execute(query if as_of is None else query.where(c.created_at <= as_of)).scalars())
-
-
-def _refusals(
-    db: Connection, partner_ids: Collection[int], held: Collection[int], as_of: datetime | None
-) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
-    c = subscriptions.c
-    refused = sa.select(c.partner_id, c.address_id, c.topic).where(sa.not_(c.subscribed))
-    if as_of is not None:
-        refused = refused.where(c.changed_at <= as_of)
-    # two ways to the same rows, each by its index: an OR of them would read the whole table
-    query = refused.where(one_of(db, c.partner_id, partner_ids)).union(refused.where(one_of(db, c.address_id, held)))
-    by_person: dict[int, set[str]] = {}
-    by_address: dict[int, set[str]] = {}
-    for partner_id, address_id, topic in db.execute(query):
-        by_person.setdefault(partner_id, set()).add(topic)
-        by_address.setdefault(address_id, set()).add(topic)
-    return by_person, by_address
 
 
 def staff_members(db: Connection, ids: Collection[int]) -> dict[int, StaffMember]:

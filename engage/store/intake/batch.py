@@ -113,7 +113,7 @@ class _Batch:
 
     def write(self, db: Connection, program_id: int, observed_at: datetime, source: str) -> tuple[int, ...]:
         """Writes what changed; the ids of the events that are news."""
-        self._people.find_addresses(db)
+        self._people.find_addresses(db, program_id, observed_at)
         self._referrals.settle()
         for shelf in self._stock.in_order():
             shelf.write(db, program_id)

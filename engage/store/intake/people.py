@@ -14,6 +14,7 @@ from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events, NewEvent
 from engage.store.intake.versions import Rows, closed, load_rows, replace_rows, with_change
 from engage.store.people import ensure_addresses
+from engage.store.refusals import Move, follow
 from engage.store.tables import partner_attributes, partner_versions
 
 _VERSIONED = ("status", "owner_id", "company_id", "region", "locale")
@@ -76,11 +77,19 @@ class People:
             )
         return changed or new
 
-    def find_addresses(self, db: Connection) -> None:
-        """Gives each partner whose email is new the row of that address. Comes before partners are written."""
+    def find_addresses(self, db: Connection, program_id: int, observed_at: datetime) -> None:
+        """Gives each partner whose email is new the row of that address, to which their consent follows them.
+
+        Comes before partners are written.
+        """
         ids = ensure_addresses(db, [partner.values["email"] for partner in self._mailed])
-        for partner in self._mailed:
-            partner.values["address_id"] = ids[partner.values["email"].lower()]
+        moves = []
+        for partner in dict.fromkeys(self._mailed):
+            old, new = partner.values["address_id"], ids[partner.values["email"].lower()]
+            partner.values["address_id"] = new
+            if old not in (None, new):
+                moves.append(Move(partner.row_id, old, new))
+        follow(db, program_id, moves, observed_at)
 
     def write_versions(self, db: Connection, program_id: int, observed_at: datetime) -> None:
         """Brings the versions of the changed partners up to date. Comes after partners are written."""
