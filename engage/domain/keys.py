@@ -11,6 +11,11 @@ def slot_key(local: datetime) -> str:
     return local.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
+def run_key(slot: str) -> str:
+    """The occasion that a slot of a schedule is."""
+    return f"slot:{slot}"
+
+
 def status_key(referral: str, sequence: int) -> str:
     """A status change by its referral and its place in the order of arrival."""
     return f"referral:{referral}:{sequence}"

@@ -18,6 +18,7 @@ from engage.store.enrollments import (
     open_episodes,
     open_new_episodes,
 )
+from engage.store.upserts import BATCH
 
 _NEXT_TIER = FactRef("next_tier")
 
@@ -44,6 +45,19 @@ def would_be_episodes(
     """What `turn_episodes` would return, for a plan."""
     standing = open_episodes(db, scope.program_id, campaign.name)
     return {partner_id: standing.get(partner_id, slot) for partner_id in matched}
+
+
+def entering(
+    db: Connection, scope: Scope, campaign: Campaign, matched: Sequence[int], slot: str, as_of: datetime
+) -> set[int]:
+    """Those of all the partners who meet the condition whom `again` lets in on this slot. Writes nothing."""
+    episodes: Mapping[int, str] = {}
+    if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
+        episodes = would_be_episodes(db, scope, campaign, matched, slot)
+    found: set[int] = set()
+    for start in range(0, len(matched), BATCH):
+        found |= entry_keys(db, scope, campaign, matched[start : start + BATCH], slot, episodes, as_of).keys()
+    return found
 
 
 def entry_keys(

@@ -1,7 +1,7 @@
 """Turns events into occasions of campaigns, and enrolls the partner that each concerns."""
 
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
@@ -65,12 +65,17 @@ def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryE
             by_run=False,
             referral_id=event.referral_id,
             reward_id=event.reward_id,
-            event_age=event.observed_at - event.occurred_at,
+            event_age=news_age(event, now),
             values=values,
         )
         for event, campaign, values in found
     ]
     return enroll(db, scope, library.version_names(scope.program.key), entries, now)
+
+
+def news_age(event: HistoryEvent, now: datetime) -> timedelta:
+    """How old the event was when engage learned of it; one that an operator has released, how old it is now."""
+    return (event.observed_at if event.held_id is None else now) - event.occurred_at
 
 
 def meeting_condition(

@@ -1,13 +1,24 @@
-"""Takes what sources tell, as imports and pollers do."""
+"""Takes what sources tell, as imports and pollers do. A burst of status changes waits for an operator.
+
+What is held is stored as always: facts know of it at once, and only messages wait.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy.engine import Connection
 
+from engage.domain.campaigns import EventKind
 from engage.domain.records import Record
 from engage.facts import Scope
+from engage.store.holds import begin_hold, changes_told, hold_events, note_changes, open_hold
 from engage.store.intake import Intake, take
+
+log = structlog.get_logger(__name__)
+
+HOUR = timedelta(hours=1)
 
 
 def observe(
@@ -18,11 +29,37 @@ def observe(
     source: str,
     news: bool,
     now: datetime,
-    limit: int | None = None,  # noqa: ARG001
+    limit: int | None = None,
 ) -> Intake:
-    """Takes a batch in the caller's transaction; `Intake.event_ids` are the events that are to be matched.
+    """Takes a batch in the caller's transaction; `Intake.event_ids` are the events that are to be matched now.
 
-    `news`: changes are to be matched with campaigns; otherwise they are history. `limit`: how many status changes an
-    hour of this source are let through before they are held; the program's limit by default.
+    `news`: changes are to be matched with campaigns; otherwise they are history. `limit`: how many status changes
+    within an hour this source may tell of before they are held; the program's by default.
     """
-    return take(db, scope.program, scope.program_id, rows, observed_at=now, source=source, news=news)
+    taken = take(db, scope.program, scope.program_id, rows, observed_at=now, source=source, news=news)
+    changes = [id_ for id_, kind in taken.events.items() if kind is EventKind.STATUS_CHANGED]
+    # `take` holds the program's lock until the transaction ends: two batches cannot both slip under the limit.
+    held_id = _hold(db, scope, source, len(changes), limit or scope.program.status_changes_per_hour, now)
+    if held_id is None:
+        return taken
+    hold_events(db, held_id, changes)
+    others: dict[int, EventKind] = {
+        id_: kind for id_, kind in taken.events.items() if kind is not EventKind.STATUS_CHANGED
+    }
+    return replace(taken, events=others)
+
+
+def _hold(db: Connection, scope: Scope, source: str, changes: int, limit: int, now: datetime) -> int | None:
+    """The burst that these changes join or begin; None if they are let through."""
+    if not changes:
+        return None
+    if (open_ := open_hold(db, scope.program_id, source)) is not None:
+        return open_
+    told = changes_told(db, scope.program_id, source, now - HOUR) + changes
+    if told <= limit:
+        note_changes(db, scope.program_id, source, changes, now)
+        return None
+    reason = f"{told:,} status changes came from '{source}' within an hour (limit {limit:,})"
+    held_id = begin_hold(db, scope.program_id, source, reason, now)
+    log.warning("status_changes_held", id=f"changes-{held_id}", reason=reason, decide="engage held list")
+    return held_id

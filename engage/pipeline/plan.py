@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AgainKind, Campaign, EventTrigger, ScheduleTrigger, Step
+from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger, Step
 from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.facts import Subject
 from engage.facts import FeedState, Scope, audience
-from engage.pipeline.again import entry_keys, would_be_episodes
+from engage.pipeline.again import entering
 from engage.pipeline.cases import Recipient, as_if_live, case_for
 from engage.pipeline.enroll import heard_feeds
 from engage.pipeline.match import meeting_condition
@@ -52,12 +52,21 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`matched` counts who meets `where`, before consent and the rest; a draft is planned as if it were live."""
+    """`matched` counts who meets `where`, `entering` whom `again` lets in of those, before consent and the rest.
+
+    A draft is planned as if it were live.
+    """
 
     campaign: Campaign
     as_of: datetime
     matched: int
+    entering: int
     decisions: tuple[Planned, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether so many would enter that the run is held."""
+        return self.campaign.max_audience is not None and self.entering > self.campaign.max_audience
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +91,14 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         for one in chunk:
             steps = tuple(_step(scope, campaign, step, one, people, names, feeds, as_of) for step in campaign.steps)
             planned.append(Planned(people.partners[one.partner_id].external_id, steps))
-    return Plan(campaign, as_of, len(candidates), tuple(planned))
+    return Plan(campaign, as_of, len(candidates), sum(one.may_enter for one in candidates), tuple(planned))
 
 
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
     assert isinstance(campaign.trigger, ScheduleTrigger)
     ids = [member.partner_id for member in audience(scope, Subject.PARTNER, campaign.where, as_of).rows(db)]
-    entering = may_enter(db, scope, campaign, campaign.trigger, ids, as_of)
-    return [_Candidate(id_, id_ in entering) for id_ in ids]
+    admitted = may_enter(db, scope, campaign, campaign.trigger, ids, as_of)
+    return [_Candidate(id_, id_ in admitted) for id_ in ids]
 
 
 def may_enter(
@@ -97,13 +106,7 @@ def may_enter(
 ) -> set[int]:
     """Those of these partners, who all meet the condition, whom `again` lets in on the slot that is current."""
     slot = current_slot(trigger.cron, scope.program.zone, as_of).key
-    episodes: Mapping[int, str] = {}
-    if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
-        episodes = would_be_episodes(db, scope, campaign, ids, slot)
-    entering: set[int] = set()
-    for start in range(0, len(ids), BATCH):
-        entering |= entry_keys(db, scope, campaign, ids[start : start + BATCH], slot, episodes, as_of).keys()
-    return entering
+    return entering(db, scope, campaign, ids, slot, as_of)
 
 
 def _of_events(

@@ -1,22 +1,27 @@
 """Schedules: opens the run of each slot once, and carries it out in chunks that can be repeated after a crash."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import AgainKind, Campaign, CampaignState, ScheduleTrigger
 from engage.domain.decisions import Reason
 from engage.domain.facts import Subject
+from engage.domain.keys import run_key
 from engage.facts import FeedState, Member, Scope, audience
-from engage.pipeline.again import entry_keys, turn_episodes
+from engage.pipeline.again import entering, entry_keys, turn_episodes
 from engage.pipeline.enroll import Entry, Hints, enroll, heard_feeds
 from engage.pipeline.library import Library
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
-from engage.store.runs import DONE, HELD, Run, begin_run, finish_run, mark, move_mark, take_run
+from engage.store.runs import DONE, HELD, Run, begin_run, finish_run, mark, move_mark, run_before, take_run
 from engage.store.upserts import BATCH
 from engage.triggers import due_slot
+
+log = structlog.get_logger(__name__)
 
 GIVEN_UP_AFTER = timedelta(minutes=10)
 """A run that was begun so long ago and is not done is taken up again: its worker is gone."""
@@ -47,38 +52,86 @@ def carry_out(database: Database, library: Library, run_id: int, now: datetime, 
 
     A run that another worker has begun is left to it. Facts are read as of the instant at which the run was opened,
     so that a run taken up again after a crash finds the same partners and only does what is missing. A run whose feeds
-    are silent is held, and says so.
+    are silent, or that more partners would enter than max_audience says, is held and says so: it changes nothing.
     """
     with database.write() as db:
         run = take_run(db, run_id, now, now - GIVEN_UP_AFTER)
     if run is None:
         return
     with database.read() as db:
-        members: list[Member] = []
-        campaign, scope = library.get(run.program_id, run.campaign), library.scope(run.program_id)
-        if campaign is None or scope is None:
-            reason = f"campaign '{run.campaign}' is no longer there"
-        elif campaign.state is not CampaignState.LIVE:
-            reason = Reason.CAMPAIGN_NOT_LIVE  # nobody enters a draft: that would use up their `again`
-        else:
-            reason = silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name])
-            if not reason:
-                members = list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db))
-    if reason or campaign is None or scope is None:
+        found = _looked_up(db, library, run)
+    if isinstance(found, _Held):
         with database.write() as db:
-            finish_run(db, run.id, HELD, now, reason=reason)
+            finish_run(db, run.id, HELD, now, matched=found.matched, reason=found.reason, entering=found.entering)
+        log.warning("run_held", id=f"run-{run.id}", campaign=run.campaign, slot=run.slot, reason=found.reason)
         return
-    partner_ids = [member.partner_id for member in members]
+    scope, campaign, members = found.scope, found.campaign, found.members
     episodes: dict[int, str] = {}
     if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
         with database.write() as db:
-            episodes = turn_episodes(db, scope, campaign, partner_ids, run.slot, run.as_of)
+            episodes = turn_episodes(db, scope, campaign, found.partner_ids, run.slot, run.as_of)
     for start in range(0, len(members), BATCH):
         with database.write() as db:
             hints = _enroll_chunk(db, library, scope, campaign, run, members[start : start + BATCH], episodes, now)
         hint(hints)
     with database.write() as db:
         finish_run(db, run.id, DONE, now, matched=len(members))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Whom a run concerns: all who meet the condition, whether or not `again` lets them in."""
+
+    scope: Scope
+    campaign: Campaign
+    members: list[Member]
+
+    @property
+    def partner_ids(self) -> list[int]:
+        return [member.partner_id for member in self.members]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Why a run is held; `entering`: too many would have."""
+
+    reason: str
+    matched: int | None = None
+    entering: int | None = None
+
+
+def _looked_up(db: Connection, library: Library, run: Run) -> _Found | _Held:
+    campaign, scope = library.get(run.program_id, run.campaign), library.scope(run.program_id)
+    if campaign is None or scope is None:
+        return _Held(f"campaign '{run.campaign}' is no longer there")
+    if campaign.state is not CampaignState.LIVE:
+        return _Held(Reason.CAMPAIGN_NOT_LIVE)  # nobody enters a draft: that would use up their `again`
+    if reason := silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name]):
+        return _Held(reason)
+    found = _Found(scope, campaign, list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db)))
+    allowed = None if campaign.max_audience is None else max(campaign.max_audience, run.approved_audience or 0)
+    if allowed is None or len(found.members) <= allowed:
+        return found
+    many = len(entering(db, scope, campaign, found.partner_ids, run.slot, run.as_of))
+    if many <= allowed:
+        return found
+    reason = too_many(db, library, campaign, run, many)
+    return _Held(reason, matched=len(found.members), entering=many)
+
+
+def too_many(db: Connection, library: Library, campaign: Campaign, run: Run, many: int) -> str:
+    """What an operator is told of a run that so many would enter: how many there usually are, and where to look."""
+    said = f"{many:,} partners would enter, and max_audience is {campaign.max_audience:,}"
+    if run.approved_audience is not None:
+        said += f" ({run.approved_audience:,} were released before)"
+    before = run_before(db, run)
+    if before is None:
+        return f"{said}; it is the campaign's first run: see with engage plan whether they are meant"
+    earlier, enrolled = before
+    said += f"; the run of {earlier.slot} enrolled {enrolled:,}"
+    if earlier.version_id != library.version_of(campaign):
+        return f"{said}, and the campaign's file has changed since: look there first"
+    return f"{said} with the same file: look at what was imported since"
 
 
 def silence(feeds: tuple[FeedState, ...]) -> str:
@@ -101,7 +154,7 @@ def _enroll_chunk(
     keys = entry_keys(db, scope, campaign, [member.partner_id for member in members], run.slot, episodes, run.as_of)
     if not keys:
         return {}
-    key = f"slot:{run.slot}"
+    key = run_key(run.slot)
     row = {
         "program_id": scope.program_id,
         "campaign": campaign.name,

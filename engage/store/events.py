@@ -13,7 +13,7 @@ from engage.store.upserts import one_of
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """An event with the external ids that its keys are made of."""
+    """An event with the external ids that its keys are made of. `held_id`: the burst with which it waited."""
 
     id: int
     program_id: int
@@ -25,6 +25,7 @@ class HistoryEvent:
     to_status: str | None
     occurred_at: datetime
     observed_at: datetime
+    held_id: int | None
     referral: str | None
     reward: str | None
 

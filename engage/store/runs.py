@@ -6,14 +6,20 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.tables import runs, schedule_marks
+from engage.domain.keys import run_key
+from engage.store.tables import enrollments, occasions, runs, schedule_marks
 from engage.store.upserts import insert_new
 
-OPEN, RUNNING, DONE, HELD = "open", "running", "done", "held"
+OPEN, RUNNING, DONE, HELD, DROPPED = "open", "running", "done", "held", "dropped"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
+    """One slot of a campaign. `reason`: why it is held. `entering`: held for max_audience, how many would have entered.
+
+    `approved_audience`: how many may enter beyond max_audience, as an operator has said.
+    """
+
     id: int
     program_id: int
     campaign: str
@@ -23,6 +29,9 @@ class Run:
     state: str
     reason: str | None
     matched: int | None
+    finished_at: datetime | None
+    entering: int | None
+    approved_audience: int | None
 
 
 _RUN = [runs.c[name] for name in Run.__dataclass_fields__]
@@ -75,11 +84,53 @@ def take_run(db: Connection, run_id: int, now: datetime, given_up_before: dateti
     return get_run(db, run_id) if db.execute(statement).rowcount else None
 
 
-def reopen_held_run(db: Connection, run_id: int, now: datetime) -> bool:
-    """Opens a run that was held again, with the facts of now."""
+def reopen_held_run(db: Connection, run_id: int, now: datetime, **also: object) -> bool:
+    """Opens a run that was held again, with the facts of now, and sets `also`; says whether it was held."""
     c = runs.c
-    values = {"state": OPEN, "reason": None, "as_of": now, "finished_at": None}
+    values = {"state": OPEN, "reason": None, "as_of": now, "finished_at": None, **also}
     return db.execute(sa.update(runs).where(c.id == run_id, c.state == HELD).values(values)).rowcount == 1
+
+
+def release_held_run(db: Connection, run_id: int, now: datetime, why: str | None) -> bool:
+    """Opens a run that was held again and lets in as many as it was held for."""
+    approved = sa.func.coalesce(runs.c.entering, runs.c.approved_audience)
+    return reopen_held_run(db, run_id, now, approved_audience=approved, why=why)
+
+
+def drop_held_run(db: Connection, run_id: int, now: datetime, why: str | None) -> bool:
+    """Ends a run that was held for good; it keeps the reason."""
+    c = runs.c
+    values = {"state": DROPPED, "finished_at": now, "why": why}
+    return db.execute(sa.update(runs).where(c.id == run_id, c.state == HELD).values(values)).rowcount == 1
+
+
+def held_runs(db: Connection) -> list[Run]:
+    """Runs that are held, oldest first. One that a silent feed held is over when the campaign's next slot comes."""
+    c, later = runs.c, runs.alias("later").c
+    next_one = sa.exists().where(later.program_id == c.program_id, later.campaign == c.campaign, later.slot > c.slot)
+    query = sa.select(*_RUN).where(c.state == HELD, sa.or_(c.entering.is_not(None), ~next_one)).order_by(c.id)
+    return [Run(**row._mapping) for row in db.execute(query)]
+
+
+def run_before(db: Connection, run: Run) -> tuple[Run, int] | None:
+    """The campaign's latest run of an earlier slot that was carried out, and how many it enrolled."""
+    c = runs.c
+    query = (
+        sa.select(*_RUN)
+        .where(c.program_id == run.program_id, c.campaign == run.campaign, c.slot < run.slot, c.state == DONE)
+        .order_by(c.slot.desc())
+        .limit(1)
+    )
+    row = db.execute(query).first()
+    if row is None:
+        return None
+    enrolled = (
+        sa.select(sa.func.count())
+        .select_from(enrollments.join(occasions, occasions.c.id == enrollments.c.occasion_id))
+        .where(occasions.c.program_id == run.program_id, occasions.c.campaign == run.campaign)
+        .where(occasions.c.key == run_key(row.slot))
+    )
+    return Run(**row._mapping), db.execute(enrolled).scalar_one()
 
 
 def get_run(db: Connection, run_id: int) -> Run | None:
@@ -88,9 +139,15 @@ def get_run(db: Connection, run_id: int) -> Run | None:
 
 
 def finish_run(
-    db: Connection, run_id: int, state: str, now: datetime, matched: int | None = None, reason: str | None = None
+    db: Connection,
+    run_id: int,
+    state: str,
+    now: datetime,
+    matched: int | None = None,
+    reason: str | None = None,
+    entering: int | None = None,
 ) -> None:
-    values = {"state": state, "finished_at": now, "matched": matched, "reason": reason}
+    values = {"state": state, "finished_at": now, "matched": matched, "reason": reason, "entering": entering}
     db.execute(sa.update(runs).where(runs.c.id == run_id).values(values))
 
 

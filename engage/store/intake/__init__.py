@@ -4,6 +4,6 @@ Set-based: a batch (500 to 1,000 rows) costs a fixed number of statements. Idemp
 nothing. The result does not depend on how rows are split into batches.
 """
 
-from engage.store.intake.batch import Intake, analyze, hear, take
+from engage.store.intake.batch import Intake, analyze, hear, lock_intake, take
 
-__all__ = ["Intake", "analyze", "hear", "take"]
+__all__ = ["Intake", "analyze", "hear", "lock_intake", "take"]

@@ -7,6 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.campaigns import EventKind
 from engage.domain.facts import Feed
 from engage.domain.keys import login_key, registered_key, reward_key
 from engage.domain.programs import Program
@@ -36,10 +37,15 @@ _ORDER = (StaffRecord, CompanyRecord, PartnerRecord, ReferralRecord, RewardRecor
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """`rows`: what became of each row. `event_ids`: new events that are to be matched with campaigns."""
+    """`rows`: what became of each row. `events`: new events that are to be matched with campaigns, id -> kind."""
 
     rows: tuple[Taken, ...]
-    event_ids: tuple[int, ...]
+    events: dict[int, EventKind]
+
+    @property
+    def event_ids(self) -> tuple[int, ...]:
+        """The new events that are to be matched with campaigns, in the order of arrival."""
+        return tuple(self.events)
 
 
 def take(
@@ -57,14 +63,21 @@ def take(
     `news`: changes are to be matched with campaigns (`events.unmatched`); otherwise they are history. A row may name
     partners and referrals of rows before it. Companies and staff that are named and not known are made.
     """
-    # Sequences count the order of arrival: one intake at a time in a program (on SQLite the transaction is the lock).
-    lock = sa.select(programs.c.id).where(programs.c.id == program_id).with_for_update(key_share=True)
-    db.execute(lock).scalar_one()
+    lock_intake(db, program_id)
     cleaned = [_cleaned(row, program) for row in rows]
     batch = _Batch(program, observed_at, news)
     batch.load(db, program_id, [record for row in cleaned if not isinstance(row, Refused) for record in row])
     taken = tuple(batch.take(row) for row in cleaned)
     return Intake(taken, batch.write(db, program_id, observed_at, source))
+
+
+def lock_intake(db: Connection, program_id: int) -> None:
+    """Lets one intake at a time into a program, until the transaction ends: sequences count the order of arrival.
+
+    On SQLite the transaction is the lock.
+    """
+    lock = sa.select(programs.c.id).where(programs.c.id == program_id).with_for_update(key_share=True)
+    db.execute(lock).scalar_one()
 
 
 def hear(db: Connection, program_id: int, feed: Feed, heard_at: datetime) -> None:
@@ -111,8 +124,8 @@ class _Batch:
         changes = [self._take(record) for record in row]
         return Taken(Outcome.ACCEPTED if any(changes) else Outcome.UNCHANGED)
 
-    def write(self, db: Connection, program_id: int, observed_at: datetime, source: str) -> tuple[int, ...]:
-        """Writes what changed; the ids of the events that are news."""
+    def write(self, db: Connection, program_id: int, observed_at: datetime, source: str) -> dict[int, EventKind]:
+        """Writes what changed; the events that are news."""
         self._people.find_addresses(db, program_id, observed_at)
         self._referrals.settle()
         for shelf in self._stock.in_order():

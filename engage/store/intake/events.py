@@ -50,10 +50,10 @@ class Events:
         self._new.append(event)
         return True
 
-    def write(self, db: Connection, program_id: int, observed_at: datetime, source: str) -> tuple[int, ...]:
-        """Inserts the new events; the ids of those that are news, in the order of arrival."""
+    def write(self, db: Connection, program_id: int, observed_at: datetime, source: str) -> dict[int, EventKind]:
+        """Inserts the new events; the ids of those that are news with their kinds, in the order of arrival."""
         if not self._new:
-            return ()
+            return {}
         rows = [
             {
                 "program_id": program_id,
@@ -74,7 +74,7 @@ class Events:
             for event in self._new
         ]
         ids = {key: id_ for id_, key in db.execute(sa.insert(events).returning(events.c.id, events.c.key), rows)}
-        return tuple(ids[event.key] for event in self._new if event.news)
+        return {ids[event.key]: event.kind for event in self._new if event.news}
 
 
 def load_changes(db: Connection, referral_ids: Iterable[int]) -> dict[int, list[Change]]:

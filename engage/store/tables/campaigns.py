@@ -48,10 +48,12 @@ runs = sa.Table(
     sa.Column(
         "as_of", Instant, nullable=False, comment="the instant at which facts are read, fixed when the run begins"
     ),
-    sa.Column("state", Key, nullable=False, comment="open, running, done or held"),
+    sa.Column("state", Key, nullable=False, comment="open, running, done, held or dropped"),
     sa.Column("reason", sa.Text),
     sa.Column("matched", sa.Integer),
+    sa.Column("entering", sa.Integer, comment="held for max_audience: how many would have entered"),
     sa.Column("approved_audience", sa.Integer, comment="how many an operator let it reach beyond max_audience"),
+    sa.Column("why", sa.Text, comment="why it was released or dropped, in the operator's words"),
     sa.Column("started_at", Instant, comment="when a worker took it"),
     sa.Column("finished_at", Instant),
     sa.UniqueConstraint("program_id", "campaign", "slot"),

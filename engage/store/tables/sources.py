@@ -71,6 +71,7 @@ held_changes = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("held_at", Instant, nullable=False),
     sa.Column("decided_at", Instant),
+    sa.Column("why", sa.Text, comment="why they were released or dropped, in the operator's words"),
     sa.Index(
         "ix_held_changes_held",
         "program_id",

@@ -1,0 +1,131 @@
+"""Bursts of status changes: how many each source told of lately, and those that wait for an operator."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.store.tables import events, held_changes, source_changes
+from engage.store.upserts import BATCH, one_of
+
+HELD, RELEASED, DROPPED = "held", "released", "dropped"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldChanges:
+    """One burst. `reason`: what came, from where and beyond which limit, when it began."""
+
+    id: int
+    program_id: int
+    source: str
+    state: str
+    reason: str
+    held_at: datetime
+    decided_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a burst is made of: how many changes lead to each status, the most frequent first, and whom they concern."""
+
+    statuses: dict[str, int]
+    referrals: int
+    partners: int
+
+    @property
+    def changes(self) -> int:
+        return sum(self.statuses.values())
+
+
+_HELD = [held_changes.c[name] for name in HeldChanges.__dataclass_fields__]
+
+
+def changes_told(db: Connection, program_id: int, source: str, since: datetime) -> int:
+    """How many status changes the source told of after `since`; forgets what it told of before."""
+    c = source_changes.c
+    mine = sa.and_(c.program_id == program_id, c.source == source)
+    db.execute(sa.delete(source_changes).where(mine, c.at <= since))
+    return int(db.execute(sa.select(sa.func.sum(c.changes)).where(mine)).scalar() or 0)
+
+
+def note_changes(db: Connection, program_id: int, source: str, changes: int, now: datetime) -> None:
+    """Counts a batch that is let through."""
+    db.execute(sa.insert(source_changes).values(program_id=program_id, source=source, at=now, changes=changes))
+
+
+def open_hold(db: Connection, program_id: int, source: str) -> int | None:
+    """The burst of this source that is held now; there is one at the most."""
+    c = held_changes.c
+    query = sa.select(c.id).where(c.program_id == program_id, c.source == source, c.state == HELD)
+    return db.execute(query).scalar()
+
+
+def begin_hold(db: Connection, program_id: int, source: str, reason: str, now: datetime) -> int:
+    values = {"program_id": program_id, "source": source, "state": HELD, "reason": reason, "held_at": now}
+    return int(db.execute(sa.insert(held_changes).values(values).returning(held_changes.c.id)).scalar_one())
+
+
+def hold_events(db: Connection, held_id: int, event_ids: Sequence[int]) -> None:
+    """Events that were to be matched wait for the operator instead."""
+    e = events.c
+    for start in range(0, len(event_ids), BATCH):
+        some = one_of(db, e.id, event_ids[start : start + BATCH])
+        db.execute(sa.update(events).where(some).values(unmatched=None, held_id=held_id))
+
+
+def held_bursts(db: Connection) -> list[HeldChanges]:
+    """The bursts that are held, oldest first."""
+    query = sa.select(*_HELD).where(held_changes.c.state == HELD).order_by(held_changes.c.id)
+    return [HeldChanges(**row._mapping) for row in db.execute(query)]
+
+
+def get_burst(db: Connection, held_id: int) -> HeldChanges | None:
+    row = db.execute(sa.select(*_HELD).where(held_changes.c.id == held_id)).first()
+    return HeldChanges(**row._mapping) if row else None
+
+
+def decide_burst(db: Connection, burst: HeldChanges, state: str, now: datetime, why: str | None) -> bool:
+    """Releases or drops a burst, and lets its source begin to count anew; False if somebody has decided already.
+
+    Call it under `lock_intake`: a batch must not join a burst that is being decided.
+    """
+    c, s = held_changes.c, source_changes.c
+    held = sa.update(held_changes).where(c.id == burst.id, c.state == HELD)
+    if db.execute(held.values(state=state, decided_at=now, why=why)).rowcount != 1:
+        return False
+    db.execute(sa.delete(source_changes).where(s.program_id == burst.program_id, s.source == burst.source))
+    return True
+
+
+def release_events(db: Connection, held_id: int) -> list[int]:
+    """The events of a burst are to be matched after all."""
+    e = events.c
+    statement = sa.update(events).where(e.held_id == held_id).values(unmatched=True).returning(e.id)
+    return sorted(db.execute(statement).scalars())
+
+
+def tally(db: Connection, held_id: int) -> Tally:
+    e = events.c
+    many = sa.func.count()
+    statuses = (
+        sa.select(e.to_status, many)
+        .where(e.held_id == held_id)
+        .group_by(e.to_status)
+        .order_by(many.desc(), e.to_status)
+    )
+    referrals, partners = db.execute(
+        sa.select(sa.func.count(e.referral_id.distinct()), sa.func.count(e.partner_id.distinct())).where(
+            e.held_id == held_id
+        )
+    ).one()
+    return Tally({status: count for status, count in db.execute(statuses)}, referrals, partners)
+
+
+def moments(db: Connection, held_id: int) -> list[tuple[str, datetime]]:
+    """(status that it leads to, when it happened) of each change of a burst."""
+    e = events.c
+    rows: Any = db.execute(sa.select(e.to_status, e.occurred_at).where(e.held_id == held_id).order_by(e.id))
+    return [(status, at) for status, at in rows]
