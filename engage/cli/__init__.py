@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "planning",
     "preview": "preview",
     "run": "planning",
+    "replay": "replay",
     "demo-feed": "demo",
 }
 """Each command and the module of this package that has it: only the one that is called is imported."""

@@ -90,6 +90,11 @@ def fold(history: History, program: Program) -> tuple[Version, ...]:
     return tuple(versions)
 
 
+def counting(changes: Sequence[Change], program: Program) -> list[Change]:
+    """The changes in order, without those that only correct another's date: of each run of one status the true one."""
+    return _corrected(changes, {status.key: status.kind for status in program.ladder})
+
+
 def neighbours(history: History, change: Change, program: Program) -> tuple[str | None, str | None]:
     """The statuses that come just before and just after a change of the history."""
     kinds = {status.key: status.kind for status in program.ladder}

@@ -2,11 +2,12 @@
 
 from engage.facts.audience import Audience, Member, audience, holds, values
 from engage.facts.explain import Node, explain
-from engage.facts.feeds import FeedState, feed_state, feeds_of
+from engage.facts.feeds import EVENTS_OF, FeedState, feed_state, feeds_of
 from engage.facts.readings import Value
 from engage.facts.statements import Scope
 
 __all__ = [
+    "EVENTS_OF",
     "Audience",
     "FeedState",
     "Member",

@@ -5,9 +5,9 @@ from binascii import b2a_qp
 from datetime import datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address
-from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 
 from engage.domain.messages import Mailbox, Message
 from engage.providers.addresses import wire_address
@@ -27,25 +27,23 @@ def mime(message: Message, now: datetime) -> bytes:
     Raises ValueError when a header has a line end, or an address no form that every mail server takes (letters beyond
     ASCII before the @ are such: RFC 6531 is not spoken everywhere).
     """
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = _address(message.sender)
-    mail["To"] = _address(message.to)
-    mail["Subject"] = message.subject
-    mail["Date"] = format_datetime(now)
-    if message.reply_to:
-        mail["Reply-To"] = _address(Mailbox(message.reply_to))
-    parts = [(kind, body) for kind, body in (("plain", message.text), ("html", message.html)) if body]
-    if len(parts) == 1:
-        _fill(mail, *parts[0])
-    else:
-        mail["MIME-Version"] = "1.0"
-        mail["Content-Type"] = "multipart/alternative"
-        for kind, body in parts:
-            part = EmailMessage(policy=SMTP)
-            _fill(part, kind, body)
-            mail.attach(part)
     as_they_are = {"Message-ID": message_id(message), **message.headers}
-    return b"".join(_line(name, value) for name, value in as_they_are.items()) + mail.as_bytes()
+    lines = [_line(name, value) for name, value in as_they_are.items()]
+    lines += [_address_line("From", message.sender), _address_line("To", message.to)]
+    lines += [_folded("Subject", message.subject), _folded("Date", format_datetime(now))]
+    if message.reply_to:
+        lines.append(_address_line("Reply-To", Mailbox(message.reply_to)))
+    return b"".join(lines) + b"MIME-Version: 1.0\r\n" + _body(message)
+
+
+def _body(message: Message) -> bytes:
+    parts = [_part(kind, body) for kind, body in (("plain", message.text), ("html", message.html)) if body]
+    if len(parts) < 2:
+        return parts[0] if parts else _part("plain", "")
+    # as quoted-printable writes "=" as "=3D", no part can hold the boundary; the same mail has the same bytes
+    boundary = f"=_{message.id}".encode("ascii")
+    head = b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
+    return head + b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
 
 
 def _address(mailbox: Mailbox) -> Address:
@@ -65,11 +63,18 @@ def _line(name: str, value: str) -> bytes:
     return f"{line}\r\n".encode("ascii")
 
 
-def _fill(part: EmailMessage, kind: str, body: str) -> None:
-    # By hand: EmailMessage.set_content encodes quoted-printable in Python, at several milliseconds a message.
-    part["Content-Type"] = f'text/{kind}; charset="utf-8"'
-    part["Content-Transfer-Encoding"] = "quoted-printable"
-    if "MIME-Version" not in part:
-        part["MIME-Version"] = "1.0"
+@lru_cache(maxsize=1024)
+def _address_line(name: str, mailbox: Mailbox) -> bytes:
+    return _folded(name, _address(mailbox))
+
+
+def _folded(name: str, value: str | Address) -> bytes:
+    """A header in the form of RFC 5322, letters beyond ASCII encoded. Raises ValueError for one with a line end."""
+    return SMTP.fold_binary(*SMTP.header_store_parse(name, value))
+
+
+def _part(kind: str, body: str) -> bytes:
+    # By hand: EmailMessage encodes quoted-printable in Python, at several milliseconds a message.
+    head = f'Content-Type: text/{kind}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
     lines = _LINE_END.sub("\r\n", body.rstrip("\r\n") + "\n")
-    part.set_payload(b2a_qp(lines.encode(), istext=True).decode("ascii"))
+    return head.encode("ascii") + b2a_qp(lines.encode(), istext=True)

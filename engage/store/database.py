@@ -17,10 +17,11 @@ _BUSY_MS = 30_000
 class Database:
     """One database. A transaction is a `with` block: it commits at the end, and rolls back when anything is raised.
 
+    One that is not `durable` may lose what it has committed when the machine fails: for what is thrown away anyway.
     Raises ServiceUnreachable when the database does not answer.
     """
 
-    def __init__(self, url: str, pool_size: int = 10) -> None:
+    def __init__(self, url: str, pool_size: int = 10, *, durable: bool = True) -> None:
         try:
             parsed = sa.make_url(url)
         except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is no number
@@ -29,7 +30,10 @@ class Database:
             ) from None
         self.url = parsed
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(parsed) if self.is_sqlite else _postgres_engine(parsed, pool_size)
+        if self.is_sqlite:
+            self.engine = _sqlite_engine(parsed, durable)
+        else:
+            self.engine = _postgres_engine(parsed, pool_size, durable)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -75,25 +79,27 @@ def _is_of_the_server(error: sa.exc.DatabaseError) -> bool:
     return isinstance(error, sa.exc.OperationalError) or type(error) is sa.exc.DatabaseError or refused
 
 
-def _postgres_engine(url: sa.URL, pool_size: int) -> Engine:
+def _postgres_engine(url: sa.URL, pool_size: int, durable: bool) -> Engine:
+    options = "-c timezone=UTC" if durable else "-c timezone=UTC -c synchronous_commit=off"
     return sa.create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "options": "-c timezone=UTC"},
+        connect_args={"connect_timeout": 10, "options": options},
     )
 
 
-def _sqlite_engine(url: sa.URL) -> Engine:
+def _sqlite_engine(url: sa.URL, durable: bool) -> Engine:
     with suppress(OSError):  # what cannot be made is said when it cannot be opened
         Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    synchronous = "FULL" if durable else "OFF"
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False})
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

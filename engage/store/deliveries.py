@@ -208,6 +208,15 @@ def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:
     return [(id_, Lane(lane)) for id_, lane in db.execute(query)]
 
 
+def next_due(db: Connection) -> datetime | None:
+    """When the next delivery comes due, or came if it still waits."""
+    d = deliveries.c
+    found: datetime | None = db.execute(
+        sa.select(sa.func.min(d.due_at, type_=d.due_at.type)).where(d.state.in_(DUE))
+    ).scalar()
+    return found
+
+
 def release_expired_leases(db: Connection, now: datetime) -> tuple[int, int]:
     """Claimed rows of workers that are gone become pending again, sending ones unknown; returns both counts."""
     d = deliveries.c
