@@ -25,6 +25,7 @@ _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
 _LIMITS = ("status_changes_per_hour",)
 _TOPIC_DURATIONS = ("ignore_older_than", "send_within")
+_TOPIC_OPTIONAL = ("description", *_TOPIC_DURATIONS, "sendgrid_group")
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
 """Without these no referral begins and none is counted as a win."""
@@ -183,18 +184,38 @@ class _ProgramReader:
 
     def _topics(self) -> dict[str, Topic]:
         topics: dict[str, Topic] = {}
+        groups: dict[int, str] = {}
         for key, node in self.fields.entries("topics"):
             name = self.reader.name(key, "a topic")
-            fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), ("description", *_TOPIC_DURATIONS))
+            fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), _TOPIC_OPTIONAL)
             durations = {what: length for what in _TOPIC_DURATIONS if (length := fields.duration(what))}
+            kind = fields.member("kind", TopicKind) or TopicKind.MARKETING
             topics[name] = Topic(
                 key=name,
                 label=fields.text("label"),
-                kind=fields.member("kind", TopicKind) or TopicKind.MARKETING,
+                kind=kind,
                 description=fields.text("description"),
+                sendgrid_group=self._sendgrid_group(fields, name, kind, groups),
                 **durations,
             )
         return topics
+
+    def _sendgrid_group(self, fields: Fields, topic: str, kind: TopicKind, known: dict[int, str]) -> int | None:
+        """The group's id; `known` has those of the topics before."""
+        if "sendgrid_group" not in fields:
+            return None
+        node, problems = fields["sendgrid_group"], len(self.reader.problems)
+        group = self.reader.limit(node, "'sendgrid_group'")
+        if len(self.reader.problems) > problems:
+            return None
+        if kind is TopicKind.TRANSACTIONAL:
+            message = f"topic '{topic}' is transactional: partners cannot refuse it"
+            self.reader.problem(node, message, "take sendgrid_group out, or write kind: marketing")
+        elif group in known:
+            message = f"SendGrid's group {group} is topic '{known[group]}' already"
+            self.reader.problem(node, message, "name each group at one topic")
+        known.setdefault(group, topic)
+        return group
 
     def _feeds(self) -> dict[Feed, timedelta]:
         if "feeds" not in self.fields:

@@ -78,6 +78,7 @@ class Topic:
 
     `ignore_older_than`: an event older than this when observed never triggers a message of the topic.
     `send_within`: how long a due message stays worth sending, where the campaign says nothing else.
+    `sendgrid_group`: the id of SendGrid's unsubscribe group that is this topic.
     """
 
     key: str
@@ -86,6 +87,7 @@ class Topic:
     description: str = ""
     ignore_older_than: timedelta = timedelta(days=3)
     send_within: timedelta = timedelta(days=3)
+    sendgrid_group: int | None = None
 
     @property
     def transactional(self) -> bool:

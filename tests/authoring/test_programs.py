@@ -135,3 +135,29 @@ def test_a_file_without_programs() -> None:
     assert problems("") == ["1:1: program.yaml must be keys with values; the keys are programs"]
     assert problems("programs: {}") == ["1:11: there is no program; add one: its key, and what it is"]
     assert problems("programs: []") == ["1:11: 'programs' must be keys with values; write 'key: value' lines"]
+
+
+def test_a_topic_names_its_group_at_sendgrid() -> None:
+    source = PROGRAM.replace("label: Tips}", "label: Tips, sendgrid_group: 12345}")
+    assert [topic.sendgrid_group for topic in programs(source)["acme"].topics.values()] == [None, 12345]
+
+
+@pytest.mark.parametrize(
+    ("topics", "said"),
+    [
+        (
+            "tips: {kind: marketing, label: Tips, sendgrid_group: 7}\n"
+            "      news: {kind: marketing, label: News, sendgrid_group: 7}",
+            "SendGrid's group 7 is topic 'tips' already; name each group at one topic",
+        ),
+        (
+            "tips: {kind: transactional, label: Tips, sendgrid_group: 7}",
+            "topic 'tips' is transactional: partners cannot refuse it",
+        ),
+        ("tips: {kind: marketing, label: Tips, sendgrid_group: seven}", "'sendgrid_group' must be a number"),
+        ("tips: {kind: marketing, label: Tips, sendgrid_group: 0}", "'sendgrid_group' must be at least 1"),
+    ],
+)
+def test_a_group_at_sendgrid_is_one_marketing_topic(topics: str, said: str) -> None:
+    (problem,) = problems(PROGRAM.replace("tips: {kind: marketing, label: Tips}", topics))
+    assert said in problem
