@@ -27,6 +27,7 @@ COMMANDS = {
     "explain": "planning",
     "preview": "preview",
     "run": "planning",
+    "held": "held",
     "replay": "replay",
     "demo-feed": "demo",
 }
