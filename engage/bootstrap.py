@@ -16,6 +16,7 @@ from engage.facts import Scope
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import Outlet, deliver
 from engage.pipeline.enroll import Hints
+from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
@@ -90,12 +91,14 @@ class Services:
 
     # --- the steps ----------------------------------------------------------------------------------------------------
 
-    def take(self, program: str, rows: Sequence[Sequence[Record]], *, source: str, news: bool) -> Intake:
-        """Stores what happened; news is matched with campaigns by a worker, soon."""
+    def take(
+        self, program: str, rows: Sequence[Sequence[Record]], *, source: str, news: bool, limit: int | None = None
+    ) -> Intake:
+        """Stores what happened; news is matched with campaigns by a worker, soon, unless it is a burst (`observe`)."""
         library = self.library()
         scope = Scope(library.programs[program], library.program_ids[program])
         with self.database.write() as db:
-            taken = observe(db, scope, rows, source=source, news=news, now=self.clock())
+            taken = observe(db, scope, rows, source=source, news=news, now=self.clock(), limit=limit)
         self.queue.enqueue("match", taken.event_ids, Lane.EVENTS)
         return taken
 
@@ -132,6 +135,34 @@ class Services:
         self.run([opened.id])
         with self.database.read() as db:
             return get_run(db, opened.id) or opened, new
+
+    def held(self) -> list[Hold]:
+        """What waits for an operator."""
+        library = self.library()
+        with self.database.read() as db:
+            return held(db, library, self.clock())
+
+    def release(self, ids: Iterable[HoldId], why: str | None) -> list[Decided]:
+        """Lets what is held go on; all of it or, with InputError, none."""
+        library = self.library()
+        with self.database.write() as db:
+            decided = release(db, library, ids, why, self.clock())
+        self._decided("released", decided, why)
+        for one in decided:
+            self.queue.enqueue("match", one.event_ids, Lane.EVENTS)
+            self.queue.enqueue("run", one.run_ids, Lane.UPKEEP)
+        return decided
+
+    def drop(self, ids: Iterable[HoldId], why: str | None) -> list[Decided]:
+        """Ends what is held for good; all of it or, with InputError, none."""
+        with self.database.write() as db:
+            decided = drop(db, ids, why, self.clock())
+        self._decided("dropped", decided, why)
+        return decided
+
+    def _decided(self, state: str, decided: Iterable[Decided], why: str | None) -> None:
+        for one in decided:
+            log.info(state, id=str(one.id), why=why)
 
     def deliver(self, ids: Sequence[int], lane: Lane) -> None:
         outlet = Outlet(self.provider, self.settings.send_to.allows, self._sending, BATCHES[lane], self.clock)

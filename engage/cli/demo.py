@@ -27,6 +27,9 @@ SECONDS_BETWEEN_CHANGES = 3.0
 FIRST_CHANGES = 25
 """So many changes come at once when the demo starts: enough that each kind of status update is in the mailbox soon."""
 
+CHANGES_PER_HOUR = 10_000
+"""A demo that is left running all day goes beyond what a program allows a CRM, and is no accident."""
+
 
 def register(app: typer.Typer) -> None:
     app.command()(up)
@@ -95,7 +98,7 @@ def feed() -> None:
         while not stop.wait(waiting):
             with built.database.read() as db:
                 rows = live_changes(chance, db, program, library.program_ids[program.key], built.clock(), count)
-            built.take(program.key, rows, source="demo", news=True)
+            built.take(program.key, rows, source="demo", news=True, limit=CHANGES_PER_HOUR)
             waiting, count = SECONDS_BETWEEN_CHANGES, 1
 
 

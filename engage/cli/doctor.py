@@ -15,6 +15,8 @@ from engage.logs import configure
 from engage.providers.sender_domain import sender_records
 from engage.settings import Settings
 from engage.store.deliveries import counts_by_state
+from engage.store.holds import held_bursts
+from engage.store.runs import held_runs
 from engage.store.schema import require_schema
 
 OK, WARN, FAIL = "ok", "warn", "fail"
@@ -132,9 +134,18 @@ def _authored(built: Services) -> Iterator[Finding]:
 
 
 def _stuck(built: Services) -> Iterator[Finding]:
-    """Deliveries that wait for somebody to look at them."""
+    """Runs, status changes and deliveries that wait for somebody to look at them."""
     with built.database.read() as db:
         counts = counts_by_state(db)
+        runs, bursts = len(held_runs(db)), len(held_bursts(db))
+    if runs or bursts:
+        said = [_many(runs, "run", "runs")] * (runs > 0)
+        said += [_many(bursts, "burst of status changes", "bursts of status changes")] * (bursts > 0)
+        yield Finding("held", WARN, " and ".join(said), "engage held list says why, and what to do")
     for state, advice in _LOOK_AT.items():
         if counts.get(state):
             yield Finding("deliveries", WARN, f"{counts[state]:,} are {state}", advice)
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"

@@ -19,7 +19,7 @@ from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
 from engage.pipeline.plan import Plan, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
-from engage.store.runs import HELD
+from engage.store.runs import DROPPED, HELD
 
 SHOWN = 40
 
@@ -82,10 +82,21 @@ def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
         done, new = built.run_now(found)
     if as_json:
         print_json(
-            {"campaign": found.name, "slot": done.slot, "new": new, "state": done.state, "matched": done.matched}
+            {
+                "campaign": found.name,
+                "slot": done.slot,
+                "new": new,
+                "state": done.state,
+                "matched": done.matched,
+                "reason": done.reason,
+            }
         )
     if done.state == HELD:
-        raise InputError(f"the run of {done.slot} is held: {done.reason}", "engage doctor says more of feeds")
+        asked = f"engage held release run-{done.id} lets them in, engage held drop run-{done.id} ends it"
+        hint = "engage doctor says more of feeds" if done.entering is None else asked
+        raise InputError(f"the run of {done.slot} is held: {done.reason}", hint)
+    if done.state == DROPPED:
+        raise InputError(f"the run of {done.slot} was dropped", "the next slot comes as ever")
     if not as_json:
         what = "has run" if new else "had run already"
         console.print(f"{found.name}: slot {done.slot} {what}; {done.matched} matched. Workers deliver what is due.")
@@ -108,6 +119,9 @@ def _plan_json(planned: Plan) -> dict[str, object]:
         "campaign": planned.campaign.name,
         "as_of": planned.as_of.isoformat().replace("+00:00", "Z"),
         "matched": planned.matched,
+        "entering": planned.entering,
+        "max_audience": planned.campaign.max_audience,
+        "held": planned.held,
         "decisions": [
             {
                 "partner": one.partner,
@@ -129,6 +143,9 @@ def _print_plan(planned: Plan) -> None:
     console.print(
         f"[bold]{planned.campaign.name}[/] as of {planned.as_of:%Y-%m-%d %H:%M} UTC: {planned.matched} matched"
     )
+    if planned.campaign.max_audience is not None:
+        limit = f"{planned.entering:,} would enter; max_audience is {planned.campaign.max_audience:,}"
+        console.print(f"[yellow]{limit}: the run would be held[/]" if planned.held else limit)
     counts: dict[str, int] = {}
     for one in planned.decisions:
         shown = _decision_json(one.decision)
