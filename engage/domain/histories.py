@@ -17,12 +17,19 @@ from engage.domain.windows import BEGINNING
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A dated status change; `sequence` is its place in the order of arrival at the referral."""
+    """A dated status change; `sequence` is its place in the order of arrival at the referral.
+
+    Where two referrals were merged, it counts on from one to the other: then `arrival` says which was told first.
+    """
 
     status: str
     at: datetime
     sequence: int
     observed_at: datetime
+
+    @property
+    def arrival(self) -> tuple[datetime, int]:
+        return self.observed_at, self.sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ class _Moment:
 
 
 _SUBMISSION, _ALWAYS, _CHANGE, _SEEN = range(4)  # the order at one instant
+_ALONE = (BEGINNING, 0)
 
 
 def opening_status(program: Program) -> str:
@@ -104,9 +112,9 @@ def neighbours(history: History, change: Change, program: Program) -> tuple[str 
     return before, moments[place + 1].status if place + 1 < len(moments) else None
 
 
-def _place(change: Change, kinds: Mapping[str, StatusKind]) -> tuple[datetime, int, int]:
+def _place(change: Change, kinds: Mapping[str, StatusKind]) -> tuple[datetime, int, tuple[datetime, int]]:
     rank = _SUBMISSION if kinds.get(change.status) is StatusKind.SUBMITTED else _CHANGE
-    return change.at, rank, change.sequence
+    return change.at, rank, change.arrival
 
 
 def _corrected(changes: Sequence[Change], kinds: Mapping[str, StatusKind]) -> list[Change]:
@@ -114,7 +122,7 @@ def _corrected(changes: Sequence[Change], kinds: Mapping[str, StatusKind]) -> li
     corrected: list[Change] = []
     for change in sorted(changes, key=lambda each: _place(each, kinds)):
         if corrected and corrected[-1].status == change.status:
-            if change.sequence > corrected[-1].sequence:
+            if change.arrival > corrected[-1].arrival:
                 corrected[-1] = change
         else:
             corrected.append(change)
@@ -128,9 +136,9 @@ def _ordered(changes: Sequence[Change], history: History, kinds: Mapping[str, St
     if undated is not None and since is None:
         instants = [*(change.at for change in changes), history.submitted_at or BEGINNING]
         start = min(instants) if history.submitted_at else BEGINNING
-        placed.append(((start, _ALWAYS, 0), _Moment(undated, start, None)))
+        placed.append(((start, _ALWAYS, _ALONE), _Moment(undated, start, None)))
     elif undated is not None and since is not None and not _outdated(history.changes, since, kinds):
-        placed.append(((since, _SEEN, 0), _Moment(undated, since, None)))
+        placed.append(((since, _SEEN, _ALONE), _Moment(undated, since, None)))
     return [moment for _, moment in sorted(placed, key=lambda pair: pair[0])]
 
 

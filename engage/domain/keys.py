@@ -31,7 +31,12 @@ def change_key(referral: str, status: str, at: datetime) -> str:
 
 
 def login_key(partner: str, at: datetime) -> str:
-    return f"login:{partner}:{_instant(at)}"
+    return f"{login_prefix(partner)}{_instant(at)}"
+
+
+def login_prefix(partner: str) -> str:
+    """What the keys of all logins of a partner begin with."""
+    return f"login:{partner}:"
 
 
 def registered_key(partner: str) -> str:

@@ -93,7 +93,18 @@ class RewardRecord:
     reversed_at: datetime | None = None
 
 
-Record = CompanyRecord | StaffRecord | PartnerRecord | ReferralRecord | LoginRecord | RewardRecord
+@dataclass(frozen=True, slots=True)
+class AliasRecord:
+    """`external_id` and `of` name the same thing: an id that was changed, or a duplicate that was merged into `of`."""
+
+    kind: str  # one of ALIAS_KINDS
+    external_id: str
+    of: str
+
+
+ALIAS_KINDS = ("partner", "referral", "company", "staff")
+
+Record = AliasRecord | CompanyRecord | StaffRecord | PartnerRecord | ReferralRecord | LoginRecord | RewardRecord
 
 
 class Outcome(StrEnum):

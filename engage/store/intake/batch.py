@@ -1,17 +1,23 @@
-"""One batch: read all that its rows name, take row after row in memory, write all that changed."""
+"""One batch: read all that its rows name, take row after row in memory, write all that changed.
 
-from collections.abc import Iterable, Sequence
+A row that says that two known rows are one ends the batch early: what was taken is written, the two are merged, and
+the next batch goes on with that row.
+"""
+
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
 from engage.domain.facts import Feed
-from engage.domain.keys import login_key, registered_key, reward_key
 from engage.domain.programs import Program
 from engage.domain.records import (
+    AliasRecord,
     CompanyRecord,
     LoginRecord,
     Outcome,
@@ -22,25 +28,31 @@ from engage.domain.records import (
     StaffRecord,
     Taken,
 )
+from engage.store.intake.aliases import joined_of_duplicates, known_aliases, write_new_aliases
 from engage.store.intake.checks import Refused, clean
+from engage.store.intake.duplicates import Duplicate, lock_partners, merge
 from engage.store.intake.entities import Stock
 from engage.store.intake.events import Events
 from engage.store.intake.people import People
+from engage.store.intake.references import Named, Row, check_references, made_by
 from engage.store.intake.referrals import Referrals
+from engage.store.merging import Merged
 from engage.store.tables import feed_readings, metadata, programs
 
-Row = Sequence[Record]
-
-_ORDER = (StaffRecord, CompanyRecord, PartnerRecord, ReferralRecord, RewardRecord, LoginRecord)
+_ORDER = (AliasRecord, StaffRecord, CompanyRecord, PartnerRecord, ReferralRecord, RewardRecord, LoginRecord)
 """What a row holds is taken in this order, so that its records may name one another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """`rows`: what became of each row. `events`: new events that are to be matched with campaigns, id -> kind."""
+    """`rows`: what became of each row. `events`: new events that are to be matched with campaigns, id -> kind.
+
+    `merged`: the duplicates that became one, in order.
+    """
 
     rows: tuple[Taken, ...]
     events: dict[int, EventKind]
+    merged: tuple[Merged, ...] = ()
 
     @property
     def event_ids(self) -> tuple[int, ...]:
@@ -64,11 +76,28 @@ def take(
     partners and referrals of rows before it. Companies and staff that are named and not known are made.
     """
     lock_intake(db, program_id)
-    cleaned = [_cleaned(row, program) for row in rows]
-    batch = _Batch(program, observed_at, news)
-    batch.load(db, program_id, [record for row in cleaned if not isinstance(row, Refused) for record in row])
-    taken = tuple(batch.take(row) for row in cleaned)
-    return Intake(taken, batch.write(db, program_id, observed_at, source))
+    waiting = deque(_cleaned(row, program) for row in rows)
+    taken: list[Taken] = []
+    events: dict[int, EventKind] = {}
+    merged: list[Merged] = []
+    size, was_merged = len(waiting), False
+    while waiting:
+        batch = _Batch(program, observed_at, news)
+        batch.load(db, program_id, [r for row in islice(waiting, size) if not isinstance(row, Refused) for r in row])
+        duplicate = None
+        for _ in range(min(size, len(waiting))):
+            if (duplicate := batch.rename(waiting[0])) is not None:
+                break
+            outcome = batch.take(waiting.popleft())
+            taken.append(Taken(Outcome.ACCEPTED) if was_merged else outcome)
+            was_merged = False
+        events |= batch.write(db, program_id, observed_at, source)
+        size *= 2
+        if duplicate is not None:
+            merged.append(merge(db, program, program_id, duplicate, observed_at, source))
+            # Where one merge is the next is often near: all that waits is not read again for each.
+            size, was_merged = 1, True
+    return Intake(tuple(taken), events, tuple(merged))
 
 
 def lock_intake(db: Connection, program_id: int) -> None:
@@ -98,30 +127,67 @@ class _Batch:
         self._events = Events()
         self._people = People(self._stock, self._events, news)
         self._referrals = Referrals(self._stock, self._events, program, observed_at, news)
+        self._renamed = False  # the row at hand has brought an alias
 
-    def load(self, db: Connection, program_id: int, records: Iterable[Record]) -> None:
+    def load(self, db: Connection, program_id: int, records: Sequence[Record]) -> None:
         """Reads whatever the records name."""
-        named = _Named()
-        for record in records:
-            named.add(record)
         stock = self._stock
-        stock.staff.load(db, program_id, named.staff)
-        stock.companies.load(db, program_id, named.companies)
-        stock.partners.load(db, program_id, named.partners)
-        stock.referrals.load(db, program_id, named.referrals)
+        named = Named(records)
+        aliases = known_aliases(db, program_id, named.by_kind)
+        for kind in ("staff", "company", "partner", "referral"):
+            stock.of(kind).load(db, program_id, named.by_kind[kind], aliases.get(kind))
         stock.rewards.load(db, program_id, named.rewards)
-        self._events.load(db, program_id, named.event_keys)
-        self._referrals.load(db, named.referrals)
+        self._events.load(db, program_id, named.event_keys(stock, records))
+        self._referrals.load(db, named.by_kind["referral"])
+        if "partner" in aliases:
+            self._people.joined_before = joined_of_duplicates(db, program_id, stock.partners.ids())
+        if any(self._duplicate(record) for record in records if isinstance(record, AliasRecord)):
+            # before anything is written: senders take these locks in the same order
+            lock_partners(db, stock)
+
+    def rename(self, row: "Row | Refused") -> Duplicate | None:
+        """Takes the row's aliases, as far as the first that tells of duplicates, which must be merged before it."""
+        if isinstance(row, Refused) or not any(isinstance(record, AliasRecord) for record in row):
+            return None
+        try:
+            check_references(row, self._stock)
+        except Refused:
+            return None
+        for record in row:
+            if isinstance(record, AliasRecord):
+                if (duplicate := self._duplicate(record)) is not None:
+                    return duplicate
+                self._add_alias(record, made_by(row))
+        return None
+
+    def _duplicate(self, record: AliasRecord) -> Duplicate | None:
+        shelf = self._stock.of(record.kind)
+        one, other = shelf.get(record.external_id), shelf.get(record.of)
+        if one is None or other is None or one is other:
+            return None
+        return Duplicate(record.kind, one.external_id, other.external_id)
+
+    def _add_alias(self, record: AliasRecord, made: set[tuple[str, str]]) -> None:
+        shelf = self._stock.of(record.kind)
+        alias, of = shelf.own_id(record.external_id), shelf.own_id(record.of)
+        if alias == of:
+            return
+        # What is known, or else what this row makes, keeps its id; the other is the alias.
+        if shelf.get(of) is None and (shelf.get(alias) is not None or (record.kind, of) not in made):
+            alias, of = of, alias
+        shelf.add_alias(alias, of)
+        self._renamed = True
 
     def take(self, row: "Row | Refused") -> Taken:
         """Takes one row into memory, or says why it cannot be taken."""
         if isinstance(row, Refused):
             return Taken(Outcome.REJECTED, str(row))
         try:
-            self._check_references(row)
+            check_references(row, self._stock)
         except Refused as refused:
             return Taken(Outcome.REJECTED, str(refused))
-        changes = [self._take(record) for record in row]
+        changes = [self._renamed, *(self._take(record) for record in row)]
+        self._renamed = False
         return Taken(Outcome.ACCEPTED if any(changes) else Outcome.UNCHANGED)
 
     def write(self, db: Connection, program_id: int, observed_at: datetime, source: str) -> dict[int, EventKind]:
@@ -130,12 +196,15 @@ class _Batch:
         self._referrals.settle()
         for shelf in self._stock.in_order():
             shelf.write(db, program_id)
+        write_new_aliases(db, program_id, self._stock, observed_at, source)
         self._people.write_versions(db, program_id, observed_at)
         self._referrals.write_versions(db, program_id)
         return self._events.write(db, program_id, observed_at, source)
 
     def _take(self, record: Record) -> bool:
         match record:
+            case AliasRecord():
+                return False  # taken by `rename`
             case StaffRecord():
                 return self._people.take_staff(record)
             case CompanyRecord():
@@ -148,68 +217,6 @@ class _Batch:
                 return self._referrals.take_reward(record)
             case LoginRecord():
                 return self._referrals.take_login(record)
-
-    def _check_references(self, row: Row) -> None:
-        """Partners and referrals must be known, or come with the row itself."""
-        partners = {record.external_id for record in row if isinstance(record, PartnerRecord)}
-        referrals = {record.external_id for record in row if isinstance(record, ReferralRecord)}
-        for record in row:
-            match record:
-                case PartnerRecord(recruited_by=str(name)):
-                    wanted, hint = name, "import those who recruit before those whom they recruited, or import twice"
-                case ReferralRecord(partner=None):
-                    if self._stock.referrals.get(record.external_id) is None:
-                        raise Refused(f"partner is missing, and referral '{record.external_id}' is not known")
-                    continue
-                case ReferralRecord(partner=str(name)) | RewardRecord(partner=name) | LoginRecord(partner=name):
-                    wanted, hint = name, "import partners first, or in the same file before it"
-                case _:
-                    continue
-            if wanted not in partners and self._stock.partners.get(wanted) is None:
-                raise Refused(f"partner '{wanted}' is not known; {hint}")
-            referral = record.referral if isinstance(record, RewardRecord) else None
-            if referral and referral not in referrals and self._stock.referrals.get(referral) is None:
-                raise Refused(f"referral '{referral}' is not known; import referrals first")
-
-
-class _Named:
-    """External ids and event keys that records name."""
-
-    def __init__(self) -> None:
-        self.staff: set[str] = set()
-        self.companies: set[str] = set()
-        self.partners: set[str] = set()
-        self.referrals: set[str] = set()
-        self.rewards: set[str] = set()
-        self.event_keys: set[str] = set()
-
-    def add(self, record: Record) -> None:
-        match record:
-            case StaffRecord():
-                self.staff |= _known(record.external_id, record.manager)
-            case CompanyRecord():
-                self.companies |= _known(record.external_id, record.parent)
-            case PartnerRecord():
-                self.partners |= _known(record.external_id, record.recruited_by)
-                self.companies |= _known(record.company)
-                self.staff |= _known(record.owner)
-                self.event_keys.add(registered_key(record.external_id))
-            case ReferralRecord():
-                self.referrals.add(record.external_id)
-                self.partners |= _known(record.partner)
-                self.staff |= _known(record.salesperson)
-            case RewardRecord():
-                self.rewards.add(record.external_id)
-                self.partners.add(record.partner)
-                self.referrals |= _known(record.referral)
-                self.event_keys |= {reward_key(record.external_id, what) for what in ("earned", "paid", "reversed")}
-            case LoginRecord():
-                self.partners.add(record.partner)
-                self.event_keys.add(login_key(record.partner, record.at))
-
-
-def _known(*names: str | None) -> set[str]:
-    return {name for name in names if name is not None}
 
 
 def _cleaned(row: Row, program: Program) -> "Row | Refused":

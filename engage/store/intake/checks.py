@@ -14,6 +14,8 @@ from email_validator import EmailNotValidError, validate_email
 from engage.domain.conditions import Scalar
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
 from engage.domain.records import (
+    ALIAS_KINDS,
+    AliasRecord,
     CompanyRecord,
     LoginRecord,
     PartnerRecord,
@@ -28,9 +30,10 @@ MAX_KEY = 200
 
 _MAX_AMOUNT = 2**63 - 1
 _KEYS = frozenset(
-    ("external_id", "parent", "manager", "company", "owner", "recruited_by", "partner", "salesperson", "referral")
+    ("external_id", "of", "parent", "manager", "company", "owner", "recruited_by", "partner", "salesperson", "referral")
 )
 _NAMES = {
+    AliasRecord: "alias",
     CompanyRecord: "company",
     StaffRecord: "staff",
     PartnerRecord: "partner",
@@ -55,6 +58,12 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
     if isinstance(record, RewardRecord | LoginRecord) and values["partner"] is None:
         raise Refused("partner is missing")
     match record:
+        case AliasRecord():
+            _one_of(values, "kind", ALIAS_KINDS, "a kind that has aliases")
+            if values["kind"] is None or values["of"] is None:
+                raise Refused("alias does not say of whom: give kind and of")
+            if values["of"] == values["external_id"]:
+                raise Refused(f"'{values['of']}' cannot be an alias of itself")
         case PartnerRecord():
             _check(values, "email", normal_email)
             _check(values, "zone", _zone)

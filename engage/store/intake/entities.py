@@ -3,7 +3,7 @@
 Each kind costs one statement to read, one to insert and one to update, whatever the number of rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +35,13 @@ class Entity:
         self.changed = self.changed or bool(news)
         return bool(news)
 
+    def fill(self, **values: Any) -> bool:
+        """Learns only what is not known yet."""
+        return self.learn(**{name: value for name, value in values.items() if self.values[name] is None})
+
 
 class Shelf:
-    """The rows of one table that a batch names, by external id.
+    """The rows of one table that a batch names, by external id or by an alias of it.
 
     `references` maps each column that names another row to the shelf of that row; `defaults` are the values of a row
     that nothing is known of.
@@ -51,31 +55,74 @@ class Shelf:
         self._blank: dict[str, Any] = dict.fromkeys(columns) | dict(defaults)
         self._by_external_id: dict[str, Entity] = {}
         self._by_id: dict[int, Entity] = {}
+        self._own_ids: dict[str, str] = {}  # the row's own external id, by alias
+        self._duplicates: set[str] = set()
+        self.new_aliases: list[str] = []
 
-    def load(self, db: Connection, program_id: int, external_ids: Iterable[str]) -> None:
-        """Reads the rows with these external ids. Shelves that this one refers to are loaded before it."""
+    def load(
+        self, db: Connection, program_id: int, external_ids: Iterable[str], aliases: Mapping[str, int] | None = None
+    ) -> None:
+        """Reads the rows with these external ids; `aliases` has the row's id for each of them that is an alias.
+
+        Shelves that this one refers to are loaded before it.
+        """
+        aliases = aliases or {}
         c = self.table.c
         for part in parts(sorted(set(external_ids))):
-            query = sa.select(self.table).where(c.program_id == program_id, c.external_id.in_(part))
-            rows = db.execute(query).mappings().all()
-            for row in rows:
-                entity = self._reference(row["id"])
-                entity.external_id = row["external_id"]
-                self._by_external_id[entity.external_id] = entity
-            for row in rows:
-                self._reference(row["id"]).values = {name: self._value(name, row[name]) for name in self._blank}
+            self._read(db, aliases, sa.select(self.table).where(c.program_id == program_id, c.external_id.in_(part)))
+        read = {entity.id for entity in self._by_external_id.values()}
+        for part in parts(sorted(set(aliases.values()) - read)):
+            self._read(db, aliases, sa.select(self.table).where(c.id.in_(part)))
+        for alias, row_id in aliases.items():
+            self._own_ids[alias] = self._by_id[row_id].external_id
 
-    def get(self, external_id: str) -> Entity | None:
-        return self._by_external_id.get(external_id)
+    def _read(self, db: Connection, aliases: Mapping[str, int], query: "sa.Select[Any]") -> None:
+        rows = db.execute(query).mappings().all()
+        self._duplicates.update(row["external_id"] for row in rows if row["external_id"] in aliases)
+        kept = [row for row in rows if row["external_id"] not in aliases]
+        for row in kept:
+            entity = self._reference(row["id"])
+            entity.external_id = row["external_id"]
+            self._by_external_id[entity.external_id] = entity
+        for row in kept:
+            self._reference(row["id"]).values = {name: self._value(name, row[name]) for name in self._blank}
 
-    def obtain(self, external_id: str) -> tuple[Entity, bool]:
+    def own_id(self, name: str) -> str:
+        """The external id of the row itself, for it or any alias of it."""
+        return self._own_ids.get(name, name)
+
+    def is_duplicates(self, name: str) -> bool:
+        """Whether it is the id of a row that was merged into another."""
+        return name in self._duplicates
+
+    def get(self, name: str) -> Entity | None:
+        return self._by_external_id.get(self.own_id(name))
+
+    def obtain(self, name: str) -> tuple[Entity, bool]:
         """The row, and whether it is new: made now, with nothing known but its external id."""
+        external_id = self.own_id(name)
         known = self._by_external_id.get(external_id)
         if known is not None:
             return known, False
         made = Entity(external_id, {name: _copied(value) for name, value in self._blank.items()}, changed=True)
         self._by_external_id[external_id] = made
         return made, True
+
+    def add_alias(self, alias: str, of: str) -> None:
+        """From now on `alias`, by which no row is known, is another name of the row whose own id is `of`."""
+        for name, own in self._own_ids.items():
+            if own == alias:  # an alias that the same source row has brought
+                self._own_ids[name] = of
+        self._own_ids[alias] = of
+        self.new_aliases.append(alias)
+
+    def ids(self) -> Collection[int]:
+        """The ids of the rows that were read, and of those that they refer to."""
+        return self._by_id.keys()
+
+    def loaded(self) -> Collection[Entity]:
+        """The rows by name, read or made."""
+        return self._by_external_id.values()
 
     def changed(self) -> list[Entity]:
         return [entity for entity in self._by_external_id.values() if entity.changed]
@@ -141,6 +188,15 @@ class Stock:
             referrals, {"partner_id": self.partners, "salesperson_id": self.staff}, {"last_sequence": 0}
         )
         self.rewards = Shelf(rewards, {"partner_id": self.partners, "referral_id": self.referrals}, {})
+
+    def of(self, kind: str) -> Shelf:
+        """The shelf of one of records.ALIAS_KINDS."""
+        return {
+            "partner": self.partners,
+            "referral": self.referrals,
+            "company": self.companies,
+            "staff": self.staff,
+        }[kind]
 
     def in_order(self) -> Sequence[Shelf]:
         """The shelves, each after those that it refers to."""

@@ -1,5 +1,6 @@
 """Companies, staff and partners: upserts, and the versions of what facts read of a partner."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,15 @@ from engage.store.people import ensure_addresses
 from engage.store.refusals import Move, follow
 from engage.store.tables import partner_attributes, partner_versions
 
-_VERSIONED = ("status", "owner_id", "company_id", "region", "locale")
+_FILLED = {
+    **{name: name for name in ("email", "first_name", "last_name", "phone", "region", "locale", "zone", "status")},
+    **{name: f"{name}_id" for name in ("company", "owner", "recruited_by")},
+    "joined_at": "joined_at",
+}
+"""Fields of a record of a partner, and their columns."""
+
+VERSIONED = ("status", "owner_id", "company_id", "region", "locale")
+"""What versions of a partner hold: what facts read of them."""
 
 
 class People:
@@ -31,6 +40,7 @@ class People:
         self._first: dict[Entity, dict[str, Any]] = {}
         self._first_attributes: dict[Entity, dict[str, Scalar]] = {}
         self._mailed: list[Entity] = []
+        self.joined_before: dict[int, datetime] = {}  # when the duplicates joined that were merged into a partner
 
     def take_company(self, record: CompanyRecord) -> bool:
         company, new = self._stock.companies.obtain(record.external_id)
@@ -48,11 +58,14 @@ class People:
 
     def take_partner(self, record: PartnerRecord) -> bool:
         partner, new = self._stock.partners.obtain(record.external_id)
+        if self._stock.partners.is_duplicates(record.external_id):
+            record = _of_a_duplicate(record, partner)
         if record.email is not None and record.email != partner.values["email"]:
             self._mailed.append(partner)
         told = {name: value for name, value in record.attributes.items() if name not in partner.values["attributes"]}
         if told:
             self._first_attributes[partner] = told | self._first_attributes.get(partner, {})
+        recruiter = self._stock.partners.obtain(record.recruited_by)[0] if record.recruited_by else None
         changed = partner.learn(
             email=record.email,
             first_name=record.first_name,
@@ -60,22 +73,27 @@ class People:
             phone=record.phone,
             company_id=self._stock.companies.obtain(record.company)[0] if record.company else None,
             owner_id=self._stock.staff.obtain(record.owner)[0] if record.owner else None,
-            recruited_by_id=self._stock.partners.obtain(record.recruited_by)[0] if record.recruited_by else None,
+            recruited_by_id=recruiter if recruiter is not partner else None,  # a duplicate may have recruited the other
             region=record.region,
             locale=record.locale,
             zone=record.zone,
             status=record.status,
-            joined_at=record.joined_at,
+            joined_at=self._joined(partner, record.joined_at),
             attributes=partner.values["attributes"] | record.attributes,
         )
         if new:
             self._first[partner] = _versioned(partner)
         if record.joined_at is not None:
-            key = registered_key(record.external_id)
+            key = registered_key(partner.external_id)
             changed |= self._events.add(
                 NewEvent(EventKind.REGISTERED, key, record.joined_at, self._news, partner=partner)
             )
         return changed or new
+
+    def _joined(self, partner: Entity, told: datetime | None) -> datetime | None:
+        """When the partner joined: not later than any duplicate that was merged into them."""
+        before = self.joined_before.get(partner.id) if partner.id is not None else None
+        return min(told, before) if told is not None and before is not None else told
 
     def find_addresses(self, db: Connection, program_id: int, observed_at: datetime) -> None:
         """Gives each partner whose email is new the row of that address, to which their consent follows them.
@@ -143,13 +161,20 @@ class People:
         replace_rows(db, partner_attributes, before, after)
 
 
+def _of_a_duplicate(record: PartnerRecord, partner: Entity) -> PartnerRecord:
+    """What a record under the id of a merged duplicate adds: the partner's own record has the last word."""
+    known: dict[str, Any] = {name: None for name in _FILLED if partner.values[_FILLED[name]] is not None}
+    others = {name: value for name, value in record.attributes.items() if name not in partner.values["attributes"]}
+    return replace(record, **known, attributes=others)
+
+
 def _versioned(partner: Entity) -> dict[str, Any]:
-    return {name: partner.values[name] for name in _VERSIONED}
+    return {name: partner.values[name] for name in VERSIONED}
 
 
 def _resolved(values: Any) -> dict[str, Any]:
     """The versioned values, with ids in place of rows."""
-    return {name: values[name].id if isinstance(values[name], Entity) else values[name] for name in _VERSIONED}
+    return {name: values[name].id if isinstance(values[name], Entity) else values[name] for name in VERSIONED}
 
 
 def _text_and_number(value: Scalar) -> tuple[str, float | None]:

@@ -51,8 +51,10 @@ class Referrals:
 
     def take_referral(self, record: ReferralRecord) -> bool:
         referral, new = self._stock.referrals.obtain(record.external_id)
+        duplicate = self._stock.referrals.is_duplicates(record.external_id)
+        learn = referral.fill if duplicate else referral.learn  # the referral's own record has the last word
         untold = not self._changes.get(referral) and referral.values["undated_status"] is None
-        news = referral.learn(
+        news = learn(
             partner_id=self._stock.partners.obtain(record.partner)[0] if record.partner else None,
             salesperson_id=self._stock.staff.obtain(record.salesperson)[0] if record.salesperson else None,
             lead_company=record.lead_company,
@@ -69,13 +71,13 @@ class Referrals:
             news |= self._change(referral, self._opening, record.submitted_at)
         if record.status is not None and record.status_at is not None:
             news |= self._change(referral, record.status, record.status_at)
-        elif record.status is not None:
+        elif record.status is not None and (untold or not duplicate):
             news |= self._tell_undated(referral, record.status, always=untold)
         return news or new
 
     def take_login(self, record: LoginRecord) -> bool:
         partner = self._stock.partners.obtain(record.partner)[0]
-        key = login_key(record.partner, record.at)
+        key = login_key(partner.external_id, record.at)
         return self._events.add(NewEvent(EventKind.LOGGED_IN, key, record.at, self._news, partner=partner))
 
     def take_reward(self, record: RewardRecord) -> bool:

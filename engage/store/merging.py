@@ -1,0 +1,257 @@
+"""Makes two rows that stand for one thing one: all that names the merged row names the survivor instead.
+
+Set-based, in the caller's transaction. No event is lost. What was decided keeps its keys: a mail of the merged one that
+has gone out is not sent again for the survivor. What facts read (versions) is brought up to date by the caller.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import EventKind
+from engage.domain.deliveries import DUE, DeliveryState, require_legal
+from engage.domain.keys import login_prefix, registered_key
+from engage.store.tables import (
+    aliases,
+    companies,
+    consent_changes,
+    deliveries,
+    enrollments,
+    episodes,
+    events,
+    occasions,
+    partner_versions,
+    partners,
+    referral_versions,
+    referrals,
+    rewards,
+    staff,
+    subscriptions,
+)
+
+Id = sa.Column[int]
+Clause = sa.ColumnElement[bool]
+
+MERGED = "merged into another"
+"""The reason of deliveries that would have told the survivor the same twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A duplicate and the row that it was merged into, by their own external ids, and what was moved: how many of each.
+
+    `cancelled` are messages that were due and that the survivor gets or got anyway.
+    """
+
+    kind: str
+    merged: str
+    survivor: str
+    events: int = 0
+    referrals: int = 0
+    rewards: int = 0
+    partners: int = 0
+    cancelled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The rows' ids. `now` is when the merge is told."""
+
+    merged: int
+    survivor: int
+    now: datetime
+
+
+def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str, int]:
+    """Moves all that a partner has and did; `names` are the external ids of the merged one and the survivor.
+
+    The rows of both are locked by the caller. Returns the counts for Merged.
+    """
+    _calm_partner_events(db, pair)
+    _rename_keys(db, pair, names)
+    # Events first: whoever matches one of them holds its row, and has then enrolled whom this moves next.
+    moved = {"events": _repoint(db, events.c.partner_id, pair)}
+    moved["referrals"] = _repoint(db, referrals.c.partner_id, pair)
+    _repoint(db, referral_versions.c.partner_id, pair)
+    moved["rewards"] = _repoint(db, rewards.c.partner_id, pair)
+    moved["partners"] = _repoint(db, partners.c.recruited_by_id, pair, partners.c.id != pair.survivor)
+    _repoint(db, partners.c.merged_into_id, pair)
+    _move_consent(db, pair)
+    _release_claimed(db, deliveries.c.partner_id == pair.merged)
+    moved["cancelled"] = _cancel_twins(db, pair)
+    _repoint(db, deliveries.c.partner_id, pair)
+    _move_enrollments(db, pair)
+    _move_episodes(db, pair)
+    return moved
+
+
+def move_referral(db: Connection, pair: Pair, after: int) -> dict[str, int]:
+    """Moves a referral's events, counted on after the survivor's last sequence, its rewards and its enrollments.
+
+    The rows of the partners of both are locked by the caller.
+    """
+    e = events.c
+    twin = events.alias("twin")
+    known = sa.exists().where(
+        twin.c.referral_id == pair.survivor, twin.c.to_status == e.to_status, twin.c.occurred_at == e.occurred_at
+    )
+    db.execute(sa.update(events).where(e.referral_id == pair.merged, e.unmatched, known).values(unmatched=None))
+    _release_claimed(db, _about_referral(pair.merged))
+    cancelled = _cancel_told_twice(db, pair)
+    moved = sa.update(events).where(e.referral_id == pair.merged)
+    counts = {"events": db.execute(moved.values(referral_id=pair.survivor, sequence=e.sequence + after)).rowcount}
+    counts["rewards"] = _repoint(db, rewards.c.referral_id, pair)
+    _repoint(db, enrollments.c.referral_id, pair)
+    _repoint(db, referrals.c.merged_into_id, pair)
+    db.execute(sa.delete(referral_versions).where(referral_versions.c.referral_id == pair.merged))
+    db.execute(sa.update(referrals).where(referrals.c.id == pair.merged).values(merged_into_id=pair.survivor))
+    return {**counts, "cancelled": cancelled}
+
+
+def move_company(db: Connection, pair: Pair) -> dict[str, int]:
+    """Gives the survivor the people and the companies of the merged one, whose row goes."""
+    moved = {"partners": _repoint(db, partners.c.company_id, pair)}
+    _repoint(db, partner_versions.c.company_id, pair)
+    _repoint(db, companies.c.parent_id, pair, companies.c.id != pair.survivor)
+    db.execute(sa.delete(companies).where(companies.c.id == pair.merged))
+    return moved
+
+
+def move_staff(db: Connection, pair: Pair) -> dict[str, int]:
+    """Gives the survivor the partners, referrals and alerts of the merged one, whose row goes."""
+    moved = {"partners": _repoint(db, partners.c.owner_id, pair)}
+    _repoint(db, partner_versions.c.owner_id, pair)
+    moved["referrals"] = _repoint(db, referrals.c.salesperson_id, pair)
+    _repoint(db, referral_versions.c.salesperson_id, pair)
+    _repoint(db, staff.c.manager_id, pair, staff.c.id != pair.survivor)
+    _release_claimed(db, deliveries.c.staff_id == pair.merged)
+    _repoint(db, deliveries.c.staff_id, pair)
+    db.execute(sa.delete(staff).where(staff.c.id == pair.merged))
+    return moved
+
+
+def move_aliases(db: Connection, kind: str, pair: Pair) -> None:
+    """Aliases of the merged row lead to the survivor: an alias never leads to another."""
+    c = aliases.c
+    statement = sa.update(aliases).where(c.kind == kind, c.target_id == pair.merged)
+    db.execute(statement.values(target_id=pair.survivor))
+
+
+def _repoint(db: Connection, column: Id, pair: Pair, *also: Clause) -> int:
+    table = column.table
+    assert isinstance(table, sa.Table)
+    where = sa.and_(column == pair.merged, *also)
+    if table is partners:  # in the order in which senders lock them
+        db.execute(sa.select(partners.c.id).where(where).order_by(partners.c.id).with_for_update(key_share=True)).all()
+    return db.execute(sa.update(table).where(where).values({column.name: pair.survivor})).rowcount
+
+
+def _calm_partner_events(db: Connection, pair: Pair) -> None:
+    """What the survivor is known to have done too is no news: a login at the same instant, or having registered."""
+    e, twin = events.c, events.alias("twin")
+    same = sa.or_(
+        sa.and_(e.kind == EventKind.LOGGED_IN, twin.c.occurred_at == e.occurred_at), e.kind == EventKind.REGISTERED
+    )
+    known = sa.exists().where(twin.c.partner_id == pair.survivor, twin.c.kind == e.kind, same)
+    db.execute(sa.update(events).where(e.partner_id == pair.merged, e.unmatched, known).values(unmatched=None))
+
+
+def _rename_keys(db: Connection, pair: Pair, names: tuple[str, str]) -> None:
+    """Gives observations of the merged partner the keys under which they will be told of the survivor.
+
+    One that was told of both keeps its key: it is there once under the survivor's, and no event is lost.
+    """
+    e, twin = events.c, events.alias("twin")
+    old, new = (login_prefix(name) for name in names)
+    login = sa.literal(new, sa.Text()) + sa.func.substr(e.key, len(old) + 1)
+    registered_old, registered_new = (registered_key(name) for name in names)
+    for of_merged, renamed in (
+        (sa.and_(e.kind == EventKind.LOGGED_IN, sa.func.substr(e.key, 1, len(old)) == old), login),
+        (sa.and_(e.kind == EventKind.REGISTERED, e.key == registered_old), sa.literal(registered_new, sa.Text())),
+    ):
+        told = sa.exists().where(twin.c.program_id == e.program_id, twin.c.key == renamed)
+        db.execute(sa.update(events).where(e.partner_id == pair.merged, of_merged, ~told).values(key=renamed))
+
+
+def _move_consent(db: Connection, pair: Pair) -> None:
+    """The survivor has said what either said; where they differ about an address and topic, the no stands."""
+    c, own = subscriptions.c, subscriptions.alias("own")
+    s = own.c
+    same = sa.and_(s.partner_id == pair.survivor, s.address_id == c.address_id, s.topic == c.topic)
+    for_the_worse = sa.exists().where(same, s.subscribed, sa.not_(c.subscribed))
+    noes = sa.select(c.address_id, c.topic).where(c.partner_id == pair.merged, for_the_worse)
+    for address_id, topic in db.execute(noes).all():
+        yes = (c.partner_id == pair.survivor, c.address_id == address_id, c.topic == topic)
+        db.execute(sa.delete(subscriptions).where(*yes))
+    db.execute(sa.delete(subscriptions).where(c.partner_id == pair.merged, sa.exists().where(same)))
+    _repoint(db, c.partner_id, pair)
+    _repoint(db, consent_changes.c.partner_id, pair)
+
+
+def _about_referral(referral_id: int) -> Clause:
+    return deliveries.c.enrollment_id.in_(sa.select(enrollments.c.id).where(enrollments.c.referral_id == referral_id))
+
+
+def _release_claimed(db: Connection, which: Clause) -> None:
+    """Takes what has been claimed for the merged one out of the worker's hands: it is to be composed anew."""
+    require_legal(DeliveryState.CLAIMED, DeliveryState.PENDING)
+    statement = sa.update(deliveries).where(which, deliveries.c.state == DeliveryState.CLAIMED)
+    db.execute(statement.values(state=DeliveryState.PENDING, lease=None, lease_until=None))
+
+
+def _cancel_twins(db: Connection, pair: Pair) -> int:
+    """Cancels what is due to the merged partner that the survivor gets, got or is not to get: same step and entry."""
+    d, other = deliveries.c, deliveries.alias("other")
+    mine, theirs = enrollments.alias("mine"), enrollments.alias("theirs")
+    twin = (
+        sa.exists()
+        .where(mine.c.id == d.enrollment_id, theirs.c.id == other.c.enrollment_id, theirs.c.key == mine.c.key)
+        .where(other.c.partner_id == pair.survivor, other.c.campaign == d.campaign, other.c.step == d.step)
+    )
+    return _cancel(db, sa.and_(d.partner_id == pair.merged, twin), pair)
+
+
+def _cancel_told_twice(db: Connection, pair: Pair) -> int:
+    """Cancels what is due about a change of the merged referral that the survivor's campaign has been told of too."""
+    d = deliveries.c
+    entry, event, occasion = enrollments.alias("entry"), events.alias("event"), occasions.alias("occasion")
+    same, told = events.alias("same"), occasions.alias("told")
+    twin = (
+        sa.exists()
+        .where(entry.c.id == d.enrollment_id, occasion.c.id == entry.c.occasion_id, event.c.id == occasion.c.event_id)
+        .where(event.c.referral_id == pair.merged, same.c.referral_id == pair.survivor)
+        .where(same.c.to_status == event.c.to_status, same.c.occurred_at == event.c.occurred_at)
+        .where(told.c.event_id == same.c.id, told.c.campaign == occasion.c.campaign)
+    )
+    return _cancel(db, sa.and_(_about_referral(pair.merged), twin), pair)
+
+
+def _cancel(db: Connection, which: Clause, pair: Pair) -> int:
+    for state in DUE:
+        require_legal(state, DeliveryState.CANCELLED)
+    statement = (
+        sa.update(deliveries)
+        .where(which, deliveries.c.state.in_(DUE))
+        .values(state=DeliveryState.CANCELLED, reason=MERGED, settled_at=pair.now)
+    )
+    return db.execute(statement).rowcount
+
+
+def _move_enrollments(db: Connection, pair: Pair) -> None:
+    """Whatever either has entered the survivor has entered; what both have entered stays with each."""
+    c, own = enrollments.c, enrollments.alias("own")
+    both = sa.exists().where(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign, own.c.key == c.key)
+    _repoint(db, c.partner_id, pair, ~both)
+
+
+def _move_episodes(db: Connection, pair: Pair) -> None:
+    """An episode that is open goes on with the survivor, unless one of the survivor's own is or opened on that slot."""
+    c, own = episodes.c, episodes.alias("own")
+    same = sa.and_(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign)
+    open_both = sa.exists().where(same, own.c.closed_at.is_(None))
+    of_merged = sa.and_(c.partner_id == pair.merged, c.closed_at.is_(None))
+    db.execute(sa.update(episodes).where(of_merged, open_both).values(closed_at=pair.now))
+    _repoint(db, c.partner_id, pair, ~sa.exists().where(same, own.c.opened_slot == c.opened_slot))
+    db.execute(sa.update(episodes).where(of_merged).values(closed_at=pair.now))
