@@ -26,9 +26,12 @@ from engage.pipeline.sweep import sweep
 from engage.providers.protocol import Provider
 from engage.providers.selection import build_provider
 from engage.queueing import Lane, Queue
-from engage.settings import Settings, secret_keys
+from engage.settings import Settings, environment, secret_keys
 from engage.signing import Signer
 from engage.slots import current_slot
+from engage.sources.polling import Polled, Poller
+from engage.sources.watched import Sources, WatchedSource
+from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
 from engage.store.intake import Intake, analyze, hear
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
@@ -54,6 +57,8 @@ class Services:
         self.database = Database(settings.database_url)
         self.shelf = Shelf(self.database, settings.campaigns_dir, settings.templates_dir)
         self._places = threading.BoundedSemaphore(SENDING_AT_ONCE)
+        poller = Poller(self.database, observe, self._match_soon, environment)
+        self.watcher = Watcher(settings.sources, poller, clock)
 
     @cached_property
     def signer(self) -> Signer:
@@ -184,6 +189,31 @@ class Services:
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         self.hint(found.deliveries)
 
+    # --- watched sources ----------------------------------------------------------------------------------------------
+
+    def sources(self) -> Sources:
+        """The watched sources as sources.yaml says it now. Raises AuthoringError or InputError."""
+        return self.watcher.sources(self.library().programs)
+
+    def standings(self) -> list[Standing]:
+        """How each watched source stands; raises as `sources` does."""
+        return self.watcher.standings(self.sources())
+
+    def poll_due(self) -> None:
+        """Has sources polled that are due."""
+        library = self.library()
+        due = self.watcher.due(self.watcher.running(library.programs), library.program_ids)
+        self.queue.enqueue("poll", due, Lane.SOURCES)
+
+    def poll(self, source_ids: Sequence[int]) -> None:
+        """Polls those of the sources that are due and that no other worker polls."""
+        library = self.library()
+        self.watcher.poll_due(self.watcher.running(library.programs), library.scopes(), source_ids)
+
+    def poll_now(self, source: WatchedSource) -> Polled:
+        """Polls a source here and now. Raises SourceDown or SourceChanged."""
+        return self.watcher.poll(source, self.library().scopes()[source.program.key])
+
     def beat(self, process: str, role: str) -> None:
         with self.database.write() as db:
             beat(db, process, role, self.clock())
@@ -191,6 +221,9 @@ class Services:
     def hint(self, hints: Hints) -> None:
         for lane, ids in hints.items():
             self.queue.enqueue("deliver", ids, lane)
+
+    def _match_soon(self, event_ids: Sequence[int]) -> None:
+        self.queue.enqueue("match", event_ids, Lane.EVENTS)
 
     def _sending(self, count: int) -> AbstractContextManager[object]:
         return _Places(self._places, count)

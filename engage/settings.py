@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     )
     campaigns_dir: Path = Field(Path("campaigns"), description="The folder of `program.yaml` and the campaigns.")
     templates_dir: Path = Field(Path("email_templates"), description="The folder of the emails.")
+    sources: Path = Field(Path("sources.yaml"), description="The file of watched databases and folders, if any.")
     provider: Provider = Field(
         Provider.MAILBOX,
         description="Who carries the mail: `mailbox` (kept on a local page), `sendgrid` or `smtp`.",
@@ -237,6 +238,14 @@ class Settings(BaseSettings):
         return key
 
 
+def environment() -> dict[str, str]:
+    """All variables that are set, in the environment or in `.env`: where sources.yaml finds those that it names.
+
+    Raises SettingsError when `.env` cannot be read.
+    """
+    return {name: value for name, value in dict(_dotenv()).items() if value is not None} | dict(os.environ)
+
+
 def secret_keys(settings: Settings) -> tuple[str, ...]:
     """The keys that sign links: the first signs, all are accepted. Makes one and keeps it when none is set.
 
@@ -307,7 +316,7 @@ def _unknown_variables(fields: Iterable[str]) -> list[str]:
     return problems
 
 
-def _dotenv() -> Iterable[str]:
+def _dotenv() -> dict[str, str | None]:
     try:
         return dotenv_values(".env")
     except (OSError, UnicodeDecodeError) as error:

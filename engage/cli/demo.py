@@ -66,6 +66,7 @@ def demo() -> None:
                 "ENGAGE_DATA_DIR": str(folder),
                 "ENGAGE_DATABASE_URL": f"sqlite:///{folder / 'engage.db'}",
                 "ENGAGE_REDIS_URL": valkey.url,
+                "ENGAGE_SOURCES": str(folder / "sources.yaml"),
                 "ENGAGE_PROVIDER": "mailbox",
                 "ENGAGE_SEND_TO": "everybody",
                 "ENGAGE_HOST": "127.0.0.1",

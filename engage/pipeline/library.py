@@ -27,6 +27,10 @@ class Library:
                 return Scope(self.programs[key], program_id)
         return None
 
+    def scopes(self) -> dict[str, Scope]:
+        """Each programme by its key."""
+        return {key: Scope(program, self.program_ids[key]) for key, program in self.programs.items()}
+
     def scope_of(self, campaign: Campaign) -> Scope:
         return Scope(self.programs[campaign.program], self.program_ids[campaign.program])
 

@@ -13,6 +13,7 @@ class Lane(StrEnum):
     BULK = "bulk"
     ALERTS = "alerts"
     UPKEEP = "upkeep"
+    SOURCES = "sources"
 
 
 class Queue(Protocol):

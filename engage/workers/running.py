@@ -17,6 +17,7 @@ THREADS: Mapping[Lane, int] = {
     Lane.BULK: 1,  # one with large batches costs a third less processor time an email than two with half of them
     Lane.ALERTS: 1,
     Lane.UPKEEP: 1,
+    Lane.SOURCES: 2,
 }
 """Threads of a process for each lane. No lane borrows from another: a newsletter never holds up a status update."""
 

@@ -1,4 +1,4 @@
-"""The scheduler: opens the run of each slot in time, sweeps, and beats. Two may run at once."""
+"""The scheduler: opens the run of each slot in time, sweeps, has sources polled, and beats. Two may run at once."""
 
 from datetime import datetime, timedelta
 
@@ -52,6 +52,7 @@ class Scheduler:
             self._library, self._next_run = library, _next_run(library, now)
         if self._next_sweep is None or now >= self._next_sweep:
             self.services.sweep()
+            self.services.poll_due()
             self._next_sweep = now + SWEEP_EVERY
 
 

@@ -114,6 +114,8 @@ class Engage:
                     self.services.match(ids)
                 case "run":
                     self.services.run(ids)
+                case "poll":
+                    self.services.poll(ids)
                 case "deliver":
                     self.services.deliver(ids, lane)
         return self.provider.messages[before:]

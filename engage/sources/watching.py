@@ -1,0 +1,227 @@
+"""Watches sources: which are due, who polls one now, what is tried next of those that fail. Each stands for itself."""
+
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from engage.domain.errors import EngageError
+from engage.domain.programs import Program
+from engage.facts import Scope
+from engage.sources.dropping import take_drop
+from engage.sources.polling import Polled, Poller, Turn, lease
+from engage.sources.watch_file import load_sources
+from engage.sources.watched import (
+    FolderSource,
+    Overtaken,
+    SourceChanged,
+    SourceDown,
+    Sources,
+    SqlSource,
+    WatchedSource,
+)
+from engage.store.sources import SourceState, add_sources, claim, count_rejected, source_names, source_states
+
+LONGEST_PAUSE = timedelta(minutes=15)
+"""How long a source that fails is left alone, at the most."""
+
+log = structlog.get_logger(__name__)
+
+Signature = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a source stands. `lag` is the time since the last poll that succeeded began; None: there was none.
+
+    `state`: waiting (for those above it to be read for the first time), new, ok, failing or held.
+    """
+
+    source: WatchedSource
+    state: str
+    lag: timedelta | None
+    error: str | None
+    rejected: int
+
+
+class Watcher:
+    """The watched sources of one process. Safe to ask from several threads."""
+
+    def __init__(self, path: Path, poller: Poller, clock: Callable[[], datetime]) -> None:
+        self._path = path
+        self._poller = poller
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._read: Sources | None = None
+        self._signature: Signature = ()
+        self._programs: Mapping[str, Program] = {}
+
+    def sources(self, programs: Mapping[str, Program]) -> Sources:
+        """The sources as the files say it now. Raises AuthoringError or InputError."""
+        return load_sources(self._path, programs)
+
+    def running(self, programs: Mapping[str, Program]) -> Sources:
+        """The sources as the files say it, or said it when they last made sense; read again when they change."""
+        with self._lock:
+            signature = self._sign()
+            if self._read is None or signature != self._signature or programs is not self._programs:
+                self._programs = programs
+                try:
+                    self._read = self.sources(programs)
+                except EngageError as error:
+                    log.error("sources", problem=str(error), hint="what made sense last is watched on")
+                    self._read = self._read or Sources(str(self._path))
+                self._signature = self._sign()
+            return self._read
+
+    def due(self, sources: Sources, program_ids: Mapping[str, int]) -> list[int]:
+        """The ids of sources that are to be polled now.
+
+        Databases are read for the first time one after the other, in the order of the file: partners before the
+        referrals that name them.
+        """
+        if not sources.sources:
+            return []
+        states = self._states(sources.sources, program_ids)
+        waiting = _waiting(sources, states)
+        now = self._clock()
+        return [state.id for name, state in states.items() if state.next_poll_at <= now and name not in waiting]
+
+    def poll_due(self, sources: Sources, scopes: Mapping[str, Scope], ids: Iterable[int]) -> None:
+        """Polls those of the sources that are still due: hints may come late and more than once."""
+        with self._poller.database.read() as db:
+            names = source_names(db, list(ids))
+        for name in names:
+            found = [source for source in sources.sources if source.name == name]
+            for source in found:
+                scope = scopes[source.program.key]
+                state = self._states([source], {scope.program.key: scope.program_id})[name]
+                if state.next_poll_at <= self._clock():
+                    self._poll(source, scope, state)
+
+    def poll(self, source: WatchedSource, scope: Scope) -> Polled:
+        """Polls a source now, due or not. Raises SourceDown or SourceChanged, after it is noted, and Overtaken."""
+        state = self._states([source], {scope.program.key: scope.program_id})[source.name]
+        polled = self._poll(source, scope, state)
+        if isinstance(polled, EngageError):
+            raise polled
+        if polled is None:
+            raise SourceDown(f"another worker polls '{source.name}' just now", "try again in a minute")
+        return polled
+
+    def standings(self, sources: Sources) -> list[Standing]:
+        """How each source stands, in the order of the file."""
+        with self._poller.database.read() as db:
+            states = source_states(db, [source.name for source in sources.sources])
+            rejected = count_rejected(db)
+        waiting = _waiting(sources, states)
+        found = []
+        for source in sources.sources:
+            state = states.get(source.name)
+            told = _state(state) if source.name not in waiting else "waiting"
+            last = state.succeeded_at if state else None
+            lag = self._clock() - last if last is not None else None
+            many = rejected.get(state.id, 0) if state else 0
+            found.append(Standing(source, told, lag, state.error if state else None, many))
+        return found
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _poll(self, source: WatchedSource, scope: Scope, state: SourceState) -> Polled | EngageError | None:
+        """One poll, if nobody else has the source; what went wrong is noted and returned."""
+        now = self._clock()
+        with self._poller.database.write() as db:
+            version = claim(db, state, now, now + lease(source))
+        if version is None:
+            return None
+        turn = Turn(source, replace(state, version=version), self._clock)
+        try:
+            polled = self._do(source, scope, turn)
+        except Overtaken:
+            log.info("source_overtaken", source=source.name)
+            return None
+        except (SourceDown, SourceChanged) as error:
+            self._failed(turn, error)
+            return error
+        if state.failures and not polled.drop:
+            log.info("source_works_again", source=source.name)
+        return polled
+
+    def _do(self, source: WatchedSource, scope: Scope, turn: Turn) -> Polled:
+        match source:
+            case SqlSource():
+                return self._poller.poll(source, scope, turn)
+            case FolderSource():
+                return take_drop(self._poller, source, scope, turn)
+
+    def _failed(self, turn: Turn, error: SourceDown | SourceChanged) -> None:
+        """Notes why, and when it is tried again: full-jitter backoff. Says it once an outage."""
+        state, source = turn.state, turn.source
+        longest = min(LONGEST_PAUSE, source.every * 2.0 ** min(state.failures, 16))
+        values = {
+            "failures": state.failures + 1,
+            "error": str(error),
+            "held": isinstance(error, SourceChanged),
+            "next_poll_at": turn.now + longest * random.random(),
+        }
+        try:
+            with self._poller.database.write() as db:
+                turn.write(db, **values)
+        except Overtaken:
+            return
+        if state.error != str(error):
+            event = "source_held" if values["held"] else "source_down"
+            log.warning(event, source=source.name, error=error.message, hint=error.hint)
+
+    def _states(self, sources: Sequence[WatchedSource], program_ids: Mapping[str, int]) -> dict[str, SourceState]:
+        """The state of each source, in the given order; those that are new are added."""
+        names = [source.name for source in sources]
+        with self._poller.database.read() as db:
+            states = source_states(db, names)
+        missing = {source.name: program_ids[source.program.key] for source in sources if source.name not in states}
+        if missing:
+            with self._poller.database.write() as db:
+                add_sources(db, missing, self._clock())
+                states = source_states(db, names)
+        return {name: states[name] for name in names}
+
+    def _sign(self) -> Signature:
+        """What changes when sources.yaml or a mapping that it names does."""
+        paths = {self._path}
+        if self._read is not None:
+            paths |= {Path(each.mapping.path) for each in self._read.sources if isinstance(each, FolderSource)}
+        found = []
+        for path in sorted(paths):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), status.st_mtime_ns, status.st_size))
+        return tuple(found)
+
+
+def _waiting(sources: Sources, states: Mapping[str, SourceState]) -> set[str]:
+    """Databases that come after one that has not been read for the first time."""
+    waiting: set[str] = set()
+    first = ""
+    for source in sources.sources:
+        state = states.get(source.name)
+        if isinstance(source, SqlSource) and (state is None or state.baselined_at is None):
+            if first:
+                waiting.add(source.name)
+            first = first or source.name
+    return waiting
+
+
+def _state(state: SourceState | None) -> str:
+    if state is None:
+        return "new"
+    if state.held:
+        return "held"
+    if state.failures:
+        return "failing"
+    return "ok" if state.succeeded_at else "new"
