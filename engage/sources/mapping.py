@@ -8,6 +8,7 @@ from typing import Any
 from engage.domain.facts import Feed
 from engage.domain.programs import Program
 from engage.domain.records import (
+    AliasRecord,
     CompanyRecord,
     LoginRecord,
     PartnerRecord,
@@ -82,6 +83,7 @@ KINDS: dict[str, Kind] = {
         ("amount",),
         feed=Feed.REWARDS,
     ),
+    "alias": Kind(AliasRecord, ("kind", "external_id", "of"), ("kind", "external_id", "of")),
 }
 """The records that a mapping may make of a row. A `status` is one change of a referral that other rows describe."""
 
