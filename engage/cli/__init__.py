@@ -22,6 +22,7 @@ COMMANDS = {
     "health": "upkeep",
     "doctor": "doctor",
     "import": "importing",
+    "consent": "consent",
     "lint": "authoring",
     "plan": "planning",
     "explain": "planning",

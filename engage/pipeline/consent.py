@@ -12,7 +12,7 @@ from engage.signing import Signer
 from engage.store.consent import Place, change_subscription, refused_topics
 from engage.store.deliveries import cancel_pending
 from engage.store.people import ensure_addresses, lock_recipients
-from engage.store.refusals import partners_at, standing_refusals, weigh, write_refusals
+from engage.store.refusals import Key, Standing, partners_at, standing_refusals, weigh, write_refusals
 
 PURPOSE = "unsubscribe"
 
@@ -68,9 +68,13 @@ class Heeded:
     cancelled: int = 0
 
 
-def foresee(db: Connection, program_id: int, refusals: Sequence[Refusal], now: datetime) -> Heeded:
-    """What `heed` would do, going by what is stored. Writes nothing."""
-    outcomes, _ = weigh(refusals, standing_refusals(db, program_id, {one.email for one in refusals}), now)
+def foresee(
+    db: Connection, program_id: int, refusals: Sequence[Refusal], now: datetime, foreseen: dict[Key, Standing]
+) -> Heeded:
+    """What `heed` would do. Writes nothing; `foreseen` goes from batch to batch, and is empty at first."""
+    standing = standing_refusals(db, program_id, {one.email for one in refusals}) | foreseen
+    outcomes, news = weigh(refusals, standing, now)
+    foreseen.update({(one.email, one.reason, one.topic): Standing(0, one.at or now) for one in news})
     return Heeded(tuple(outcomes))
 
 

@@ -41,18 +41,11 @@ class SendGridProvider:
 
         Raises InputError when the host or the key cannot be right.
         """
-        url = _server(host)
-        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise InputError("the SendGrid API key is empty or has characters that no key has", "copy it again")
+        url = server_url(host)
         self._host = f"{url.host}:{url.port}"
         self._send_url = url / "v3/mail/send"
         self._scopes_url = url / "v3/scopes"
-        self._headers = {
-            "Authorization": f"Bearer {api_key}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": "engage",
-        }
+        self._headers = request_headers(api_key)
         self._clock = clock
         self._if_unreachable = if_unreachable
         self._loop = LoopThread("engage-sendgrid")
@@ -141,7 +134,20 @@ class SendGridProvider:
             await self._session.close()
 
 
-def _server(host: str) -> URL:
+def request_headers(api_key: str) -> dict[str, str]:
+    """The headers of every request. Raises InputError for what cannot be a key."""
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise InputError("the SendGrid API key is empty or has characters that no key has", "copy it again")
+    return {
+        "Authorization": f"Bearer {api_key}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": "engage",
+    }
+
+
+def server_url(host: str) -> URL:
+    """`host`, a URL such as https://api.sendgrid.com, parsed. Raises InputError when it is none."""
     try:
         url = URL(host)
     except ValueError:

@@ -1,6 +1,6 @@
 """Subscriptions: what a person said of a topic at an address, the record of each change, and which word counts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.tables import address_refusals, consent_changes, partners, subscriptions
+from engage.store.tables import address_refusals, addresses, consent_changes, partners, subscriptions
 from engage.store.upserts import insert_new, one_of
 
 
@@ -18,6 +18,19 @@ class Place:
 
     program_id: int
     address_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One recorded change: of a topic, or of everything (None). `partner` is the id of whose it was, if of one's."""
+
+    at: datetime
+    email: str
+    partner: str | None
+    topic: str | None
+    subscribed: bool
+    how: str
+    source: str
 
 
 def change_subscription(
@@ -115,3 +128,19 @@ def _words(db: Connection, places: Mapping[int, Place], as_of: datetime | None) 
         noted.where(one_of(db, r.program_id, programs), one_of(db, r.address_id, held)),
     )
     return iter(db.execute(sa.union_all(*ways)))
+
+
+def changes_of(
+    db: Connection, program_id: int, address_ids: Collection[int], partner_ids: Collection[int]
+) -> list[Change]:
+    """What was recorded of these addresses and partners, oldest first; of everything, whichever program recorded it."""
+    c, a, p = consent_changes.c, addresses.c, partners.c
+    query = (
+        sa.select(c.changed_at, a.email, p.external_id, c.topic, c.subscribed, c.how, c.source)
+        .join(addresses, a.id == c.address_id)
+        .outerjoin(partners, p.id == c.partner_id)
+        .where(sa.or_(one_of(db, c.address_id, address_ids), one_of(db, c.partner_id, partner_ids)))
+        .where(sa.or_(c.program_id == program_id, c.topic.is_(None)))
+        .order_by(c.changed_at, c.id)
+    )
+    return [Change(*row[:-1], source=row.source or "") for row in db.execute(query)]

@@ -17,16 +17,19 @@ from starlette.routing import Route
 
 from engage.clock import utc_now
 from engage.web.mailbox import pages
-from engage.web.mailbox.payload import LARGEST_REQUEST, Fault, faults
+from engage.web.mailbox.answers import json_body, refused, unauthorized
+from engage.web.mailbox.payload import Fault, faults
 from engage.web.mailbox.store import MailStore
 from engage.web.mailbox.summary import Summary
+from engage.web.mailbox.suppressed import SuppressedStore
+from engage.web.mailbox.suppressing import SCOPES, suppression_routes
 
-_SCOPES = ["mail.send", "mail.batch.create", "mail.batch.read"]
+_SCOPES = ["mail.send", "mail.batch.create", "mail.batch.read", *SCOPES]
 _NO_SUCH_MESSAGE = Response("no such message; it may have been removed", 404, media_type="text/plain")
 
 
 def build_router(store: MailStore, clock: Callable[[], datetime] = utc_now) -> APIRouter:
-    """POST /v3/mail/send, GET /v3/scopes and everything under /mailbox, to include in an application at its root."""
+    """SendGrid's API under /v3 and everything under /mailbox, to include in an application at its root."""
     router = APIRouter()
     for route in _routes(store, clock):
         router.add_route(route.path, route.endpoint, methods=list(route.methods or ()), include_in_schema=False)
@@ -48,6 +51,7 @@ def _routes(store: MailStore, clock: Callable[[], datetime]) -> list[Route]:
     return [
         Route("/v3/mail/send", intake.send, methods=["POST"]),
         Route("/v3/scopes", intake.scopes, methods=["GET"]),
+        *suppression_routes(SuppressedStore(store.folder), clock),
         Route("/mailbox", reader.inbox, methods=["GET"]),
         Route("/mailbox/messages.json", reader.messages, methods=["GET"]),
         Route("/mailbox/messages", reader.clear, methods=["DELETE"]),
@@ -66,28 +70,23 @@ class _Intake:
         self._clock = clock
 
     async def send(self, request: Request) -> Response:
-        if (refusal := _unauthorized(request)) is not None:
+        if (refusal := unauthorized(request)) is not None:
             return refusal
-        if not request.headers.get("content-type", "").startswith("application/json"):
-            return _refused(415, Fault("Content-Type should be application/json."))
-        raw = await _body(request)
-        if raw is None:
-            return _refused(413, Fault(f"The request may not exceed {LARGEST_REQUEST} bytes."))
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            return _refused(400, Fault("Bad Request"))
+        read = await json_body(request)
+        if isinstance(read, Response):
+            return read
+        raw, body = read
         if found := faults(body):
-            return _refused(400, *found)
+            return refused(400, *found)
         summary = Summary.of(body, secrets.token_urlsafe(16), self._clock())
         try:
             self._store.append(summary, raw)
         except OSError as error:
-            return _refused(503, Fault(f"The mailbox cannot keep the message: {error}"))
+            return refused(503, Fault(f"The mailbox cannot keep the message: {error}"))
         return Response(status_code=202, headers={"X-Message-Id": summary.id})
 
     async def scopes(self, request: Request) -> Response:
-        return _unauthorized(request) or JSONResponse({"scopes": _SCOPES})
+        return unauthorized(request) or JSONResponse({"scopes": _SCOPES})
 
 
 class _Reader:
@@ -148,34 +147,6 @@ class _Reader:
         except KeyError:
             return None
         return summary, orjson.loads(raw)
-
-
-def _unauthorized(request: Request) -> Response | None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if not scheme:
-        return _refused(401, Fault("authorization required"))
-    if scheme.lower() != "bearer" or not key.strip():
-        return _refused(401, Fault("The provided authorization grant is invalid, expired, or revoked"))
-    return None
-
-
-async def _body(request: Request) -> bytes | None:
-    """The request's bytes; None when there are too many of them."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > LARGEST_REQUEST:
-        return None
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_REQUEST:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _refused(status: int, *found: Fault) -> Response:
-    return JSONResponse({"errors": [fault.as_json() for fault in found]}, status)
 
 
 def _html(text: str, headers: dict[str, str], status: int = 200) -> Response:

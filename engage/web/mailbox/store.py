@@ -53,6 +53,7 @@ class MailStore:
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self.folder = path
         self._file = _opened(path)
         self._lock = Lock()
         self._forget()

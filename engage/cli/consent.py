@@ -1,0 +1,265 @@
+"""`consent`: brings in what people said before engage, and shows what stands against mailing somebody."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from engage.authoring.reader import did_you_mean
+from engage.bootstrap import Services
+from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.domain.consent import Refusal
+from engage.domain.errors import InputError, UsageError
+from engage.domain.records import Outcome
+from engage.facts import Scope
+from engage.pipeline.consent import foresee, heed
+from engage.pipeline.consent_shown import Shown, show_consent
+from engage.pipeline.library import Library
+from engage.pipeline.sendgrid_lists import Translated, translate
+from engage.providers.sendgrid_suppressions import SuppressionLists, read_suppressions
+from engage.queueing import NoQueue
+from engage.settings import Provider
+from engage.sources.importing import Counts
+from engage.sources.refusals import BATCH, Reading, import_refusals
+from engage.store.refusals import Key, Standing
+
+ProgramOption = Annotated[str | None, typer.Option("--program", help="The program's key, where there are several.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be taken, and write nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    consent = typer.Typer(
+        name="consent", help="Bring in what people said before engage, and show who said no.", no_args_is_help=True
+    )
+    consent.command("import")(import_)
+    consent.command()(sendgrid)
+    consent.command()(show)
+    app.add_typer(consent)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV of who said no: docs/consent.md.")],
+    program: ProgramOption = None,
+    kind: Annotated[str, typer.Option("--kind", help="What every row is, where the file does not say.")] = "",
+    topic: Annotated[str, typer.Option("--topic", help="What every row unsubscribes, where the file has none.")] = "",
+    encoding: Annotated[str, typer.Option("--encoding", help="Of the file, such as cp1252.")] = "utf-8",
+    rejects: Annotated[Path | None, typer.Option("--rejects", help="Folder for rows that cannot be taken.")] = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Import unsubscribes, bounces, complaints and suppressions. Exits with 1 if a row could not be taken."""
+    with services(queue=NoQueue()) as built:
+        scope = _scope(library_of(built), program)
+        take = _Taking(built, scope, "import", dry_run)
+        report = import_refusals(file, Reading(scope.program, kind, topic, encoding), take, rejects)
+        take.finish()
+    if as_json:
+        print_json({"file": report.file, **asdict(report.counts), "cancelled": take.cancelled, "dry_run": dry_run})
+    else:
+        _print_counts("file", [(report.file, report.counts)])
+        take.say()
+        if report.counts.rejected:
+            console.print("Rejected rows are of people who said no and can be mailed: mend them and import again.")
+            where = f"They are in {report.rejects}" if report.rejects else "To see them and why: --rejects DIR"
+            console.print(escape(where))
+    if report.counts.rejected:
+        raise typer.Exit(1)
+
+
+def sendgrid(
+    program: ProgramOption = None,
+    leave_out: Annotated[
+        list[int] | None, typer.Option("--leave-out", help="A SendGrid group that is none of this program's mail.")
+    ] = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read SendGrid's suppression lists and groups. Exits with 1 if a group that somebody left has no topic."""
+    with services(queue=NoQueue()) as built:
+        library = library_of(built)
+        scope = _scope(library, program)
+        host, lists = _read_sendgrid(built)
+        others = _groups_of_others(library, scope)
+        said = translate(lists, scope.program, {*(leave_out or ()), *others})
+        take = _Taking(built, scope, "sendgrid", dry_run)
+        counts = {reading.name: _take(take, reading.refusals, len(reading.rejected)) for reading in said.readings}
+        take.finish()
+    total = sum(counts.values(), Counts())
+    if as_json:
+        print_json(
+            {
+                "host": host,
+                "lists": [{"list": name, **asdict(one)} for name, one in counts.items()],
+                "total": asdict(total),
+                "cancelled": take.cancelled,
+                "unmapped_groups": [{"id": g.id, "name": g.name, "members": len(g.members)} for g in said.unmapped],
+                "dry_run": dry_run,
+            }
+        )
+    else:
+        _print_counts(f"at {host}", list(counts.items()))
+        if total.rejected:
+            console.print("Rejected are entries that are no addresses: engage takes no such partner either.")
+        take.say()
+        _print_groups(said, lists, others)
+    if said.unmapped:
+        raise typer.Exit(1)
+
+
+def show(
+    who: Annotated[str, typer.Argument(help="An email address, or a partner's external id.")],
+    program: ProgramOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what stands against mailing somebody, since when, and how it came."""
+    with services(queue=NoQueue()) as built:
+        scope = _scope(library_of(built), program)
+        with built.database.read() as db:
+            shown = show_consent(db, scope, who)
+    if as_json:
+        print_json(_shown_json(shown))
+    else:
+        _print_shown(shown, who)
+
+
+class _Taking:
+    """Takes batches, each in one transaction, or with `dry_run` none of them."""
+
+    def __init__(self, built: Services, scope: Scope, how: str, dry_run: bool) -> None:
+        self._built, self._scope, self._how, self._dry_run = built, scope, how, dry_run
+        self._foreseen: dict[Key, Standing] = {}
+        self._changed = False
+        self.cancelled = 0
+
+    def __call__(self, refusals: Sequence[Refusal]) -> Sequence[Outcome]:
+        now, program_id = self._built.clock(), self._scope.program_id
+        if self._dry_run:
+            with self._built.database.read() as db:
+                return foresee(db, program_id, refusals, now, self._foreseen).outcomes
+        with self._built.database.write() as db:
+            heeded = heed(db, program_id, refusals, now, self._how)
+        self.cancelled += heeded.cancelled
+        self._changed = self._changed or Outcome.ACCEPTED in heeded.outcomes
+        return heeded.outcomes
+
+    def finish(self) -> None:
+        """Refreshes the planner's statistics, if anything was written."""
+        if self._changed:
+            self._built.imported(self._scope.program.key, ())
+
+    def say(self) -> None:
+        if self._dry_run:
+            console.print("Nothing was written.")
+        elif self.cancelled:
+            console.print(f"{self.cancelled:,} mails that were waiting have been cancelled.")
+
+
+def _take(take: _Taking, refusals: Sequence[Refusal], rejected: int) -> Counts:
+    outcomes = [outcome for lot in _lots(refusals) for outcome in take(lot)]
+    accepted = outcomes.count(Outcome.ACCEPTED)
+    return Counts(len(outcomes) + rejected, accepted, len(outcomes) - accepted, rejected)
+
+
+def _lots(refusals: Sequence[Refusal]) -> Iterator[Sequence[Refusal]]:
+    return (refusals[start : start + BATCH] for start in range(0, len(refusals), BATCH))
+
+
+def _scope(library: Library, key: str | None) -> Scope:
+    scopes = library.scopes()
+    if key is None:
+        if len(scopes) != 1:
+            raise UsageError("there are several programs", f"say which with --program: {', '.join(scopes)}")
+        return next(iter(scopes.values()))
+    if key not in scopes:
+        raise InputError(f"there is no program '{key}'", did_you_mean(key, scopes))
+    return scopes[key]
+
+
+def _groups_of_others(library: Library, scope: Scope) -> dict[int, str]:
+    """SendGrid's groups that are topics of other programs only, and of which."""
+    own = {topic.sendgrid_group for topic in scope.program.topics.values()}
+    return {
+        topic.sendgrid_group: key
+        for key, program in library.programs.items()
+        for topic in program.topics.values()
+        if topic.sendgrid_group is not None and topic.sendgrid_group not in own
+    }
+
+
+def _read_sendgrid(built: Services) -> tuple[str, SuppressionLists]:
+    """The lists, and of whom: of SendGrid where there is a key, whoever carries the mail, else of the mailbox."""
+    settings = built.settings
+    if settings.sendgrid_api_key is not None:
+        key = settings.sendgrid_api_key.get_secret_value()
+        return settings.sendgrid_host, read_suppressions(settings.sendgrid_host, key, built.clock)
+    if settings.provider is Provider.MAILBOX:
+        hint = "start the mailbox: `engage up`; for SendGrid's own lists set ENGAGE_SENDGRID_API_KEY"
+        return settings.mailbox_url, read_suppressions(settings.mailbox_url, "mailbox", built.clock, hint)
+    raise InputError("SendGrid's lists need a key", "set ENGAGE_SENDGRID_API_KEY")
+
+
+def _print_counts(what: str, rows: Sequence[tuple[str, Counts]]) -> None:
+    table = Table(what, "read", "accepted", "unchanged", "rejected", box=None, padding=(0, 2, 0, 0))
+    for name, counts in rows:
+        numbers = (counts.read, counts.accepted, counts.unchanged, counts.rejected)
+        table.add_row(escape(name), *(f"{n:,}" for n in numbers))
+    console.print(table, soft_wrap=False)
+
+
+def _print_groups(said: Translated, lists: SuppressionLists, others: dict[int, str]) -> None:
+    for group in lists.groups:
+        if group.members and group.id in others:
+            console.print(escape(f"Group {group.id} ({group.name}) is a topic of the program {others[group.id]}:"))
+            console.print(escape(f"  -> engage consent sendgrid --program {others[group.id]}"))
+    for group in said.unmapped:
+        many = f"{len(group.members):,} have" if len(group.members) > 1 else "1 has"
+        console.print(escape(f"Group {group.id} ({group.name}): {many} left it, and no topic names it."))
+        console.print(
+            f"  -> write sendgrid_group: {group.id} at its topic in program.yaml and read again; if it is none of this"
+            f" program's mail: --leave-out {group.id}"
+        )
+
+
+def _shown_json(shown: Shown) -> dict[str, Any]:
+    return {
+        "email": shown.email,
+        "suppressions": [{"reason": reason, "since": _iso(at)} for reason, at in shown.suppressions.items()],
+        "noted": [{"topic": topic, "since": _iso(at)} for topic, at in shown.noted.items()],
+        "partners": [
+            {"partner": partner, "refused": [{"topic": topic, "since": _iso(at)} for topic, at in topics.items()]}
+            for partner, topics in shown.refused.items()
+        ],
+        "changes": [{**asdict(change), "at": _iso(change.at)} for change in shown.changes],
+    }
+
+
+def _print_shown(shown: Shown, who: str) -> None:
+    holders = f", which {' and '.join(shown.refused)} has" if shown.refused else ", which no partner has"
+    console.print(f"[bold]{escape(shown.email or who)}[/]" + escape(holders if shown.email else ": no address"))
+    for reason, since in shown.suppressions.items():
+        console.print(f"  gets nothing: {reason.replace('_', ' ')}, since {_day(since)}")
+    for topic, since in shown.noted.items():
+        console.print(f"  {escape(topic)} was refused at this address, on {_day(since)}")
+    for partner, topics in shown.refused.items():
+        for topic, since in topics.items():
+            console.print(escape(f"  {partner} is not mailed {topic}, since {_day(since)}"))
+    if not shown.suppressions and not shown.noted and not any(shown.refused.values()):
+        console.print("  nothing stands against mailing it")
+    for change in shown.changes:
+        of = f" of {change.partner}" if change.partner else ""
+        said = f"{'yes' if change.subscribed else 'no'} to {change.topic or 'everything'}{of} at {change.email}"
+        came = f"{change.how}, {change.source}" if change.source else change.how
+        console.print(escape(f"  {change.at:%Y-%m-%d %H:%M}  {said} ({came})"))
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

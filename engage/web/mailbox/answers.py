@@ -1,0 +1,51 @@
+"""What every answer of SendGrid's API has in common: who may ask, how much, and how a refusal looks."""
+
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from engage.web.mailbox.payload import LARGEST_REQUEST, Fault
+
+
+def unauthorized(request: Request) -> Response | None:
+    """The refusal of a request without a key; None if it has one. Any key will do."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if not scheme:
+        return refused(401, Fault("authorization required"))
+    if scheme.lower() != "bearer" or not key.strip():
+        return refused(401, Fault("The provided authorization grant is invalid, expired, or revoked"))
+    return None
+
+
+async def json_body(request: Request) -> tuple[bytes, Any] | Response:
+    """The request's bytes and what they say, or the refusal of something that is no JSON or too large."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return refused(415, Fault("Content-Type should be application/json."))
+    raw = await _body(request)
+    if raw is None:
+        return refused(413, Fault(f"The request may not exceed {LARGEST_REQUEST} bytes."))
+    try:
+        return raw, orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return refused(400, Fault("Bad Request"))
+
+
+def refused(status: int, *found: Fault) -> Response:
+    return JSONResponse({"errors": [fault.as_json() for fault in found]}, status)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The request's bytes; None when there are too many of them."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > LARGEST_REQUEST:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_REQUEST:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
