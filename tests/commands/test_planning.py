@@ -18,6 +18,9 @@ def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
         "campaign": "monthly",
         "as_of": "2026-11-21T08:00:00Z",
         "matched": 2,
+        "entering": 2,
+        "max_audience": None,
+        "held": False,
         "decisions": [
             {
                 "partner": name,
