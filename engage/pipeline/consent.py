@@ -11,7 +11,7 @@ from engage.domain.records import Outcome
 from engage.signing import Signer
 from engage.store.consent import Place, change_subscription, refused_topics
 from engage.store.deliveries import cancel_pending
-from engage.store.people import ensure_addresses, lock_recipients
+from engage.store.people import ensure_addresses, lock_recipients, survivor_of
 from engage.store.refusals import Key, Standing, partners_at, standing_refusals, weigh, write_refusals
 
 PURPOSE = "unsubscribe"
@@ -43,13 +43,15 @@ def unsubscribe(db: Connection, link: UnsubscribeLink, now: datetime, how: str, 
     """Ends the topic for this person and address; cancels what is pending in the same transaction.
 
     Returns how many pending messages were cancelled. Doing it again changes nothing. The locks are those that sending
-    takes, so no `sending` commit can follow this one with the old consent.
+    takes, so no `sending` commit can follow this one with the old consent. A link of somebody who was merged into
+    another partner holds for that partner.
     """
-    lock_recipients(db, [link.partner_id], [link.address_id])
+    lock_recipients(db, {link.partner_id, survivor_of(db, link.partner_id)}, [link.address_id])
+    partner_id = survivor_of(db, link.partner_id)
     change_subscription(
         db,
         link.program_id,
-        link.partner_id,
+        partner_id,
         link.address_id,
         link.topic,
         subscribed=False,
@@ -57,7 +59,7 @@ def unsubscribe(db: Connection, link: UnsubscribeLink, now: datetime, how: str, 
         how=how,
         source=source,
     )
-    return cancel_pending(db, [link.partner_id], link.topic, now)
+    return cancel_pending(db, [partner_id], link.topic, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.consent import Place, refused_topics
-from engage.store.tables import addresses, partner_versions, partners, staff, suppressions
+from engage.store.tables import addresses, aliases, partner_versions, partners, staff, suppressions
 from engage.store.upserts import insert_or_ignore, one_of
 
 
@@ -127,14 +127,24 @@ def address_ids(db: Connection, emails: Collection[str]) -> dict[str, int]:
 
 
 def partners_known_as(db: Connection, program_id: int, name: str) -> list[tuple[str, int]]:
-    """(external id, id) of the partner with this external id, otherwise of all who have this email address."""
-    c = partners.c
+    """(external id, id) of the partner with this external id or alias, otherwise of all who have this email address."""
+    c, a = partners.c, aliases.c
     query = sa.select(c.external_id, c.id).where(c.program_id == program_id).order_by(c.external_id)
-    rows = db.execute(query.where(c.external_id == name)).all()
+    known = sa.select(a.target_id).where(a.program_id == program_id, a.kind == "partner", a.external_id == name)
+    named = sa.or_(c.id == known.scalar_subquery(), c.external_id == name)
+    rows = db.execute(query.where(named, c.merged_into_id.is_(None))).all()
     if not rows:
         address = sa.select(addresses.c.id).where(addresses.c.email == name.lower())
         rows = db.execute(query.where(c.address_id == address.scalar_subquery())).all()
     return [(external_id, id_) for external_id, id_ in rows]
+
+
+def survivor_of(db: Connection, partner_id: int) -> int:
+    """The partner whom this one was merged into; the same, if they were not."""
+    c = partners.c
+    query = sa.select(sa.func.coalesce(c.merged_into_id, c.id)).where(c.id == partner_id)
+    survivor: int | None = db.execute(query).scalar()
+    return partner_id if survivor is None else survivor
 
 
 def names_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str]:

@@ -19,7 +19,7 @@ def salespeople_of_open_referrals(
     query = (
         sa.select(r.partner_id, r.salesperson_id)
         .where(r.program_id == program_id, r.partner_id.in_(partner_ids), r.status.not_in(closed))
-        .where(r.salesperson_id.is_not(None))
+        .where(r.salesperson_id.is_not(None), r.merged_into_id.is_(None))
         .order_by(r.submitted_at.is_not(None), r.submitted_at, r.id)
     )
     return {partner_id: salesperson_id for partner_id, salesperson_id in db.execute(query)}
@@ -60,7 +60,8 @@ def recent_referrals(
     place = sa.func.row_number().over(
         partition_by=r.partner_id, order_by=(r.submitted_at.is_(None), r.submitted_at.desc(), r.id.desc())
     )
-    ranked = sa.select(referrals, place.label("place")).where(r.partner_id.in_(partner_ids)).subquery()
+    theirs = sa.and_(r.partner_id.in_(partner_ids), r.merged_into_id.is_(None))
+    ranked = sa.select(referrals, place.label("place")).where(theirs).subquery()
     query = sa.select(ranked).where(ranked.c.place <= most).order_by(ranked.c.partner_id, ranked.c.place)
     found: dict[int, list[Row[tuple[object, ...]]]] = {}
     for row in db.execute(query):
@@ -72,6 +73,8 @@ def subjects_of(db: Connection, subject: Subject, partner_id: int) -> list[tuple
     """(external id, id) of the partner's referrals or rewards, in order of arrival."""
     table = referrals if subject is Subject.REFERRAL else rewards
     query = sa.select(table.c.external_id, table.c.id).where(table.c.partner_id == partner_id).order_by(table.c.id)
+    if subject is Subject.REFERRAL:
+        query = query.where(referrals.c.merged_into_id.is_(None))
     return [(external_id, id_) for external_id, id_ in db.execute(query)]
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from engage.bootstrap import Services
 from engage.pipeline.consent import UnsubscribeLink, read_unsubscribe_token, unsubscribe
 from engage.store.consent import is_subscribed
+from engage.store.people import survivor_of
 from engage.web.rendering import page
 
 router = APIRouter()
@@ -24,7 +25,7 @@ def ask(request: Request, token: str) -> Response:
         return page(request, "unknown_link.html", 404, color=_DEFAULT_COLOR)
     assert link is not None, "something is shown of a link only"
     with services.database.read() as db:
-        done = not is_subscribed(db, link.partner_id, link.address_id, link.topic)
+        done = not is_subscribed(db, survivor_of(db, link.partner_id), link.address_id, link.topic)
     return page(request, "unsubscribed.html" if done else "unsubscribe.html", **shown)
 
 

@@ -85,8 +85,7 @@ def _merge_partners(db: Connection, both: _Both) -> dict[str, int]:
     if old is not None and new is not None and old != new:
         follow(db, both.program_id, [Move(survivor.row_id, old, new)], both.pair.now)
     joined = [values["joined_at"] for values in (merged.values, survivor.values) if values["joined_at"] is not None]
-    if survivor.values["recruited_by_id"] is merged:
-        survivor.values["recruited_by_id"] = None
+    _part(both, "recruited_by_id")
     _fill_gaps(both, but=("joined_at", "merged_into_id"))
     survivor.learn(joined_at=min(joined, default=None))
     # Nothing can be mailed to who is no more than a name; an old link to unsubscribe still leads to the survivor.
@@ -101,11 +100,10 @@ def _merge_referrals(db: Connection, both: _Both) -> dict[str, int]:
     owners = {entity.values["partner_id"].row_id for entity in (merged, survivor)}
     lock_recipients(db, owners, ())
     moved = move_referral(db, both.pair, survivor.values["last_sequence"])
-    told = survivor.values["undated_status"] is not None
-    keep = ("merged_into_id", "status", "last_sequence", *(("undated_status", "undated_since") if told else ()))
-    _fill_gaps(both, but=keep)
+    undated = ("undated_status", "undated_since") if survivor.values["undated_status"] is not None else ()
+    _fill_gaps(both, but=("merged_into_id", *undated))
     survivor.learn(last_sequence=survivor.values["last_sequence"] + merged.values["last_sequence"])
-    survivor.changed = True
+    survivor.changed = True  # even if its own values stay: its history has grown
     history = Referrals(both.stock, Events(), both.program, both.pair.now, news=False)
     history.load(db, [survivor.external_id])
     history.settle()
@@ -133,12 +131,17 @@ _MERGERS: dict[str, Callable[[Connection, _Both], dict[str, int]]] = {
 def _merge_named(
     db: Connection, both: _Both, above: str, move: Callable[[Connection, Pair], dict[str, int]]
 ) -> dict[str, int]:
-    if both.survivor.values[above] is both.merged:
-        both.survivor.values[above] = None
-        both.survivor.changed = True
+    _part(both, above)
     _fill_gaps(both)
     both.stock.of("company" if above == "parent_id" else "staff").write(db, both.program_id)
     return move(db, both.pair)
+
+
+def _part(both: _Both, column: str) -> None:
+    """Nothing stands above itself: the survivor no longer names the merged one there."""
+    if both.survivor.values[column] is both.merged:
+        both.survivor.values[column] = None
+        both.survivor.changed = True
 
 
 def _fill_gaps(both: _Both, but: Sequence[str] = ()) -> None:
