@@ -1,5 +1,6 @@
 """`plan`, `explain` and `run`: who would get what and why, before it happens, and a schedule's slot now."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -73,6 +74,7 @@ def explain(
 def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
     """Run a schedule's current slot now. Twice is once: what this slot has sent is not sent again."""
     with services() as built:
+        logging.getLogger("engage.pipeline.runs").setLevel(logging.CRITICAL)  # which would log what is said below
         library = library_of(built)
         found = library.find(campaign)
         if not isinstance(found.trigger, ScheduleTrigger):

@@ -129,20 +129,20 @@ def _held_burst(db: Connection, library: Library, burst: HeldChanges, now: datet
         _program(library, burst.program_id),
         burst.source,
         burst.held_at,
-        f"{burst.reason}; held are {_told(changes)}",
+        f"{burst.reason}; now held: {_told(changes)}",
         changes=changes,
         outlook=outlook(db, library, burst, now),
     )
 
 
 def _told(changes: Tally) -> str:
-    """`1,412: 1,200 to lost, 212 to won, of 1,400 referrals and 310 partners`."""
+    """`1,412 (1,200 to lost, 212 to won) of 1,400 referrals and 310 partners`."""
     shown = list(changes.statuses.items())[:STATUSES_SHOWN]
     said = [f"{count:,} to {status}" for status, count in shown]
     if rest := changes.changes - sum(count for _, count in shown):
         said.append(f"{rest:,} to others")
     whose = f"{_many(changes.referrals, 'referral')} and {_many(changes.partners, 'partner')}"
-    return f"{changes.changes:,}: {', '.join(said)}, of {whose}"
+    return f"{changes.changes:,} ({', '.join(said)}) of {whose}"
 
 
 def _many(count: int, what: str) -> str:

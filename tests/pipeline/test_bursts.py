@@ -73,11 +73,11 @@ def test_what_is_held_says_what_came_and_from_where_and_keeps_current(engage: En
     engage.takes(ReferralRecord("z", "bob", status="won", status_at=engage.now))  # of another source
     told(engage, "c", "d", status="lost")
     came = "4 status changes came from 'crm' within an hour (limit 3)"
-    assert messages(engage) == {"changes-1": f"{came}; held are 2: 2 to lost, of 2 referrals and 1 partner"}
+    assert messages(engage) == {"changes-1": f"{came}; now held: 2 (2 to lost) of 2 referrals and 1 partner"}
     engage.now += timedelta(hours=30)
     told(engage, "e", "c", "d")
     (hold,) = engage.services.held()
-    assert hold.message == f"{came}; held are 5: 3 to won, 2 to lost, of 3 referrals and 1 partner"
+    assert hold.message == f"{came}; now held: 5 (3 to won, 2 to lost) of 3 referrals and 1 partner"
     assert (hold.of, hold.since) == ("crm", START)
     assert hold.outlook == Outlook(may_send=3, too_old=0)  # nothing is mailed about a loss
 
