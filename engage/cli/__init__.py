@@ -23,6 +23,7 @@ COMMANDS = {
     "doctor": "doctor",
     "import": "importing",
     "consent": "consent",
+    "alias": "aliases",
     "lint": "authoring",
     "plan": "planning",
     "explain": "planning",

@@ -10,11 +10,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from engage.authoring.reader import did_you_mean
 from engage.bootstrap import Services
-from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.cli.context import JsonOption, ProgramOption, console, library_of, print_json, scope_named, services
 from engage.domain.consent import Refusal
-from engage.domain.errors import InputError, UsageError
+from engage.domain.errors import InputError
 from engage.domain.records import Outcome
 from engage.facts import Scope
 from engage.pipeline.consent import foresee, heed
@@ -28,7 +27,6 @@ from engage.sources.importing import Counts
 from engage.sources.refusals import BATCH, Reading, import_refusals
 from engage.store.refusals import Key, Standing
 
-ProgramOption = Annotated[str | None, typer.Option("--program", help="The program's key, where there are several.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be taken, and write nothing.")]
 
 
@@ -54,7 +52,7 @@ def import_(
 ) -> None:
     """Import unsubscribes, bounces, complaints and suppressions. Exits with 1 if a row could not be taken."""
     with services(queue=NoQueue()) as built:
-        scope = _scope(library_of(built), program)
+        scope = scope_named(library_of(built), program)
         take = _Taking(built, scope, "import", dry_run)
         report = import_refusals(file, Reading(scope.program, kind, topic, encoding), take, rejects)
         take.finish()
@@ -82,7 +80,7 @@ def sendgrid(
     """Read SendGrid's suppression lists and groups. Exits with 1 if a group that somebody left has no topic."""
     with services(queue=NoQueue()) as built:
         library = library_of(built)
-        scope = _scope(library, program)
+        scope = scope_named(library, program)
         host, lists = _read_sendgrid(built)
         others = _groups_of_others(library, scope)
         said = translate(lists, scope.program, {*(leave_out or ()), *others})
@@ -118,7 +116,7 @@ def show(
 ) -> None:
     """Show what stands against mailing somebody, since when, and how it came."""
     with services(queue=NoQueue()) as built:
-        scope = _scope(library_of(built), program)
+        scope = scope_named(library_of(built), program)
         with built.database.read() as db:
             shown = show_consent(db, scope, who)
     if as_json:
@@ -167,17 +165,6 @@ def _take(take: _Taking, refusals: Sequence[Refusal], rejected: int) -> Counts:
 
 def _lots(refusals: Sequence[Refusal]) -> Iterator[Sequence[Refusal]]:
     return (refusals[start : start + BATCH] for start in range(0, len(refusals), BATCH))
-
-
-def _scope(library: Library, key: str | None) -> Scope:
-    scopes = library.scopes()
-    if key is None:
-        if len(scopes) != 1:
-            raise UsageError("there are several programs", f"say which with --program: {', '.join(scopes)}")
-        return next(iter(scopes.values()))
-    if key not in scopes:
-        raise InputError(f"there is no program '{key}'", did_you_mean(key, scopes))
-    return scopes[key]
 
 
 def _groups_of_others(library: Library, scope: Scope) -> dict[int, str]:

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from engage.authoring.reader import did_you_mean
 from engage.bootstrap import Services
-from engage.domain.errors import ServiceUnreachable, UsageError
+from engage.domain.errors import InputError, ServiceUnreachable, UsageError
+from engage.facts import Scope
 from engage.logs import configure
 from engage.pipeline.library import Library
 from engage.queueing import NoQueue, Queue
@@ -22,6 +24,7 @@ console = Console(soft_wrap=True)  # a script that reads a line gets the whole l
 errors = Console(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+ProgramOption = Annotated[str | None, typer.Option("--program", help="The program's key, where there are several.")]
 
 
 def queue_of(settings: Settings) -> Queue:
@@ -60,6 +63,18 @@ def library_of(built: Services) -> Library:
         many = f"{len(library.problems)} problems" if len(library.problems) > 1 else "1 problem"
         typer.echo(f"engage: {many} in campaigns and emails: engage lint; what passed last is used", err=True)
     return library
+
+
+def scope_named(library: Library, key: str | None) -> Scope:
+    """The program with this key; without one, the only one there is. Raises UsageError or InputError."""
+    scopes = library.scopes()
+    if key is None:
+        if len(scopes) != 1:
+            raise UsageError("there are several programs", f"say which with --program: {', '.join(scopes)}")
+        return next(iter(scopes.values()))
+    if key not in scopes:
+        raise InputError(f"there is no program '{key}'", did_you_mean(key, scopes))
+    return scopes[key]
 
 
 def instant(text: str | None, fallback: datetime) -> datetime:
