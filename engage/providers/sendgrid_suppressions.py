@@ -98,17 +98,22 @@ class _Reader:
     async def read(self) -> SuppressionLists:
         async with aiohttp.ClientSession(headers=self._headers, timeout=_LIMITS) as session:
             try:
-                bounces = await self._paged(session, "v3/suppression/bounces")
-                spam = await self._paged(session, "v3/suppression/spam_reports")
-                invalid = await self._paged(session, "v3/suppression/invalid_emails")
-                all_mail = await self._paged(session, "v3/suppression/unsubscribes")
-                groups = await self._groups(session)
+                return SuppressionLists(
+                    bounces=await self._list(session, "bounces"),
+                    spam_reports=await self._list(session, "spam_reports"),
+                    invalid_emails=await self._list(session, "invalid_emails"),
+                    unsubscribes=await self._list(session, "unsubscribes"),
+                    groups=await self._groups(session),
+                )
             except (aiohttp.ClientError, OSError) as error:
                 said = without_personal_data(str(error)) or "nothing came in time"
                 raise ServiceUnreachable(f"{self._host} does not answer: {said}", self._if_unreachable) from error
             except (LookupError, TypeError, ValueError, AttributeError) as error:
                 raise self._strange("with something else than its lists") from error
-        return SuppressionLists(*(tuple(map(_listed, rows)) for rows in (bounces, spam, invalid, all_mail)), groups)
+
+    async def _list(self, session: aiohttp.ClientSession, name: str) -> tuple[Listed, ...]:
+        rows = await self._paged(session, f"v3/suppression/{name}")
+        return tuple(Listed(str(row["email"]), _instant(row.get("created"))) for row in rows)
 
     async def _groups(self, session: aiohttp.ClientSession) -> tuple[Group, ...]:
         """The members of a group are asked for by group, which is complete; since when, of all groups at once."""
@@ -185,10 +190,6 @@ class _Reader:
 
     def _strange(self, what: str) -> ServiceUnreachable:
         return ServiceUnreachable(f"{self._host} answers {what}, as SendGrid would not", self._if_unreachable)
-
-
-def _listed(row: dict[str, Any]) -> Listed:
-    return Listed(str(row["email"]), _instant(row.get("created")))
 
 
 def _instant(seconds: Any) -> datetime | None:
