@@ -167,7 +167,7 @@ class Services:
 
     def _decided(self, state: str, decided: Iterable[Decided], why: str | None) -> None:
         for one in decided:
-            log.info(state, id=str(one.id), why=why)
+            log.info(f"hold_{state}", id=str(one.id), why=why)
 
     def deliver(self, ids: Sequence[int], lane: Lane) -> None:
         outlet = Outlet(self.provider, self.settings.send_to.allows, self._sending, BATCHES[lane], self.clock)
