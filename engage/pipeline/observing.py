@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import EventKind
 from engage.domain.records import Record
 from engage.facts import Scope
-from engage.store.holds import begin_hold, changes_told, hold_events, note_changes, open_hold
+from engage.store.holds import begin_hold, forget_changes, hold_events, note_changes, told_lately
 from engage.store.intake import Intake, take
 
 log = structlog.get_logger(__name__)
@@ -53,10 +53,13 @@ def _hold(db: Connection, scope: Scope, source: str, changes: int, limit: int, n
     """The burst that these changes join or begin; None if they are let through."""
     if not changes:
         return None
-    if (open_ := open_hold(db, scope.program_id, source)) is not None:
-        return open_
-    told = changes_told(db, scope.program_id, source, now - HOUR) + changes
+    lately = told_lately(db, scope.program_id, source, now - HOUR)
+    if lately.held_id is not None:
+        return lately.held_id
+    told = lately.changes + changes
     if told <= limit:
+        if lately.first_at is not None and lately.first_at < now - 2 * HOUR:  # now and then, not at each change
+            forget_changes(db, scope.program_id, source, now - HOUR)
         note_changes(db, scope.program_id, source, changes, now)
         return None
     reason = f"{told:,} status changes came from '{source}' within an hour (limit {limit:,})"

@@ -43,12 +43,24 @@ class Tally:
 _HELD = [held_changes.c[name] for name in HeldChanges.__dataclass_fields__]
 
 
-def changes_told(db: Connection, program_id: int, source: str, since: datetime) -> int:
-    """How many status changes the source told of after `since`; forgets what it told of before."""
-    c = source_changes.c
-    mine = sa.and_(c.program_id == program_id, c.source == source)
-    db.execute(sa.delete(source_changes).where(mine, c.at <= since))
-    return int(db.execute(sa.select(sa.func.sum(c.changes)).where(mine)).scalar() or 0)
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What a source told of lately. `held_id`: its burst that is held, of which there is one at the most."""
+
+    held_id: int | None
+    changes: int
+    first_at: datetime | None
+
+
+def told_lately(db: Connection, program_id: int, source: str, since: datetime) -> Lately:
+    """How many status changes of a source were let through after `since`; when the first that is known of came."""
+    h, s = held_changes.c, source_changes.c
+    held = sa.select(h.id).where(h.program_id == program_id, h.source == source, h.state == HELD)
+    mine = sa.and_(s.program_id == program_id, s.source == source)
+    many = sa.select(sa.func.coalesce(sa.func.sum(s.changes), 0)).where(mine, s.at > since)
+    first = sa.select(sa.func.min(s.at, type_=s.at.type)).where(mine)
+    row = db.execute(sa.select(held.scalar_subquery(), many.scalar_subquery(), first.scalar_subquery())).one()
+    return Lately(row[0], int(row[1]), row[2])
 
 
 def note_changes(db: Connection, program_id: int, source: str, changes: int, now: datetime) -> None:
@@ -56,11 +68,10 @@ def note_changes(db: Connection, program_id: int, source: str, changes: int, now
     db.execute(sa.insert(source_changes).values(program_id=program_id, source=source, at=now, changes=changes))
 
 
-def open_hold(db: Connection, program_id: int, source: str) -> int | None:
-    """The burst of this source that is held now; there is one at the most."""
-    c = held_changes.c
-    query = sa.select(c.id).where(c.program_id == program_id, c.source == source, c.state == HELD)
-    return db.execute(query).scalar()
+def forget_changes(db: Connection, program_id: int, source: str, until: datetime) -> None:
+    """What was let through up to then is counted no more."""
+    s = source_changes.c
+    db.execute(sa.delete(source_changes).where(s.program_id == program_id, s.source == source, s.at <= until))
 
 
 def begin_hold(db: Connection, program_id: int, source: str, reason: str, now: datetime) -> int:
@@ -92,11 +103,11 @@ def decide_burst(db: Connection, burst: HeldChanges, state: str, now: datetime, 
 
     Call it under `lock_intake`: a batch must not join a burst that is being decided.
     """
-    c, s = held_changes.c, source_changes.c
+    c = held_changes.c
     held = sa.update(held_changes).where(c.id == burst.id, c.state == HELD)
     if db.execute(held.values(state=state, decided_at=now, why=why)).rowcount != 1:
         return False
-    db.execute(sa.delete(source_changes).where(s.program_id == burst.program_id, s.source == burst.source))
+    forget_changes(db, burst.program_id, burst.source, now)
     return True
 
 

@@ -102,6 +102,14 @@ def test_up_to_the_limit_within_an_hour_all_goes_through(engage: Engage) -> None
     assert list(messages(engage)) == ["changes-1"]
 
 
+def test_what_was_counted_long_ago_is_forgotten(engage: Engage) -> None:
+    engage.partner()
+    for hour in range(6):
+        told(engage, f"r{hour}")
+        engage.now += timedelta(hours=1)
+    assert engage.count(tables.source_changes) <= 3
+
+
 def test_other_sources_and_other_events_go_on(engage: Engage) -> None:
     engage.partner()
     told(engage, "a", "b", "c", "d")
