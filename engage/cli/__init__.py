@@ -22,6 +22,7 @@ COMMANDS = {
     "health": "upkeep",
     "doctor": "doctor",
     "import": "importing",
+    "sources": "sources",
     "consent": "consent",
     "alias": "aliases",
     "lint": "authoring",

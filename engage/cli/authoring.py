@@ -1,14 +1,17 @@
 """`lint`: every error of campaigns and templates at once."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engage.cli.context import JsonOption, console, print_json
-from engage.domain.errors import InputError
+from engage.domain.errors import AuthoringError, InputError, Problem
+from engage.domain.programs import Program
 from engage.pipeline.judging import judge, lint_file
 from engage.settings import Settings
+from engage.sources import load_sources
 
 
 def register(app: typer.Typer) -> None:
@@ -26,9 +29,13 @@ def lint(
     campaigns, templates = settings.campaigns_dir, settings.templates_dir
     if path is not None and path.is_dir() and (path / "program.yaml").exists():
         campaigns = path
-    problems = judge(campaigns, templates).problems
-    if path is not None and path.is_file():
+    if path is not None and path.is_file() and path.resolve() != settings.sources.resolve():
         problems = lint_file(path, campaigns, templates)
+    else:
+        judged = judge(campaigns, templates)
+        problems = () if path is not None and path.is_file() else judged.problems
+        if path is None or path.is_file():
+            problems += _of_sources(settings.sources, judged.programs)
     if as_json:
         print_json(
             [
@@ -43,3 +50,13 @@ def lint(
         raise typer.Exit(1)
     if not as_json:
         console.print("No problems found.")
+
+
+def _of_sources(path: Path, programs: Mapping[str, Program]) -> tuple[Problem, ...]:
+    """The problems of sources.yaml and the mappings that it names; without a program there is nothing to judge by."""
+    try:
+        if programs:
+            load_sources(path, programs)
+    except AuthoringError as error:
+        return error.problems
+    return ()

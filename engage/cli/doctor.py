@@ -67,6 +67,7 @@ def _examine(built: Services) -> Iterator[Finding]:
     yield Finding("recipients", OK, f"ENGAGE_SEND_TO is {built.settings.send_to}")
     if database.state == OK:
         yield from _authored(built)
+        yield from _watched(built)
         yield from _stuck(built)
     built.close()
 
@@ -131,6 +132,29 @@ def _authored(built: Services) -> Iterator[Finding]:
             else:
                 said = "is not published" if record.found is False else "is not known"
                 yield Finding(name, WARN, said, record.advice)
+
+
+def _watched(built: Services) -> Iterator[Finding]:
+    """How each watched source stands."""
+    try:
+        standings = built.standings()
+    except AuthoringError as error:
+        yield Finding("sources", FAIL, f"{len(error.problems)} problems", "engage lint lists them", 1)
+        return
+    except EngageError as error:
+        yield Finding("sources", FAIL, error.message, error.hint, error.exit_code)
+        return
+    for standing in standings:
+        name = f"source {standing.source.name}"
+        if standing.state == "held":
+            yield Finding(name, FAIL, f"is held: {standing.error}", "mend it; it goes on by itself", 1)
+        elif standing.state == "failing":
+            yield Finding(name, WARN, f"fails: {standing.error}", "it is tried again by itself")
+        elif standing.rejected:
+            said = f"{standing.rejected:,} rejected rows wait"
+            yield Finding(name, WARN, said, f"engage sources rejects {standing.source.name}")
+        else:
+            yield Finding(name, OK, f"is {standing.state}")
 
 
 def _stuck(built: Services) -> Iterator[Finding]:

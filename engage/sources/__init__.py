@@ -3,6 +3,7 @@
 from engage.sources.authored import load_mapping
 from engage.sources.importing import Counts, FileReport, Progress, Report, Take, import_directory
 from engage.sources.mapping import SourceMapping
+from engage.sources.watch_file import load_sources
 
 __all__ = [
     "Counts",
@@ -13,4 +14,5 @@ __all__ = [
     "Take",
     "import_directory",
     "load_mapping",
+    "load_sources",
 ]

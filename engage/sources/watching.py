@@ -53,7 +53,7 @@ class Watcher:
 
     def __init__(self, path: Path, poller: Poller, clock: Callable[[], datetime]) -> None:
         self._path = path
-        self._poller = poller
+        self.poller = poller
         self._clock = clock
         self._lock = threading.Lock()
         self._read: Sources | None = None
@@ -93,7 +93,7 @@ class Watcher:
 
     def poll_due(self, sources: Sources, scopes: Mapping[str, Scope], ids: Iterable[int]) -> None:
         """Polls those of the sources that are still due: hints may come late and more than once."""
-        with self._poller.database.read() as db:
+        with self.poller.database.read() as db:
             names = source_names(db, list(ids))
         for name in names:
             found = [source for source in sources.sources if source.name == name]
@@ -115,7 +115,7 @@ class Watcher:
 
     def standings(self, sources: Sources) -> list[Standing]:
         """How each source stands, in the order of the file."""
-        with self._poller.database.read() as db:
+        with self.poller.database.read() as db:
             states = source_states(db, [source.name for source in sources.sources])
             rejected = count_rejected(db)
         waiting = _waiting(sources, states)
@@ -134,7 +134,7 @@ class Watcher:
     def _poll(self, source: WatchedSource, scope: Scope, state: SourceState) -> Polled | EngageError | None:
         """One poll, if nobody else has the source; what went wrong is noted and returned."""
         now = self._clock()
-        with self._poller.database.write() as db:
+        with self.poller.database.write() as db:
             version = claim(db, state, now, now + lease(source))
         if version is None:
             return None
@@ -154,9 +154,9 @@ class Watcher:
     def _do(self, source: WatchedSource, scope: Scope, turn: Turn) -> Polled:
         match source:
             case SqlSource():
-                return self._poller.poll(source, scope, turn)
+                return self.poller.poll(source, scope, turn)
             case FolderSource():
-                return take_drop(self._poller, source, scope, turn)
+                return take_drop(self.poller, source, scope, turn)
 
     def _failed(self, turn: Turn, error: SourceDown | SourceChanged) -> None:
         """Notes why, and when it is tried again: full-jitter backoff. Says it once an outage."""
@@ -169,7 +169,7 @@ class Watcher:
             "next_poll_at": turn.now + longest * random.random(),
         }
         try:
-            with self._poller.database.write() as db:
+            with self.poller.database.write() as db:
                 turn.write(db, **values)
         except Overtaken:
             return
@@ -180,11 +180,11 @@ class Watcher:
     def _states(self, sources: Sequence[WatchedSource], program_ids: Mapping[str, int]) -> dict[str, SourceState]:
         """The state of each source, in the given order; those that are new are added."""
         names = [source.name for source in sources]
-        with self._poller.database.read() as db:
+        with self.poller.database.read() as db:
             states = source_states(db, names)
         missing = {source.name: program_ids[source.program.key] for source in sources if source.name not in states}
         if missing:
-            with self._poller.database.write() as db:
+            with self.poller.database.write() as db:
                 add_sources(db, missing, self._clock())
                 states = source_states(db, names)
         return {name: states[name] for name in names}

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from engage.domain.errors import EngageError
-from engage.sources.watched import SourceChanged, SourceDown
+from engage.sources.polling import Turn
+from engage.sources.watched import Overtaken, SourceChanged, SourceDown
 from engage.store import tables
 from tests.support.crm import SOURCES, Watching, standing
 from tests.support.engage import START
@@ -167,25 +167,151 @@ def test_a_newer_version_of_a_rejected_row_takes_its_place(watching: Watching) -
 def test_a_poller_that_was_overtaken_writes_nothing_and_stops(watching: Watching) -> None:
     watching.crm.contact("ann", START)
     watching.polls()
-    for name in ("acme", "brix"):
-        watching.crm.deal(name, "Won", watching.engage.now)
+    watching.crm.deal("acme", "Won", watching.engage.now)
     services = watching.engage.services
-    source = services.sources().find("crm-deals")
-    observe = services.watcher._poller.observe
-    tries = []
+    source, scope = services.sources().find("crm-deals"), services.library().scope(1)
+    assert scope is not None
+    turn = Turn(source, watching.state(), services.clock)  # this poller has claimed the source, and is slow
+    assert watching.polls("crm-deals")[0].accepted == 1
 
-    def slow(*args: object, **more: object) -> object:
-        """While the first poller takes its batch, its time runs out and a second one does all the work."""
-        tries.append(1)
-        return observe(*args, **more)  # type: ignore[arg-type]
+    with pytest.raises(Overtaken):
+        services.watcher.poller.poll(source, scope, turn)  # type: ignore[arg-type]
+    assert watching.changes() == [("acme", "won")]
+    assert watching.engage.count(tables.source_rows) == 2
 
-    class Interrupted(Exception):
-        pass
 
-    sources = services.watcher.running(services.library().programs)
-    states = services.watcher._states([source], services.library().program_ids)
-    assert watching.polls("crm-deals")[0].accepted == 2
-    # a hint with what was true before: the claim finds that the version has moved
-    assert services.watcher._poll(source, services.library().scopes()[source.program.key], states["crm-deals"]) is None
-    assert len(watching.changes()) == 2
-    assert sources.find("crm-deals").name == "crm-deals"
+def test_a_source_that_was_polled_in_the_meantime_is_not_polled_again(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    watching.polls()
+    services = watching.engage.services
+    services.poll_due()
+    assert [(task, len(ids)) for task, ids, _ in watching.engage.queue.waiting] == [("poll", 2)]
+    services.poll_due()
+    watching.engage.work()
+    assert watching.state().version == 4, "a claim and an end, for each of two polls"
+
+
+# -- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+def test_databases_are_read_for_the_first_time_in_the_order_of_the_file(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    watching.crm.deal("acme", "Won", START)
+    assert standing(watching) == {"crm-partners": "new", "crm-deals": "waiting"}
+    for _ in range(2):
+        watching.engage.services.poll_due()
+        watching.engage.work()
+    assert standing(watching) == {"crm-partners": "ok", "crm-deals": "ok"}
+    assert watching.rejects() == []
+
+
+def test_a_source_that_is_down_is_tried_again_and_goes_on_when_it_is_back(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watching.crm.contact("ann", START)
+    watching.polls()
+    heard = watching.engage.count(tables.feed_readings)
+    watching.crm.deal("acme", "Won", watching.engage.now)
+    monkeypatch.setenv("CRM_DATABASE_URL", "postgresql://reader:secret@127.0.0.1:1/crm")
+    for failures in (1, 2):
+        watching.engage.now += 16 * MINUTE
+        with pytest.raises(SourceDown, match="Connection refused") as caught:
+            watching.polls("crm-deals")
+        assert "secret" not in str(caught.value)
+        assert (watching.state().failures, watching.state().held) == (failures, False)
+    assert watching.state().next_poll_at <= watching.engage.now + 15 * MINUTE
+    assert standing(watching)["crm-deals"] == "failing"
+    assert watching.engage.count(tables.feed_readings) == heard, "nobody heard of the feed"
+
+    monkeypatch.setenv("CRM_DATABASE_URL", watching.crm.url)
+    watching.polls("crm-deals")
+    assert watching.statuses() == {"acme": "won"}
+    assert (watching.state().failures, watching.state().error) == (0, None)
+
+
+def test_an_outage_is_logged_once(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watching.crm.contact("ann", START)
+    watching.polls()
+    monkeypatch.setenv("CRM_DATABASE_URL", "postgresql://reader:secret@127.0.0.1:1/crm")
+    for _ in range(3):
+        with pytest.raises(SourceDown):
+            watching.polls("crm-deals")
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("source_down") == 1
+    assert "secret" not in said.out + said.err
+
+
+def test_a_changed_shape_holds_that_source_alone_until_it_is_mended(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    watching.crm.deal("acme", "New", START)
+    watching.polls()
+    watching.crm.execute("ALTER TABLE deals RENAME COLUMN stage TO phase")
+    with pytest.raises(SourceChanged, match=r"no column 'stage'; known are id, contact, phase, updated_at"):
+        watching.polls("crm-deals")
+    assert watching.state().held
+    assert watching.polls("crm-partners")[0].read == 1
+    assert standing(watching) == {"crm-partners": "ok", "crm-deals": "held"}
+
+    watching.crm.execute("ALTER TABLE deals RENAME COLUMN phase TO stage")
+    watching.crm.deal("acme", "Won", watching.engage.now)
+    watching.polls("crm-deals")
+    assert watching.statuses() == {"acme": "won"}
+    assert not watching.state().held
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("SELECT * FROM deals", "SELECT * FROM dials", "the query failed: .*dials"),
+        ("SELECT * FROM deals", "SELECT id, FROM deals", "the query failed: .*syntax error"),
+        ("SELECT * FROM deals\n    cursor: updated_at", "SELECT * FROM deals\n    cursor: changed_at", "'changed_at'"),
+        (
+            "SELECT * FROM deals\n    cursor: updated_at",
+            "SELECT * FROM deals\n    cursor: id",
+            "'acme', .* not an instant",
+        ),
+        ("SELECT * FROM deals", "SELECT * FROM deals\n    overlap: 100", "holds instants, and overlap is a number"),
+    ],
+)
+def test_what_is_wrong_with_a_query_is_said(watching: Watching, old: str, new: str, said: str) -> None:
+    watching.crm.contact("ann", START)
+    watching.crm.deal("acme", "New", START)
+    watching.says(SOURCES.replace(old, new))
+    with pytest.raises(SourceChanged, match=said):
+        watching.polls()
+
+
+def test_a_row_without_a_cursor_value_is_said(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    watching.crm.execute("INSERT INTO deals VALUES ('acme', 'ann', 'New', NULL)")
+    with pytest.raises(SourceChanged, match=r"rows without updated_at.*coalesce"):
+        watching.polls()
+
+
+def test_a_database_that_is_not_there_is_not_made(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = watching.path.with_name("missing.db")
+    monkeypatch.setenv("CRM_DATABASE_URL", f"sqlite:///{missing}")
+    with pytest.raises(SourceDown, match="unable to open"):
+        watching.polls()
+    assert not missing.exists()
+    monkeypatch.delenv("CRM_DATABASE_URL")
+    with pytest.raises(SourceChanged, match="CRM_DATABASE_URL is not set"):
+        watching.polls()
+
+
+def test_a_feed_is_heard_with_each_poll_and_noted_now_and_then(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    for _ in range(7):
+        watching.polls()
+    assert watching.engage.count(tables.feed_readings) == 2
+
+
+def test_a_query_may_hold_colons_and_percents_and_comments(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    watching.crm.deal("acme", "New", START)
+    query = "|\n      -- all of them\n      SELECT * FROM deals WHERE id <> ':x' AND id NOT LIKE '50%' -- but one"
+    watching.says(SOURCES.replace("SELECT * FROM deals", query))
+    watching.polls()
+    assert watching.statuses() == {"acme": "submitted"}

@@ -40,7 +40,8 @@ class Crm:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = sa.create_engine(url)
-        instant = "timestamptz" if self.engine.dialect.name == "postgresql" else "text"
+        self.aware = self.engine.dialect.name == "postgresql"
+        instant = "timestamptz" if self.aware else "text"
         self.execute(f"CREATE TABLE contacts (id text PRIMARY KEY, mail text, updated_at {instant})")
         self.execute(f"CREATE TABLE deals (id text PRIMARY KEY, contact text, stage text, updated_at {instant})")
 
@@ -59,7 +60,7 @@ class Crm:
         self.execute("INSERT INTO deals VALUES (:id, :contact, :stage, :at)", **row)
 
     def instant(self, at: datetime) -> Any:
-        return at if self.engine.dialect.name == "postgresql" else at.isoformat()
+        return at if self.aware else at.isoformat()
 
     def close(self) -> None:
         self.engine.dispose()
