@@ -52,7 +52,7 @@ def test_no_change_is_lost_and_none_is_taken_twice(
     for writer in writers:
         writer.start()
     installed = Installed(watching.engage.services.settings.database_url, url, tmp_path)
-    polls, hits, during = kill_again_and_again(processes, installed, writers, 3 * one_batch)
+    polls, hits, during = kill_again_and_again(processes, installed, writers, min(3 * one_batch, 0.6))
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * WRITERS

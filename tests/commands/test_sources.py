@@ -1,0 +1,72 @@
+"""`engage sources`: what it says of watched databases before and after they are polled."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.commands.saying import assert_said
+from tests.support.installation import Installation
+
+SOURCES = """\
+sources:
+  - source: crm
+    url: {env: CRM_DATABASE_URL}
+    query: SELECT * FROM deals
+    cursor: updated_at
+    key: id
+    partner: {external_id: contact, email: mail}
+    referral: {external_id: id, partner: contact, status: {column: stage, map: {New: submitted}}, submitted_at: at}
+"""
+
+
+@pytest.fixture
+def watched(fresh: Installation) -> Installation:
+    """An installation that watches a CRM with two deals, one of which cannot be taken."""
+    (fresh.folder / "sources.yaml").write_text(SOURCES)
+    fresh.env["CRM_DATABASE_URL"] = f"sqlite:///{fresh.folder / 'crm.db'}"
+    with sqlite3.connect(fresh.folder / "crm.db") as crm:
+        crm.execute("CREATE TABLE deals (id, contact, mail, stage, at, updated_at)")
+        row = ("acme", "ann", "ann@example.com", "New", "2026-01-05", "2026-01-05 10:00:00")
+        crm.execute("INSERT INTO deals VALUES (?, ?, ?, ?, ?, ?)", row)
+        crm.execute("INSERT INTO deals VALUES (?, ?, ?, ?, ?, ?)", ("brix", *row[1:3], "Old", *row[4:]))
+    return fresh
+
+
+def test_a_source_is_tried_polled_and_listed(watched: Installation) -> None:
+    tried = watched.run("sources", "try", "crm")
+    assert_said(tried, 0, "id=acme", "referral: external_id=acme", "status=submitted", "rejected: status: 'Old'")
+    (listed,) = watched.run("sources", "--json").json()
+    assert listed == {
+        "source": "crm", "kind": "sql", "state": "new", "lag_seconds": None, "error": None, "rejected": 0
+    }  # fmt: skip
+    assert_said(watched.run("sources", "poll", "crm"), 0, "2 rows read", "1 accepted", "1 rejected")
+    assert_said(watched.run("sources"), 0, "crm     sql   ok")
+    assert_said(watched.run("sources", "rejects", "crm"), 0, "brix: status: 'Old' is not in the map; it has New")
+    assert watched.run("sources", "rejects", "crm", "--json").json()[0]["row"]["stage"] == "Old"
+
+
+def test_what_is_wrong_is_said_by_the_list_and_by_doctor(watched: Installation) -> None:
+    assert watched.run("sources", "poll", "crm").code == 0
+    with sqlite3.connect(watched.folder / "crm.db") as crm:
+        crm.execute("ALTER TABLE deals RENAME COLUMN stage TO phase")
+    known = "known are id, contact, mail, phase, at, updated_at"
+    assert_said(watched.run("sources", "poll", "crm"), 1, "the query has no column 'stage'", known)
+    assert_said(watched.run("sources"), 0, "held", f"crm: the query has no column 'stage'; {known}")
+    assert_said(watched.run("doctor"), 3, "source crm: is held: the query has no column 'stage'")
+    assert_said(watched.run("sources", "try", "crm"), 1, "the query has no column 'stage'")
+    Path(watched.folder / "crm.db").unlink()
+    assert_said(watched.run("sources", "try", "crm"), 3, "crm.db", "unable to open database file")
+
+
+def test_lint_reads_sources_yaml_too(watched: Installation) -> None:
+    assert watched.run("lint").code == 0
+    (watched.folder / "sources.yaml").write_text(SOURCES.replace("cursor:", "curser:"))
+    for arguments in (["lint"], ["lint", "sources.yaml"], ["sources"]):
+        ran = watched.run(*arguments)
+        assert_said(ran, 1, "sources.yaml:5:5: unknown key 'curser' in a source; did you mean 'cursor'?")
+
+
+def test_without_a_file_there_is_nothing_to_list(fresh: Installation) -> None:
+    assert_said(fresh.run("sources"), 0, "sources.yaml names no sources. docs/connect.md shows how")
+    assert_said(fresh.run("sources", "try", "crm"), 1, "there is no source 'crm': sources.yaml names none")
