@@ -37,9 +37,6 @@ _SIGNER = Signer(["replay"])
 """Signs the links in replayed mails, so that none of them does anything to the partners of today."""
 
 MAILS, LIST, REPORT = "mails", "mails.csv", "report.json"
-MONTHS_BESIDE = 6
-"""How many months stand beside each other: as many as fit on a screen."""
-
 _COLUMNS = ("program", "campaign", "step", "partner", "recipient", "day", "at", "subject", "file")
 
 
@@ -210,8 +207,10 @@ def _write(folder: Path, report: dict[str, Any], replays: list[_Replayed]) -> No
 
 
 def _print(tallies: list[Tally], months: list[str], folder: Path | None) -> None:
-    for start in range(0, len(months), MONTHS_BESIDE):
-        shown = months[start : start + MONTHS_BESIDE]
+    names = max(len(one.campaign) for one in tallies)
+    beside = max((console.width - names - len(" mails alerts ")) // len(" 2017-10"), 3)
+    for start in range(0, len(months), beside):
+        shown = months[start : start + beside]
         whole = ("mails", "alerts") if shown[-1] == months[-1] else ()
         table = Table("campaign", *shown, *whole, box=None, padding=(0, 1, 0, 0))
         for column in table.columns[1:]:

@@ -4,7 +4,7 @@ At each instant the scratch database learns what happened, events are matched, s
 The order depends on nothing but the history: the same replay again gives the same result, on any database.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -28,9 +28,13 @@ from engage.store.intake import analyze, hear
 from engage.store.past import Past
 from engage.store.programs import ensure_version
 from engage.store.runs import mark
+from engage.triggers import concerned
 
 BATCH = 200
 """How many deliveries are decided again and handed over at a time."""
+
+HEARD_EVERY = timedelta(minutes=10)
+"""How often feeds are noted as heard, at the most: no feed goes stale within so little."""
 
 _BEFORE = timedelta(microseconds=1)
 
@@ -56,6 +60,7 @@ class Replay:
         self._past = past
         self._period = period
         self.now = period.start
+        self._heard_at: datetime | None = None
 
     def walk(
         self, library: Library, campaigns: Collection[Campaign], composer: Composer, provider: Provider
@@ -75,7 +80,7 @@ class Replay:
                 mark(db, program_id, campaign.name, self._period.start - _BEFORE)
         heard = {feed: first for feed in Feed if (first := self._past.first(EVENTS_OF[feed])) is not None}
         slots = self._slots(library, scope)
-        for instant in self._instants(slots):
+        for instant in self._instants(slots, library.campaigns.values()):
             self.now = instant
             self._take_in(library, scope, heard)
             if self.now in slots:
@@ -83,9 +88,11 @@ class Replay:
             self._deliver(library, composer, outlet)
             yield instant
 
-    def _instants(self, slots: Collection[datetime]) -> Iterator[datetime]:
-        """Instants at which something happens, comes due or fires, in their order; asked for one after another."""
-        planned = sorted({*slots, *self._past.instants(self._period.start, self._period.end)}, reverse=True)
+    def _instants(self, slots: Set[datetime], campaigns: Collection[Campaign]) -> Iterator[datetime]:
+        """When something happens that a campaign waits for, comes due or fires, in order; asked one after another."""
+        events = self._past.events(self._period.start, self._period.end)
+        awaited = {at for kind, status, at in events if concerned(campaigns, kind, status)}
+        planned = sorted(slots | awaited, reverse=True)
         while True:
             with self._scratch.read() as db:
                 waiting = next_due(db)
@@ -109,9 +116,11 @@ class Replay:
         """Learns what happened and matches it. A feed that ever told anything is taken to have been read since."""
         with self._scratch.write() as db:
             news = self._past.learn(db, self.now)
-            for feed, first in heard.items():
-                if first <= self.now:
-                    hear(db, scope.program_id, feed, self.now)
+            if self._heard_at is None or self.now - self._heard_at >= HEARD_EVERY:
+                self._heard_at = self.now
+                for feed, first in heard.items():
+                    if first <= self.now:
+                        hear(db, scope.program_id, feed, self.now)
             if news:
                 match_events(db, library, news, self.now)
 

@@ -4,7 +4,7 @@ What the other database holds at an instant is what had happened by then, so tha
 Rows get new ids in an order that follows from what they say: two databases with the same history give the same past.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -98,9 +98,11 @@ class Past:
                 rows[table] = _renumbered(table, found, ids)
         return cls(program, rows)
 
-    def instants(self, start: datetime, end: datetime) -> list[datetime]:
-        """When something happened that campaigns may wait for, from `start` (included) to `end` (excluded)."""
-        return sorted({row["occurred_at"] for row in self._events if start <= row["occurred_at"] < end})
+    def events(self, start: datetime, end: datetime) -> Iterator[tuple[str, str | None, datetime]]:
+        """(kind, status that it led to, when) of what happened from `start` (included) to `end` (excluded)."""
+        for row in self._events:
+            if start <= row["occurred_at"] < end and row["id"] in self._counting:
+                yield row["kind"], row["to_status"], row["occurred_at"]
 
     def first(self, kinds: Collection[str]) -> datetime | None:
         """When an event of one of these kinds happened for the first time."""
@@ -243,7 +245,7 @@ def _insert(db: Connection, table: sa.Table, rows: Sequence[Row]) -> None:
 def _update(db: Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """Gives each row, named by its `id`, the other values of the mapping; all have the same keys."""
     if rows:
-        values = {name: sa.bindparam(f"new_{name}") for name in rows[0] if name != "id"}
+        values: Row = {name: sa.bindparam(f"new_{name}") for name in rows[0] if name != "id"}
         statement = sa.update(table).where(table.c.id == sa.bindparam("new_id")).values(values)
         db.execute(statement, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 
