@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from engage.domain.consent import Refusal, SuppressionReason
 from engage.domain.programs import Program
 from engage.providers.sendgrid_suppressions import Group, Listed, SuppressionLists
-from engage.store.intake.checks import normal_email
+from engage.store.refusals import address_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _reading(
     refusals, rejected = [], []
     for entry in entries:
         try:
-            email = normal_email(entry.email.strip()).lower()
+            email = address_key(entry.email)
         except ValueError as error:
             rejected.append(str(error))
         else:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from engage.authoring.reader import did_you_mean
@@ -18,7 +19,7 @@ from engage.sources.files import CsvRows, SourceRow
 from engage.sources.importing import Counts, FileReport
 from engage.sources.mapping import FileMapping
 from engage.sources.rejects import Rejects
-from engage.store.intake.checks import normal_email
+from engage.store.refusals import address_key
 
 BATCH = 1000
 
@@ -117,7 +118,7 @@ class _RowReader:
             raise ValueError("kind is missing")
         topic = cells.get("topic", "") or self._topic
         refusal = Refusal(
-            email=normal_email(cells["email"]).lower(),
+            email=address_key(cells["email"]),
             at=self._instant(cells.get("at", "")),
             source=cells.get("source", "") or self._file,
         )
@@ -198,7 +199,7 @@ def _open(path: Path, encoding: str) -> tuple[CsvRows, str]:
     header = text.lstrip("\r\n").partition("\n")[0]
     delimiter = max(_DELIMITERS, key=header.count)
     mapping = FileMapping(records=(), columns=(), file=path.name, encoding="utf-8", delimiter=delimiter)
-    binary = io.BufferedReader(io.BytesIO(text.encode()))  # type: ignore[arg-type]  # typeshed knows raw streams only
+    binary: Any = io.BytesIO(text.encode())
     return CsvRows(io.TextIOWrapper(binary, encoding="utf-8", newline=""), binary, mapping), delimiter
 
 

@@ -68,6 +68,28 @@ def change_subscription(
     return changed
 
 
+def recorded(
+    program_id: int,
+    address_id: int,
+    topic: str | None,
+    at: datetime | None,
+    how: str,
+    source: str | None,
+    partner_id: int | None = None,
+) -> dict[str, Any]:
+    """The row of `consent_changes` for a no: to a topic, or to everything (None)."""
+    return {
+        "program_id": program_id,
+        "partner_id": partner_id,
+        "address_id": address_id,
+        "topic": topic,
+        "subscribed": False,
+        "changed_at": at,
+        "how": how,
+        "source": source,
+    }
+
+
 def is_subscribed(db: Connection, partner_id: int, address_id: int, topic: str) -> bool:
     """Whether this person has not ended the topic at this address."""
     c = subscriptions.c

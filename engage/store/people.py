@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from engage.store.consent import Place, refused_topics
 from engage.store.tables import addresses, aliases, partner_versions, partners, staff, suppressions
-from engage.store.upserts import insert_or_ignore, one_of
+from engage.store.upserts import insert_many, one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def ensure_addresses(db: Connection, emails: Iterable[str]) -> dict[str, int]:
     known = address_ids(db, wanted)
     missing = [email for email in wanted if email not in known]
     if missing:
-        db.execute(insert_or_ignore(db, addresses), [{"email": email} for email in missing])
+        insert_many(db, addresses, [{"email": email} for email in missing], or_ignore=True)
         known |= address_ids(db, missing)
     return known
 
@@ -122,7 +122,7 @@ def address_ids(db: Connection, emails: Collection[str]) -> dict[str, int]:
     """The ids of those of these (lowercased) addresses that are stored."""
     if not emails:
         return {}
-    rows = db.execute(sa.select(addresses.c.email, addresses.c.id).where(addresses.c.email.in_(emails)))
+    rows = db.execute(sa.select(addresses.c.email, addresses.c.id).where(one_of(db, addresses.c.email, emails)))
     return {email: id_ for email, id_ in rows}
 
 

@@ -1,9 +1,10 @@
-"""Refusals that were said elsewhere: taken many at a time, and carried along when a partner's address changes.
+"""Refusals that were said elsewhere, taken many at a time.
 
 A suppression is kept with the earliest instant that was told, a refused topic with the latest, so that the order in
 which sources are read does not matter. What has no date was said when it was first told.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,13 +13,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.domain.consent import FOLLOWS_THE_PERSON, Refusal, SuppressionReason
+from engage.domain.consent import Refusal, SuppressionReason
 from engage.domain.records import Outcome
-from engage.store.tables import address_refusals, addresses, consent_changes, partners, subscriptions, suppressions
+from engage.store.consent import recorded
+from engage.store.intake.checks import normal_email
+from engage.store.tables import address_refusals, addresses, consent_changes, partners, suppressions
 from engage.store.upserts import insert_many, one_of, update_each
 
 Key = tuple[str, SuppressionReason | None, str | None]
 """A refusal without its time: address, reason, topic."""
+
+_PLAIN = re.compile(r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,24}", re.ASCII)
+"""Most addresses: their one form is seen at a glance, where the whole check takes as long as storing them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +35,12 @@ class Standing:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A partner of a program has another address than before."""
-
-    partner_id: int
-    old_address_id: int
-    new_address_id: int
+def address_key(text: str) -> str:
+    """The address as the store keeps it: normalised, in lower case. Raises ValueError with what is wrong."""
+    lowered = text.strip().lower()
+    if len(lowered) <= 64 and _PLAIN.fullmatch(lowered):
+        return lowered
+    return normal_email(text.strip()).lower()
 
 
 def standing_refusals(db: Connection, program_id: int, emails: Collection[str]) -> dict[Key, Standing]:
@@ -102,7 +107,7 @@ def write_refusals(
     update_each(db, suppressions, earlier)
     update_each(db, address_refusals, later)
     changes = [
-        _change(program_id, address_ids[one.email], one.topic, one.at, f"{how}: {one.what}", one.source or None)
+        recorded(program_id, address_ids[one.email], one.topic, one.at, f"{how}: {one.what}", one.source or None)
         for one in news
     ]
     insert_many(db, consent_changes, changes)
@@ -113,86 +118,3 @@ def partners_at(db: Connection, address_ids: Iterable[int]) -> list[sa.Row[Any]]
     c = partners.c
     query = sa.select(c.id, c.program_id, c.address_id).where(one_of(db, c.address_id, list(address_ids)))
     return list(db.execute(query))
-
-
-def follow(db: Connection, program_id: int, moves: Sequence[Move], now: datetime) -> None:
-    """Partners take what they said to their new address; what was said at the old one stays there too.
-
-    Their wish to get nothing and their complaints suppress the new address; a bounce is the old address's own. Topics
-    that were noted as refused at the old address become the partner's own refusals, and so hold wherever they go.
-    """
-    if moves:
-        _suppress_new_addresses(db, program_id, moves, now)
-        _make_refusals_their_own(db, program_id, moves, now)
-
-
-def _suppress_new_addresses(db: Connection, program_id: int, moves: Sequence[Move], now: datetime) -> None:
-    c = suppressions.c
-    held = {move.old_address_id for move in moves} | {move.new_address_id for move in moves}
-    query = sa.select(c.address_id, c.reason, c.created_at).where(one_of(db, c.address_id, held))
-    stand: dict[int, dict[str, datetime]] = {}
-    for address_id, reason, at in db.execute(query):
-        stand.setdefault(address_id, {})[reason] = at
-    new: dict[tuple[int, str], dict[str, Any]] = {}
-    changes = []
-    for move in moves:
-        for reason, at in stand.get(move.old_address_id, {}).items():
-            if reason in FOLLOWS_THE_PERSON and reason not in stand.get(move.new_address_id, {}):
-                row = {"address_id": move.new_address_id, "reason": reason, "created_at": at}
-                if new.setdefault((move.new_address_id, reason), row) is row:
-                    how = f"address change: {reason}"
-                    changes.append(_change(program_id, move.new_address_id, None, now, how, None, move.partner_id))
-    insert_many(db, suppressions, list(new.values()), or_ignore=True)
-    insert_many(db, consent_changes, changes)
-
-
-def _make_refusals_their_own(db: Connection, program_id: int, moves: Sequence[Move], now: datetime) -> None:
-    r, s = address_refusals.c, subscriptions.c
-    old = {move.old_address_id for move in moves}
-    noted: dict[int, list[tuple[str, datetime]]] = {}
-    query = sa.select(r.address_id, r.topic, r.refused_at)
-    for address_id, topic, at in db.execute(query.where(r.program_id == program_id, one_of(db, r.address_id, old))):
-        noted.setdefault(address_id, []).append((topic, at))
-    if not noted:
-        return
-    movers = {move.partner_id for move in moves}
-    query = sa.select(s.partner_id, s.address_id, s.topic, s.id, s.subscribed, s.changed_at)
-    words = {(row[0], row[1], row[2]): row for row in db.execute(query.where(one_of(db, s.partner_id, movers)))}
-    new, turned, changes = [], [], []
-    for move in moves:
-        for topic, at in noted.get(move.old_address_id, ()):
-            word = words.get((move.partner_id, move.old_address_id, topic))
-            if word is not None and (not word.subscribed or word.changed_at > at):
-                continue
-            wish = {"subscribed": False, "changed_at": at, "how": "address change"}
-            if word is None:
-                key = {"program_id": program_id, "partner_id": move.partner_id, "address_id": move.old_address_id}
-                new.append({**key, "topic": topic, **wish})
-            else:
-                turned.append({"id": word.id, **wish})
-            how = "address change: unsubscribe"
-            changes.append(_change(program_id, move.old_address_id, topic, now, how, None, move.partner_id))
-    insert_many(db, subscriptions, new, or_ignore=True)
-    update_each(db, subscriptions, turned)
-    insert_many(db, consent_changes, changes)
-
-
-def _change(
-    program_id: int,
-    address_id: int,
-    topic: str | None,
-    at: datetime | None,
-    how: str,
-    source: str | None,
-    partner_id: int | None = None,
-) -> dict[str, Any]:
-    return {
-        "program_id": program_id,
-        "partner_id": partner_id,
-        "address_id": address_id,
-        "topic": topic,
-        "subscribed": False,
-        "changed_at": at,
-        "how": how,
-        "source": source,
-    }

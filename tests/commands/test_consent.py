@@ -59,7 +59,7 @@ def test_a_row_that_cannot_be_taken_is_a_no_that_is_not_heeded_and_so_an_error(f
     assert_said(done, 1, "said.csv  2     1         0          1", "rejects/said.csv.rejects.csv")
     assert "did you mean 'tips'" in (fresh.folder / "rejects" / "said.csv.rejects.csv").read_text()
     assert_said(said(fresh, "email\nann@example.com\n"), 1, "has no column 'kind'", "--kind unsubscribe")
-    assert_said(said(fresh, rows, "--program", "maven"), 1, "there is no program 'maven'", "did you mean")
+    assert_said(said(fresh, rows, "--program", "maven"), 1, "there is no program 'maven'", "maven-partners")
 
 
 def test_show_says_what_stands_since_when_and_how_it_came(fresh: Installation) -> None:

@@ -1,6 +1,7 @@
 """Refusals from elsewhere: taken once in any order, followed by partners to their next address, on both databases."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -13,7 +14,9 @@ from engage.domain.consent import Refusal, SuppressionReason
 from engage.domain.records import Outcome, PartnerRecord
 from engage.pipeline.consent import foresee, heed
 from engage.store.consent import change_subscription
+from engage.store.intake.checks import normal_email
 from engage.store.people import PartnerStanding, partner_standings
+from engage.store.refusals import address_key
 from engage.store.tables import (
     address_refusals,
     addresses,
@@ -167,6 +170,13 @@ def test_any_order_in_any_batches_holds_the_same_and_is_foreseen(store: Store) -
         return max(same) if one.topic else min(same)
 
     run()
+
+
+@given(text=st.from_regex(r"[A-Za-z0-9_.+-]{1,8}@[a-z0-9.-]{1,8}\.[a-z]{2,5}", fullmatch=True))
+@settings(max_examples=200, deadline=None)
+def test_an_address_has_the_form_in_which_intake_stores_it(text: str) -> None:
+    with suppress(ValueError):  # what intake would refuse is never mailed
+        assert address_key(text) == normal_email(text).lower()
 
 
 # -- addresses change --------------------------------------------------------------------------------------------------

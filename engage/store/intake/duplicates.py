@@ -16,6 +16,7 @@ from engage.domain.programs import Program
 from engage.store.intake.aliases import insert_aliases
 from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events
+from engage.store.intake.following import Move, follow
 from engage.store.intake.people import VERSIONED
 from engage.store.intake.referrals import Referrals
 from engage.store.intake.versions import closed, load_rows, replace_rows
@@ -29,7 +30,6 @@ from engage.store.merging import (
     move_staff,
 )
 from engage.store.people import lock_recipients
-from engage.store.refusals import Move, follow
 from engage.store.tables import partner_attributes, partner_versions
 
 

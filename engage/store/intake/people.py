@@ -13,9 +13,9 @@ from engage.domain.keys import registered_key
 from engage.domain.records import CompanyRecord, PartnerRecord, StaffRecord
 from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events, NewEvent
+from engage.store.intake.following import Move, follow
 from engage.store.intake.versions import Rows, closed, load_rows, replace_rows, with_change
 from engage.store.people import ensure_addresses
-from engage.store.refusals import Move, follow
 from engage.store.tables import partner_attributes, partner_versions
 
 _FILLED = {
