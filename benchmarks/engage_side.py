@@ -16,17 +16,15 @@ from tempfile import TemporaryDirectory
 import sqlalchemy as sa
 
 from benchmarks.newsletter import Reader, readers
-from benchmarks.support import Standing, Taken, empty, measured, processes, sunk, wait_until
+from benchmarks.support import Standing, Taken, empty, installed, measured, processes, sunk, wait_until
 from engage.bootstrap import Services
 from engage.domain.deliveries import DeliveryState
 from engage.domain.keys import slot_key
 from engage.domain.records import CompanyRecord, PartnerRecord, Record, ReferralRecord
 from engage.queueing import Lane
-from engage.settings import Settings
 from engage.store.runs import begin_run
 from engage.store.tables import deliveries
 from engage.workers.broker import RedisQueue, make_broker
-from tests.support.schema import prepare
 
 WORKERS = 2
 _WORKER = [sys.executable, "-m", "engage", "worker"]
@@ -53,21 +51,9 @@ def engage(standing: Standing) -> Iterator["Engage"]:
     """Workers that are up and warm, over a database of their own on the same PostgreSQL."""
     with TemporaryDirectory(prefix="engage-benchmark-") as folder, ExitStack() as stack:
         authored = copytree(_AUTHORED, Path(folder) / "authored")
-        environment = {
-            "ENGAGE_DATA_DIR": folder,
-            "ENGAGE_DATABASE_URL": standing.databases.create(),
-            "ENGAGE_REDIS_URL": standing.redis,
-            "ENGAGE_CAMPAIGNS_DIR": str(authored / "campaigns"),
-            "ENGAGE_TEMPLATES_DIR": str(authored / "templates"),
-            "ENGAGE_PROVIDER": "sendgrid",
-            "ENGAGE_SENDGRID_HOST": standing.sink,
-            "ENGAGE_SENDGRID_API_KEY": "SG.benchmark",
-            "ENGAGE_SEND_TO": "everybody",
-            "ENGAGE_SECRET_KEY": "measured-not-secret",
-        }
-        settings = Settings.load(**{name.removeprefix("ENGAGE_").lower(): v for name, v in environment.items()})
-        prepare(settings.database_url)
-        stack.callback(standing.databases.drop, settings.database_url)
+        settings, environment = stack.enter_context(
+            installed(standing, Path(folder), authored / "campaigns", authored / "templates")
+        )
         built = Services(settings, RedisQueue(make_broker(standing.redis)))
         stack.callback(built.close)
         stack.enter_context(processes(WORKERS, _WORKER, environment, Path(folder) / "log"))

@@ -23,13 +23,11 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from benchmarks.support import ROOT, Standing, arrivals, empty, processes, standing, sunk, wait_until
+from benchmarks.support import ROOT, Standing, arrivals, empty, installed, processes, standing, sunk, wait_until
 from engage.bootstrap import Services
 from engage.domain.records import LoginRecord, PartnerRecord, Record, ReferralRecord
 from engage.queueing import Lane, Queue
-from engage.settings import Settings
 from engage.workers.broker import RedisQueue, make_broker
-from tests.support.schema import prepare
 
 MEDIAN_MS, P99_MS, IDLE_PERCENT = 50.0, 250.0, 5.0
 CHANGES, WARM_UP = 200, 10
@@ -71,22 +69,9 @@ def main() -> int:
 def installation(standing: Standing) -> Iterator[Services]:
     """engage's processes over a database with partners; yields services for taking changes in."""
     with TemporaryDirectory(prefix="engage-benchmark-") as folder, ExitStack() as stack:
-        environment = {
-            "ENGAGE_DATA_DIR": folder,
-            "ENGAGE_DATABASE_URL": standing.databases.create(),
-            "ENGAGE_REDIS_URL": standing.redis,
-            "ENGAGE_CAMPAIGNS_DIR": str(ROOT / "campaigns"),
-            "ENGAGE_TEMPLATES_DIR": str(ROOT / "email_templates"),
-            "ENGAGE_PROVIDER": "sendgrid",
-            "ENGAGE_SENDGRID_HOST": standing.sink,
-            "ENGAGE_SENDGRID_API_KEY": "SG.benchmark",
-            "ENGAGE_SEND_TO": "everybody",
-            "ENGAGE_SECRET_KEY": "measured-not-secret",
-            "ENGAGE_PORT": str(_free_port()),
-        }
-        settings = Settings.load(**{name.removeprefix("ENGAGE_").lower(): v for name, v in environment.items()})
-        prepare(settings.database_url)
-        stack.callback(standing.databases.drop, settings.database_url)
+        authored = (ROOT / "campaigns", ROOT / "email_templates")
+        settings, environment = stack.enter_context(installed(standing, Path(folder), *authored))
+        environment["ENGAGE_PORT"] = str(_free_port())
         built = Services(settings, StampedQueue(RedisQueue(make_broker(standing.redis))))
         stack.callback(built.close)
         _load(built)

@@ -14,9 +14,11 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from engage.settings import PREFIX, Settings
 from engage.workers.embedded import EmbeddedValkey
 from engage.workers.tether import Tethered
 from tests.support.postgres import Databases, PostgresServer
+from tests.support.schema import prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +49,31 @@ def _sink() -> Iterator[str]:
     with Tethered([sys.executable, "-m", "benchmarks.sink"], cwd=ROOT, output=subprocess.PIPE) as sink:
         assert sink.process.stdout is not None
         yield sink.process.stdout.readline().decode().strip()
+
+
+@contextmanager
+def installed(
+    standing: Standing, folder: Path, campaigns: Path, templates: Path
+) -> Iterator[tuple[Settings, dict[str, str]]]:
+    """An installation that sends to the sink, over a database of its own: its settings, and as processes read them."""
+    environment = {
+        "ENGAGE_DATA_DIR": str(folder),
+        "ENGAGE_DATABASE_URL": standing.databases.create(),
+        "ENGAGE_REDIS_URL": standing.redis,
+        "ENGAGE_CAMPAIGNS_DIR": str(campaigns),
+        "ENGAGE_TEMPLATES_DIR": str(templates),
+        "ENGAGE_PROVIDER": "sendgrid",
+        "ENGAGE_SENDGRID_HOST": standing.sink,
+        "ENGAGE_SENDGRID_API_KEY": "SG.benchmark",
+        "ENGAGE_SEND_TO": "everybody",
+        "ENGAGE_SECRET_KEY": "measured-not-secret",
+    }
+    settings = Settings.load(**{name.removeprefix(PREFIX).lower(): value for name, value in environment.items()})
+    prepare(settings.database_url)
+    try:
+        yield settings, environment
+    finally:
+        standing.databases.drop(settings.database_url)
 
 
 @contextmanager
