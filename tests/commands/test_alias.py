@@ -79,5 +79,5 @@ def test_what_cannot_be_an_alias_is_said_with_what_was_probably_meant(told: Inst
     unknown = told.run("alias", "partner", "ann-2", "--of", "annn")
     assert_said(unknown, 1, "neither partner 'ann-2' nor 'annn' is known", "did you mean 'ann'?")
     assert_said(told.run("alias", "partner", "ann", "--of", "ann"), 1, "'ann' cannot be an alias of itself")
-    assert_said(told.run("alias", "referral", "x", "--of", "y"), 1, "neither referral 'x' nor 'y'", "import one of them")
+    assert_said(told.run("alias", "referral", "x", "--of", "y"), 1, "neither referral 'x' nor 'y'", "import one")
     assert_said(told.run("alias", "deal", "x", "--of", "y"), 2, "No such command 'deal'")

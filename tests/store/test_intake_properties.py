@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engage.domain.records import (
+    AliasRecord,
     CompanyRecord,
     LoginRecord,
     PartnerRecord,
@@ -44,6 +45,12 @@ _partners = st.builds(
     recruited_by=st.one_of(st.none(), _PARTNER),
     attributes=st.dictionaries(st.sampled_from(["sector", "size"]), st.sampled_from(["x", 1, True]), max_size=2),
 )
+_aliases = st.one_of(
+    st.builds(AliasRecord, st.just("partner"), st.sampled_from(["p", "q", "x"]), _PARTNER),
+    st.builds(AliasRecord, st.just("referral"), st.sampled_from(["r", "s", "x"]), st.sampled_from(["r", "s"])),
+    st.builds(AliasRecord, st.just("company"), _COMPANY, st.sampled_from(["acme", "x"])),
+    st.builds(AliasRecord, st.just("staff"), st.sampled_from(["sue", "x"]), st.sampled_from(["tom", "max"])),
+)
 _logins = st.builds(LoginRecord, _PARTNER, _DAYS)
 _rewards = st.builds(
     RewardRecord, st.sampled_from(["w", "v"]), _PARTNER, st.integers(1, 2), earned_at=_MAYBE_DAY, paid_at=_MAYBE_DAY
@@ -75,7 +82,7 @@ _SETTINGS = settings(
 
 @pytest.mark.usefixtures("sqlite_url")
 @_SETTINGS
-@given(rows=_rows(_referrals(_MAYBE_DAY)), cuts=st.sets(st.integers(1, 7)))
+@given(rows=_rows(_referrals(_MAYBE_DAY), _aliases), cuts=st.sets(st.integers(1, 7)))
 def test_any_split_into_batches_gives_the_same(tmp_path: Path, rows: list[list[Record]], cuts: set[int]) -> None:
     whole, split = _fresh(tmp_path, "whole"), _fresh(tmp_path, "split")
     outcomes = whole.take(*rows).rows
@@ -108,7 +115,7 @@ def test_postgresql_and_sqlite_hold_the_same(tmp_path: Path, postgres_url: str) 
     """On PostgreSQL, emptied each time, what SQLite holds, and the same when split."""
 
     @_SETTINGS
-    @given(rows=_rows(_referrals(_MAYBE_DAY)), cuts=st.sets(st.integers(1, 7)))
+    @given(rows=_rows(_referrals(_MAYBE_DAY), _aliases), cuts=st.sets(st.integers(1, 7)))
     def run(rows: list[list[Record]], cuts: set[int]) -> None:
         postgres = Store(postgres_url)
         with postgres.database.write() as db:

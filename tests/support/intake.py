@@ -14,10 +14,11 @@ from engage.domain.records import Record
 from engage.store.database import Database
 from engage.store.intake import Intake, take
 from engage.store.programs import ensure_programs
-from engage.store.tables import metadata
+from engage.store.tables import aliases, metadata
 
 CRM = Path(__file__).parents[1] / "data" / "crm"
 OBSERVED = datetime(2018, 1, 1, tzinfo=UTC)
+_ALIASED = {"partner": "partners", "referral": "referrals", "company": "companies", "staff": "staff"}
 
 
 def crm_program() -> Program:
@@ -57,13 +58,17 @@ class Store:
         with self.database.read() as db:
             names: dict[str, dict[int, str]] = {}
             content = {}
-            for table in metadata.sorted_tables:
+            for table in sorted(metadata.sorted_tables, key=lambda table: table is aliases):
                 rows = [dict(row) for row in db.execute(sa.select(table)).mappings()]
                 names[table.name] = {row["id"]: _name(row) for row in rows if "id" in row}
                 for row in rows:
                     for key in table.foreign_keys:
                         if key.parent.name in row and row[key.parent.name] is not None:
                             row[key.parent.name] = names[key.column.table.name][row[key.parent.name]]
+                    if row.get("merged_into_id") is not None:
+                        row["merged_into_id"] = names[table.name][row["merged_into_id"]]
+                    if table is aliases:
+                        row["target_id"] = names[_ALIASED[row["kind"]]][row["target_id"]]
                     row.pop("id", None)
                     for name, value in row.items():
                         if isinstance(value, dict):  # PostgreSQL keeps keys in an order of its own
