@@ -226,7 +226,8 @@ def _shown_json(shown: Shown) -> dict[str, Any]:
 
 
 def _print_shown(shown: Shown, who: str) -> None:
-    holders = f", which {' and '.join(shown.refused)} has" if shown.refused else ", which no partner has"
+    has = "have" if len(shown.refused) > 1 else "has"
+    holders = f", which {' and '.join(shown.refused) or 'no partner'} {has}"
     console.print(f"[bold]{escape(shown.email or who)}[/]" + escape(holders if shown.email else ": no address"))
     for reason, since in shown.suppressions.items():
         console.print(f"  gets nothing: {reason.replace('_', ' ')}, since {_day(since)}")
