@@ -38,12 +38,20 @@ class StaffMember:
 def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Collection[int]) -> None:
     """Takes the locks under which consent is read and changed: recipients, then addresses, each sorted by id.
 
+    The addresses are those given and those at which the partners are mailed now, which nobody can change from then on.
     On SQLite the write transaction is the lock.
     """
-    for table, ids in ((partners, partner_ids), (addresses, addresses_)):
-        if ids:
-            query = sa.select(table.c.id).where(one_of(db, table.c.id, ids)).order_by(table.c.id)
-            db.execute(query.with_for_update(key_share=True)).all()
+    if db.dialect.name == "sqlite":
+        return
+    wanted = set(addresses_)
+    if partner_ids:
+        p = partners.c
+        query = sa.select(p.address_id).where(one_of(db, p.id, partner_ids)).order_by(p.id)
+        wanted |= set(db.execute(query.with_for_update(key_share=True)).scalars()) - {None}
+    if wanted:
+        a = addresses.c
+        query = sa.select(a.id).where(one_of(db, a.id, wanted)).order_by(a.id)
+        db.execute(query.with_for_update(key_share=True)).all()
 
 
 def partner_standings(
