@@ -97,7 +97,7 @@ def move_referral(db: Connection, pair: Pair, after: int) -> dict[str, int]:
     known = sa.exists().where(
         twin.c.referral_id == pair.survivor, twin.c.to_status == e.to_status, twin.c.occurred_at == e.occurred_at
     )
-    db.execute(sa.update(events).where(e.referral_id == pair.merged, e.unmatched, known).values(unmatched=None))
+    _calm(db, e.referral_id == pair.merged, known)
     _release_claimed(db, _about_referral(pair.merged))
     cancelled = _cancel_told_twice(db, pair)
     moved = sa.update(events).where(e.referral_id == pair.merged)
@@ -155,7 +155,14 @@ def _calm_partner_events(db: Connection, pair: Pair) -> None:
         sa.and_(e.kind == EventKind.LOGGED_IN, twin.c.occurred_at == e.occurred_at), e.kind == EventKind.REGISTERED
     )
     known = sa.exists().where(twin.c.partner_id == pair.survivor, twin.c.kind == e.kind, same)
-    db.execute(sa.update(events).where(e.partner_id == pair.merged, e.unmatched, known).values(unmatched=None))
+    _calm(db, e.partner_id == pair.merged, known)
+
+
+def _calm(db: Connection, of_merged: Clause, known: Clause) -> None:
+    """Makes events of the merged one no news, neither now nor when a burst is released."""
+    e = events.c
+    news = sa.or_(e.unmatched, e.held_id.is_not(None))
+    db.execute(sa.update(events).where(of_merged, news, known).values(unmatched=None, held_id=None))
 
 
 def _rename_keys(db: Connection, pair: Pair, names: tuple[str, str]) -> None:

@@ -149,6 +149,21 @@ def test_one_change_told_of_two_referrals_that_are_one_is_one_mail(engage: Engag
     assert len(engage.work()) == 1
 
 
+def test_a_change_of_a_burst_that_the_survivor_has_too_is_no_news_when_it_is_released(engage: Engage) -> None:
+    engage.partner("ann")
+    for name in ("deal", "copy", "other"):
+        engage.refers("ann", name)
+    engage.becomes("ann", "deal", "won")
+    burst = [[ReferralRecord(name, "ann", status="won", status_at=engage.now)] for name in ("copy", "other")]
+    engage.services.take(engage.program, burst, source="crm", news=True, limit=1)
+    merges(engage, "copy", "deal", "referral")
+    assert len(engage.work()) == 1
+    (hold,) = engage.services.held()
+    engage.services.release([hold.id], None)
+    (mail,) = engage.work()
+    assert "Other Ltd" in mail.subject
+
+
 def test_a_change_after_the_merge_is_news_under_either_id(engage: Engage) -> None:
     engage.partner("ann")
     engage.refers("ann", "deal")
