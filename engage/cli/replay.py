@@ -221,14 +221,10 @@ def _print(tallies: list[Tally], months: list[str], folder: Path | None) -> None
         console.print(table, soft_wrap=False)
         console.print()
     for one in tallies:
-        for what, reasons in (
-            ("not sent", one.skips),
-            ("later", one.defers),
-            ("failed", one.failed),
-            ("held", one.held),
-        ):
+        told = {"not sent": one.skips, "put off": one.defers, "failed": one.failed, "runs held": one.held}
+        for what, reasons in told.items():
             for reason, count in sorted(reasons.items()):
-                console.print(f"{one.campaign}: {count:,} {what}: {reason}")
+                console.print(f"{one.campaign}: {count:,} {what}: {reason}", highlight=False, markup=False)
     if not any(one.sends or one.alerts for one in tallies):
         console.print("Nothing would have been sent. Is there history in this period? engage import brings it.")
     if folder:
