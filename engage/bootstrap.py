@@ -57,7 +57,7 @@ class Services:
         self.database = Database(settings.database_url)
         self.shelf = Shelf(self.database, settings.campaigns_dir, settings.templates_dir)
         self._places = threading.BoundedSemaphore(SENDING_AT_ONCE)
-        poller = Poller(self.database, observe, self._match_soon, environment)
+        poller = Poller(self.database, observe, self.match_soon, environment)
         self.watcher = Watcher(settings.sources, poller, clock)
 
     @cached_property
@@ -97,15 +97,30 @@ class Services:
     # --- the steps ----------------------------------------------------------------------------------------------------
 
     def take(
-        self, program: str, rows: Sequence[Sequence[Record]], *, source: str, news: bool, limit: int | None = None
+        self,
+        program: str,
+        rows: Sequence[Sequence[Record]],
+        *,
+        source: str,
+        news: bool,
+        limit: int | None = None,
+        at_once: bool = True,
     ) -> Intake:
-        """Stores what happened; news is matched with campaigns by a worker, soon, unless it is a burst (`observe`)."""
+        """Stores what happened; news is matched with campaigns by a worker, soon, unless it is a burst (`observe`).
+
+        Who takes many batches, not `at_once`, calls `match_soon` after the last: a burst is held from its beginning.
+        """
         library = self.library()
         scope = Scope(library.programs[program], library.program_ids[program])
         with self.database.write() as db:
             taken = observe(db, scope, rows, source=source, news=news, now=self.clock(), limit=limit)
-        self.queue.enqueue("match", taken.event_ids, Lane.EVENTS)
+        if at_once:
+            self.match_soon(taken.event_ids)
         return taken
+
+    def match_soon(self, event_ids: Sequence[int]) -> None:
+        """Asks a worker to match events."""
+        self.queue.enqueue("match", event_ids, Lane.EVENTS)
 
     def imported(self, program: str, feeds: Iterable[Feed]) -> None:
         """After an import: notes the live feeds that were read, and refreshes the planner's statistics."""
@@ -222,8 +237,6 @@ class Services:
         for lane, ids in hints.items():
             self.queue.enqueue("deliver", ids, lane)
 
-    def _match_soon(self, event_ids: Sequence[int]) -> None:
-        self.queue.enqueue("match", event_ids, Lane.EVENTS)
 
     def _sending(self, count: int) -> AbstractContextManager[object]:
         return _Places(self._places, count)

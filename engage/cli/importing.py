@@ -1,5 +1,6 @@
 """`import`: what a CRM exports becomes partners, referrals and their history."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from rich.table import Table
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, errors, library_of, print_json, services
 from engage.domain.records import Record, Taken
+from engage.pipeline.holding import HoldKind
 from engage.queueing import NoQueue
 from engage.sources import Report, import_directory, load_mapping
 
@@ -30,8 +32,11 @@ def import_(
     """Import CSV and JSON Lines files. What is told again changes nothing; history sends nothing."""
     # history needs no Redis; of live changes the workers of a running installation are told at once
     with services(queue=None if live else NoQueue()) as built:
+        logging.getLogger("engage.pipeline.observing").setLevel(logging.CRITICAL)  # what is held is said below
         report = import_into(built, directory, mapping, rejects=rejects, live=live)
         database = built.database.shown
+        if live:
+            say_held(built, source_name(directory))
     if as_json:
         print_json(report.as_json())
     else:
@@ -45,8 +50,12 @@ def import_into(built: Services, directory: Path, mapping: Path, *, rejects: Pat
     """Imports the folder into the store, one transaction a batch, with a progress bar where somebody looks at it."""
     read = load_mapping(mapping, library_of(built).programs)
 
+    event_ids: list[int] = []
+
     def take(rows: Sequence[Sequence[Record]]) -> Sequence[Taken]:
-        return built.take(read.program.key, rows, source=f"import {directory.name}", news=live).rows
+        taken = built.take(read.program.key, rows, source=source_name(directory), news=live, at_once=False)
+        event_ids.extend(taken.event_ids)
+        return taken.rows
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
@@ -57,9 +66,24 @@ def import_into(built: Services, directory: Path, mapping: Path, *, rejects: Pat
                 tasks[file] = bar.add_task(file, total=size)
             bar.update(tasks[file], completed=done)
 
-        report = import_directory(directory, read, take, rejects=rejects, progress=show)
+        try:
+            report = import_directory(directory, read, take, rejects=rejects, progress=show)
+        finally:
+            built.match_soon(event_ids)
     built.imported(read.program.key, read.feeds if live else ())
     return report
+
+
+def source_name(directory: Path) -> str:
+    """Under which name what a folder tells is known."""
+    return f"import {directory.name}"
+
+
+def say_held(built: Services, source: str) -> None:
+    """Says what of this source waits for an operator, if anything does."""
+    for hold in built.held():
+        if hold.id.kind is HoldKind.CHANGES and hold.of == source:
+            errors.print(f"{hold.message}\nThey wait ({hold.id}): engage held list", highlight=False, markup=False)
 
 
 def _print(report: Report, rejects: Path | None) -> None:

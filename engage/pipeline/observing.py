@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import EventKind
 from engage.domain.records import Record
 from engage.facts import Scope
-from engage.store.holds import begin_hold, forget_changes, hold_events, note_changes, told_lately
+from engage.store.holds import begin_hold, forget_changes, hold_events, hold_waiting, note_changes, told_lately
 from engage.store.intake import Intake, take
 
 log = structlog.get_logger(__name__)
@@ -64,5 +64,6 @@ def _hold(db: Connection, scope: Scope, source: str, changes: int, limit: int, n
         return None
     reason = f"{told:,} status changes came from '{source}' within an hour (limit {limit:,})"
     held_id = begin_hold(db, scope.program_id, source, reason, now)
+    hold_waiting(db, scope.program_id, source, held_id)  # what an import told of just before is of the same burst
     log.warning("status_changes_held", id=f"changes-{held_id}", reason=reason, decide="engage held list")
     return held_id

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.domain.records import Record, Taken
 from engage.facts import Scope
@@ -21,6 +23,8 @@ from engage.sources.importing import Report, import_directory
 from engage.sources.polling import Polled, Poller, Turn
 from engage.sources.watched import FolderSource, SourceChanged, SourceDown
 from engage.store.intake import analyze, hear
+
+log = structlog.get_logger(__name__)
 
 TAKING, DONE, FAILED = ".taking", "done", "failed"
 UNFINISHED = (".part", ".tmp")
@@ -62,6 +66,7 @@ class _Drop:
         self._scope = scope
         self._turn = turn
         self._folder = source.folder / TAKING
+        self._event_ids: list[int] = []
 
     def take(self, seen: str) -> Polled:
         """Imports what lies in `.taking` and moves it to where it belongs."""
@@ -71,6 +76,8 @@ class _Drop:
             raise
         except EngageError as error:
             return self._failed(error, seen)
+        finally:
+            self._poller.matching(self._event_ids)  # at the end: a burst is held from its beginning
         turn = self._turn
         with _explained(self._source.folder):
             (self._folder / "report.json").write_text(_as_json(report, self._source.name, turn.started))
@@ -95,7 +102,7 @@ class _Drop:
             taken = self._poller.observe(
                 db, self._scope, rows, source=source.name, news=news, now=turn.now, limit=source.limit
             )
-        self._poller.matching(taken.event_ids)
+        self._event_ids += taken.event_ids
         return taken.rows
 
     def _failed(self, error: EngageError, seen: str) -> Polled:
@@ -106,6 +113,7 @@ class _Drop:
         where = self._away(FAILED)
         with self._poller.database.write() as db:
             said = f"the drop in {where} could not be taken: {error}"
+            log.error("source_held", source=self._source.name, error=said)
             before = self._turn.state
             values = {"held": True, "error": said, "failures": before.failures + 1, "succeeded_at": before.succeeded_at}
             self._turn.finish(db, position=seen, **values)

@@ -108,7 +108,8 @@ class RecordMapping:
         if self.attributes:
             read = {field.name: field.read(row) for field in self.attributes}
             values["attributes"] = {name: value for name, value in read.items() if value is not None}
-        return KINDS[self.kind].make(**values)
+        # Intake has better words for what is missing: it knows what else there is.
+        return KINDS[self.kind].make(**dict.fromkeys(KINDS[self.kind].required, "") | values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,12 @@ class Poller:
 
     def poll(self, source: SqlSource, scope: Scope, turn: Turn) -> Polled:
         """Polls a source that has been claimed. Raises SourceDown, SourceChanged or Overtaken."""
-        with opened(source, self.environ()) as there:
-            return _Poll(self, source, scope, turn).run(there)
+        poll = _Poll(self, source, scope, turn)
+        try:
+            with opened(source, self.environ()) as there:
+                return poll.run(there)
+        finally:
+            self.matching(poll.event_ids)  # at the end: what turns out to be a burst is held from its beginning
 
 
 class _Poll:
@@ -129,6 +133,7 @@ class _Poll:
         self._baselined_at = turn.state.baselined_at
         self._position = turn.state.position
         self._polled = Polled()
+        self.event_ids: list[int] = []
 
     def run(self, there: OpenSource) -> Polled:
         bound = there.bound(self._position)
@@ -155,7 +160,7 @@ class _Poll:
             outcomes, event_ids = self._take(db, [row.values for row in rows], news=self._baselined_at is not None)
             keep_hashes(db, self._id, {row.hash: row.position for row in rows})
             self._settle(db, rows, outcomes)
-        self._poller.matching(event_ids)
+        self.event_ids += event_ids
         self._count(outcomes, read=len(lot), known=len(lot) - len(rows))
 
     def _settle(self, db: Connection, rows: Sequence[FoundRow], outcomes: Sequence[Taken]) -> None:
@@ -184,7 +189,7 @@ class _Poll:
             old = [row for row in waiting if row.first_at <= then]
             new = [row for row in waiting if row.first_at > then]
             event_ids = [*self._take_rejected(db, old, news=False), *self._take_rejected(db, new, news=True)]
-        self._poller.matching(event_ids)
+        self.event_ids += event_ids
 
     def _take_rejected(self, db: Connection, rows: Sequence[RejectedRow], *, news: bool) -> Sequence[int]:
         if not rows:

@@ -77,7 +77,7 @@ class RecordReader:
         return {"status": tuple(status.key for status in self.program.ladder), "method": METHODS}
 
     def _field(self, name: str, node: Node, kind: Kind, known: tuple[str, ...] | None) -> Field:
-        # Intake has better words for a missing id or partner: it knows what else there is.
+        # Of a missing id or partner intake says more.
         required = name in kind.required and name not in ("external_id", "partner")
         dated, paid = name in kind.instants, name in kind.amounts
         date_format = self._date_format

@@ -147,7 +147,7 @@ class Watcher:
         except (SourceDown, SourceChanged) as error:
             self._failed(turn, error)
             return error
-        if state.failures and not polled.drop:
+        if state.failures and (polled.read or isinstance(source, SqlSource)):  # a look at a folder mends nothing
             log.info("source_works_again", source=source.name)
         return polled
 

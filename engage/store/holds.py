@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.campaigns import EventKind
 from engage.store.tables import events, held_changes, source_changes
 from engage.store.upserts import BATCH, one_of
 
@@ -94,6 +95,17 @@ def hold_events(db: Connection, held_id: int, event_ids: Sequence[int]) -> None:
     for start in range(0, len(event_ids), BATCH):
         some = one_of(db, e.id, event_ids[start : start + BATCH])
         db.execute(sa.update(events).where(some).values(unmatched=None, held_id=held_id))
+
+
+def hold_waiting(db: Connection, program_id: int, source: str, held_id: int) -> None:
+    """The source's status changes that no campaign has heard of yet wait for the operator, too.
+
+    Those that an operator has released go on.
+    """
+    e = events.c
+    mine = sa.and_(e.program_id == program_id, e.source == source, e.kind == EventKind.STATUS_CHANGED)
+    waiting = sa.update(events).where(e.unmatched, e.held_id.is_(None), mine)
+    db.execute(waiting.values(unmatched=None, held_id=held_id))
 
 
 def held_bursts(db: Connection) -> list[HeldChanges]:

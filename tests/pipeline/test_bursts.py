@@ -70,6 +70,7 @@ def test_what_is_held_says_what_came_and_from_where_and_keeps_current(engage: En
     engage.partner()
     engage.partner("bob")
     told(engage, "a", "b")
+    engage.work()
     engage.takes(ReferralRecord("z", "bob", status="won", status_at=engage.now))  # of another source
     told(engage, "c", "d", status="lost")
     came = "4 status changes came from 'crm' within an hour (limit 3)"
@@ -80,6 +81,19 @@ def test_what_is_held_says_what_came_and_from_where_and_keeps_current(engage: En
     assert hold.message == f"{came}; now held: 5 (3 to won, 2 to lost) of 3 referrals and 1 partner"
     assert (hold.of, hold.since) == ("crm", START)
     assert hold.outlook == Outlook(may_send=3, too_old=0)  # nothing is mailed about a loss
+
+
+def test_what_the_source_told_of_just_before_waits_as_long_as_no_campaign_has_heard_of_it(engage: Engage) -> None:
+    engage.partner()
+    told(engage, "a", "b")
+    told(engage, "y", source="portal")
+    told(engage, "c", "d")
+    assert len(engage.work()) == 1  # the portal's
+    assert "now held: 4 (4 to won)" in messages(engage)["changes-1"]
+    released(engage, "changes-1")
+    told(engage, "e", "f", "g", "h")  # another burst, which does not take back what was released
+    assert len(engage.work()) == 4
+    assert "now held: 4 (4 to won)" in messages(engage)["changes-2"]
 
 
 def test_facts_know_at_once_what_is_held(engage: Engage) -> None:
@@ -140,11 +154,12 @@ def test_a_source_may_have_a_limit_of_its_own(engage: Engage) -> None:
 def test_what_is_released_late_is_as_old_as_it_is_by_then(engage: Engage) -> None:
     engage.partner()
     told(engage, "a", "b", days_ago=2)
+    assert len(engage.work()) == 2
     told(engage, "c", "d")
     engage.now += timedelta(days=2)
     told(engage, "e", status="lost")
     assert "4 status changes came" in messages(engage)["changes-1"]
-    assert len(engage.work()) == 2  # a and b, which were let through
+    assert engage.work() == []
     engage.now += timedelta(days=2)
     told(engage, "f")
     said = released(engage, "changes-1")
@@ -275,7 +290,7 @@ def test_each_change_is_matched_held_or_dropped_exactly_once(
     store.take([PartnerRecord("ann")])
     scope, source, now = Scope(store.program, store.program_id), f"crm-{next(_numbers)}", START
     library = Library({scope.program.key: scope.program}, {scope.program.key: scope.program_id}, {}, {}, None)  # type: ignore[arg-type]
-    to_match: list[int] = []
+    fresh, released_ids = list[int](), list[int]()
     let_through: list[tuple[datetime, int]] = []
     for what, changes, minutes in steps:
         now += timedelta(minutes=minutes)
@@ -288,19 +303,19 @@ def test_each_change_is_matched_held_or_dropped_exactly_once(
                 taken = observe(db, scope, rows, source=source, news=True, now=now, limit=LIMIT).event_ids
                 assert not (waiting and taken), "while a burst is held all join it"
                 let_through.append((now, len(taken)))
-                to_match += taken
+                fresh = [*fresh, *taken] if taken else []  # a burst takes along what no campaign has heard of
             elif waiting:
                 decided = (
                     release(db, library, waiting, None, now) if what == "release" else drop(db, waiting, None, now)
                 )
-                to_match += [id_ for one in decided for id_ in one.event_ids]
+                released_ids += [id_ for one in decided for id_ in one.event_ids]
                 let_through.clear()  # counting begins anew
         assert sum(many for at, many in let_through if at > now - timedelta(hours=1)) <= LIMIT
     e, h = tables.events.c, tables.held_changes.c
     joined = tables.events.outerjoin(tables.held_changes, h.id == e.held_id)
     query = sa.select(e.id, e.unmatched, h.state).select_from(joined).where(e.source == source).order_by(e.id)
     events = store.select(query)
-    assert sorted(to_match) == [id_ for id_, unmatched, _ in events if unmatched]
+    assert sorted(fresh + released_ids) == [id_ for id_, unmatched, _ in events if unmatched]
     assert all(
         state in (None, "released") if unmatched else state in ("held", "dropped") for _, unmatched, state in events
     )
