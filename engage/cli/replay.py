@@ -27,7 +27,7 @@ from engage.pipeline.replaying import Period, Replay
 from engage.providers.files import FileMailbox, file_of
 from engage.queueing import NoQueue
 from engage.reporting.replays import SentMail, Tally, sent_mails, tally
-from engage.settings import Settings
+from engage.settings import Settings, SettingsError
 from engage.signing import Signer
 from engage.store.database import Database
 from engage.store.past import Past
@@ -122,7 +122,7 @@ def _replay(
         past = Past.read(db, program)
     with _scratch_database(where.scratch) as database:
         walk = Replay(database, past, period)
-        provider = FileMailbox(where.mails, lambda: walk.now)
+        provider = FileMailbox(where.mails, lambda: walk.now, program.zone)
         composer = Composer(_SIGNER, built.settings.public_url)
         with _progress(program.brand.name, period) as show:
             for instant in walk.walk(library, campaigns, composer, provider):
@@ -135,7 +135,10 @@ def _replay(
 @contextmanager
 def _scratch_database(url: str | None) -> Iterator[Database]:
     with tempfile.TemporaryDirectory(prefix="engage-replay-") as folder:
-        address = Settings.load(database_url=url or f"sqlite:///{folder}/scratch.db").database_url
+        try:
+            address = Settings.load(database_url=url or f"sqlite:///{folder}/scratch.db").database_url
+        except SettingsError as error:
+            raise InputError(error.message.replace("ENGAGE_DATABASE_URL", "--scratch"), "give another URL") from None
         database = Database(address, durable=False)
         try:
             with database.read() as db:
@@ -199,7 +202,7 @@ def _write(folder: Path, report: dict[str, Any], replays: list[_Replayed]) -> No
             rows.writerow(_COLUMNS)
             for one in replays:
                 for mail in one.mails:
-                    path = Path(MAILS) / file_of(mail.public_id, mail.campaign, mail.at)
+                    path = Path(MAILS) / file_of(mail.public_id, mail.campaign, date.fromisoformat(mail.day))
                     told = (mail.campaign, mail.step, mail.partner, mail.recipient, mail.day)
                     rows.writerow((one.program, *told, mail.at.isoformat(), mail.subject, path))
     except OSError as error:

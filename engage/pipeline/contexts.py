@@ -72,7 +72,7 @@ def _referral(program: Program, row: Any, previous: str | None) -> dict[str, Any
     status = program.status(row.status)
     return {
         "external_id": row.external_id,
-        "lead_company": row.lead_company or row.lead_name or "your referral",
+        "lead_company": row.lead_company or row.lead_name or "Your referral",
         "lead_name": row.lead_name or "",
         "method": row.method or "",
         "product": row.product or "",

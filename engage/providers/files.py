@@ -1,8 +1,9 @@
 """A mailbox of files: each message is kept as one `.eml` that any mail program opens. Nothing leaves the machine."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from engage.domain.errors import InputError
 from engage.domain.messages import Message, Outcome, SendResult
@@ -10,17 +11,18 @@ from engage.providers.protocol import DEADLINE
 from engage.providers.smtp_mime import mime
 
 
-def file_of(message_id: str, category: str, at: datetime) -> Path:
-    """Where a message lies in the mailbox: `2017-10-05/campaign-3f2a….eml`, by the UTC date."""
-    return Path(f"{at:%Y-%m-%d}", f"{category}-{message_id}.eml")
+def file_of(message_id: str, category: str, day: date) -> Path:
+    """Where a message lies in the mailbox: `2017-10-05/campaign-3f2a….eml`."""
+    return Path(day.isoformat(), f"{category}-{message_id}.eml")
 
 
 class FileMailbox:
-    """Keeps messages in `folder`, dated by `clock`; without a folder it takes them and keeps nothing."""
+    """Keeps messages in `folder`, dated by `clock`, by the days of `zone`; without a folder it keeps nothing."""
 
-    def __init__(self, folder: Path | None, clock: Callable[[], datetime]) -> None:
+    def __init__(self, folder: Path | None, clock: Callable[[], datetime], zone: str) -> None:
         self._folder = folder
         self._clock = clock
+        self._zone = ZoneInfo(zone)
 
     def send(self, messages: Sequence[Message], deadline: timedelta = DEADLINE) -> list[SendResult]:  # noqa: ARG002
         """As providers.protocol says. Raises InputError when the folder cannot be written to."""
@@ -34,7 +36,7 @@ class FileMailbox:
             written = mime(message, now)
         except ValueError as error:
             return SendResult(Outcome.DEAD, detail=str(error))
-        path = self._folder / file_of(message.id, message.category, now)
+        path = self._folder / file_of(message.id, message.category, now.astimezone(self._zone).date())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(written)

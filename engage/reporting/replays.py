@@ -21,7 +21,7 @@ MONTH = "%Y-%m"
 class Tally:
     """Of one campaign: who entered, mails to partners, alerts to staff, and why not, each by the reason.
 
-    `months` has the mails and alerts by local month. `failed` are messages that could not be composed or taken;
+    `months` has the mails to partners by local month. `failed` are messages that could not be composed or taken;
     `held` are the reasons for which whole runs were held, with how many.
     """
 
@@ -54,7 +54,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """One mail of a replay; `day` is local, `at` the instant in UTC."""
+    """One mail of a replay; `day` is local, `at` the instant in UTC, `recipient` a partner's or a salesperson's key."""
 
     campaign: str
     step: str
@@ -97,7 +97,7 @@ def tally(db: Connection, campaigns: Iterable[str], zone: str) -> list[Tally]:
             one.alerts += 1
         else:
             one.sends += 1
-        one.months[at.astimezone(local).strftime(MONTH)] += 1
+            one.months[at.astimezone(local).strftime(MONTH)] += 1
     return list(found.values())
 
 

@@ -43,7 +43,7 @@ def replayed(
         past = Past.read(db, program)
     with scratch(folder) as database:
         replay = Replay(database, past, Period.of_days(first, last, program.zone))
-        provider = FileMailbox(mails, lambda: replay.now)
+        provider = FileMailbox(mails, lambda: replay.now, program.zone)
         for _ in replay.walk(library, campaigns, Composer(Signer(["test"]), "https://example.com"), provider):
             pass
         with database.read() as db:
