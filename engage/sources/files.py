@@ -29,13 +29,15 @@ _DELIMITERS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
 class SourceRow:
     """One row: its first line, the cells by column, and as they stood in the file.
 
-    `broken` says why the row could not be read; `cells` is then what could be made out of it.
+    `broken` says why the row could not be read; `cells` is then what could be made out of it. `last` is the last line
+    of a CSV's row, which quotes can make a later one than the first.
     """
 
     line: int
     values: Mapping[str, Any]
     cells: Sequence[str]
     broken: str = ""
+    last: int = 0
 
 
 class SourceFile:
@@ -174,7 +176,8 @@ class CsvRows(Rows):
             try:
                 cells = next(self._reader, None)
             except csv.Error as error:
-                yield SourceRow(line, {}, (), f"the line is not CSV: {error}; look at its quotes")
+                said = f"the line is not CSV: {error}; look at its quotes"
+                yield SourceRow(line, {}, (), said, self._reader.line_num)
                 continue
             if cells is None:
                 return
@@ -183,9 +186,10 @@ class CsvRows(Rows):
 
     def _row(self, line: int, cells: list[str]) -> SourceRow:
         if len(cells) != len(self.header):
-            delimiters = f"the row has {len(cells)} cells where the header has {len(self.header)}"
-            return SourceRow(line, {}, cells, f"{delimiters}; look at its quotes and delimiters")
-        return SourceRow(line, dict(zip(self.header, cells, strict=True)), cells)
+            many = f"{len(cells)} cells" if len(cells) > 1 else "1 cell"
+            said = f"the row has {many} where the header has {len(self.header)}; look at its quotes and delimiters"
+            return SourceRow(line, {}, cells, said, self._reader.line_num)
+        return SourceRow(line, dict(zip(self.header, cells, strict=True)), cells, last=self._reader.line_num)
 
 
 class JsonRows(Rows):

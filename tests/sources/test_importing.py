@@ -172,7 +172,7 @@ def test_rejects_keep_line_reason_and_columns_and_can_be_mended_and_imported(tmp
     assert rejects is not None
     assert rejects.read_text().splitlines() == [
         "_line;_reason;id;email",
-        '3;"the row has 1 cells where the header has 2; look at its quotes and delimiters";p2',
+        '3;"the row has 1 cell where the header has 2; look at its quotes and delimiters";p2',
         "4;\"the line is not CSV: ';' expected after '\"\"'; look at its quotes\"",
         '6;"the row has 3 cells where the header has 2; look at its quotes and delimiters";"p',
         '4";d@example.com;e',

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from engage.domain.consent import Refusal, SuppressionReason
-from engage.domain.errors import InputError
+from engage.domain.errors import InputError, UsageError
 from engage.domain.records import Outcome
-from engage.sources.importing import FileReport
-from engage.sources.refusals import COLUMNS, KINDS, UNSUBSCRIBE, Reading, import_refusals
+from engage.sources.refusals import COLUMNS, KINDS, UNSUBSCRIBE, Reading, RefusalsReport, import_refusals
 from tests.support.intake import crm_program
 
 PROGRAM = crm_program()
@@ -25,9 +24,16 @@ class File:
         self.path = folder / "said.csv"
         self.taken: list[Refusal] = []
 
-    def read(self, text: str | bytes, kind: str = "", topic: str = "", encoding: str = "utf-8") -> FileReport:
+    def read(
+        self,
+        text: str | bytes,
+        kind: str = "",
+        topic: str = "",
+        encoding: str = "utf-8",
+        date_format: str | None = None,
+    ) -> RefusalsReport:
         self.path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        reading = Reading(PROGRAM, kind, topic, encoding)
+        reading = Reading(PROGRAM, kind, topic, encoding, date_format)
         return import_refusals(self.path, reading, self._take, self.path.parent / "rejects")
 
     def _take(self, refusals: Sequence[Refusal]) -> list[Outcome]:
@@ -85,6 +91,8 @@ def test_delimiters_and_line_ends_are_found_out(file: File, content: bytes) -> N
         ("ann@example.com,Soft Bounce,,", "'Soft Bounce' passes"),
         ("ann@example.com,bounce,,tomorrow", "'tomorrow' is not a date"),
         ("ann@example.com,bounce,,0001-01-01T00:00:00+14:00", "is not a date"),
+        ("ann@example.com,group_unsubscribe,,", "topic is missing"),
+        ("ann@example.com", "the row has 1 cell where the header has 4"),
         ("ann@example.com,bounce", "the row has 2 cells where the header has 4"),
         ('ann@example.com,"bounce" x,,', "the line is not CSV"),
     ],
@@ -97,6 +105,64 @@ def test_a_row_that_cannot_be_taken_is_kept_with_line_and_reason(file: File, row
     assert kept[0] == "_line,_reason,email,kind,topic,at"
     assert kept[1].startswith("3,")
     assert reason in kept[1].replace('""', '"')
+
+
+def test_people_whom_a_quote_made_one_row_are_rejected_each_with_their_line(file: File) -> None:
+    report = file.read(
+        'email,kind,source\nst1@example.com,bounce,"CRM\nst2@example.com,bounce,CRM\n\n'
+        'st3@example.com,bounce,CRM"\nst4@example.com,bounce,"by\nphone"\n'
+    )
+    assert (report.counts.read, report.counts.accepted, report.counts.rejected, report.joined) == (4, 1, 3, 3)
+    assert [one.email for one in file.taken] == ["st4@example.com"]
+    assert report.rejects is not None
+    said = "lines 2 to 5 were read as one row; look at the quotes in line 2"
+    assert report.rejects.read_text().splitlines()[1:] == [
+        f"2,{said},st1@example.com,bounce,CRM",
+        f"3,{said},st2@example.com,bounce,CRM",
+        f'5,{said},st3@example.com,bounce,"CRM"""',
+    ]
+    assert file.read(report.rejects.read_text()).counts.accepted == 3
+
+
+def test_a_quote_that_is_never_closed_loses_nobody(file: File) -> None:
+    people = [f"p{n}@example.com,bounce,CRM" for n in range(9000)]
+    people[10] = people[10].replace("CRM", '"CRM')
+    report = file.read("email,kind,source\n" + "\n".join(people) + "\n")
+    assert report.counts.read == 9000
+    assert report.rejects is not None
+    kept = report.rejects.read_text().splitlines()[1:]
+    assert len(kept) == report.counts.rejected == report.joined > 1000
+    assert kept[0].startswith("12,lines 12 to ")
+    assert file.read(report.rejects.read_text()).counts.accepted + report.counts.accepted == 9000
+
+
+@pytest.mark.parametrize(
+    ("at", "date_format", "instant"),
+    [
+        ("1735689600", None, datetime(2025, 1, 1, tzinfo=UTC)),
+        ("1735689600123", None, datetime(2025, 1, 1, tzinfo=UTC)),
+        ("1212121212345", None, datetime(2008, 5, 30, 4, 20, 12, tzinfo=UTC)),
+        ("1212121212345", "%d.%m.%Y", datetime(2008, 5, 30, 4, 20, 12, tzinfo=UTC)),
+        ("02.11.2025 09:30", "%d.%m.%Y %H:%M", datetime(2025, 11, 2, 9, 30, tzinfo=UTC)),
+        ("2025-11-02", "%d.%m.%Y", datetime(2025, 11, 2, tzinfo=UTC)),
+        ("2025110209", "%Y%m%d%H", datetime(2025, 11, 2, 9, tzinfo=UTC)),
+    ],
+)
+def test_dates_are_read_in_the_form_that_is_said_in_iso_and_since_1970(
+    file: File, at: str, date_format: str | None, instant: datetime
+) -> None:
+    file.read(f"email,kind,at\nann@example.com,bounce,{at}\n", date_format=date_format)
+    assert [one.at for one in file.taken] == [instant]
+
+
+def test_sendgrids_events_are_kinds_and_topics_are_known_in_any_case(file: File) -> None:
+    file.read("email,event,topic\nann@example.com,group_unsubscribe,TIPS\nbob@example.com,spamreport,\n")
+    assert [(one.topic, one.reason) for one in file.taken] == [("tips", None), (None, SuppressionReason.COMPLAINT)]
+
+
+def test_a_topic_for_a_kind_that_has_none_is_a_wrong_call(file: File) -> None:
+    with pytest.raises(UsageError, match="has no topic"):
+        file.read("email\nann@example.com\n", kind="bounce", topic="tips")
 
 
 def test_the_mended_rejects_can_be_imported(file: File) -> None:
@@ -115,6 +181,8 @@ def test_the_mended_rejects_can_be_imported(file: File) -> None:
         (b"", {}, "is empty"),
         (b"email,kind\n", {"kind": "holiday"}, "unknown kind 'holiday'"),
         (b"email,kind\n", {"topic": "tipps"}, "unknown topic 'tipps'"),
+        (b'email,"kind\nann@example.com,bounce\nbob@example.com,bounce"\n', {}, "goes over several lines"),
+        ("email,kind\n".encode("utf-8-sig"), {"encoding": "cp1252"}, "is not cp1252"),
         (b"email,kind\n", {"encoding": "klingon"}, "there is no encoding 'klingon'"),
         (b"email,kind\nann@example.com,bounce\nbob@example.com,caf\xe9\n", {}, "line 3 of said.csv is not utf-8"),
         ("email,kind\n".encode("utf-16"), {}, "line 1 of said.csv is not utf-8"),
