@@ -15,7 +15,7 @@ from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.enroll import heard_feeds
 from engage.pipeline.library import Library
 from engage.policy import decide
-from engage.store.deliveries import Claimed
+from engage.store.deliveries import Claimed, sharing_an_address
 from engage.store.people import (
     PartnerStanding,
     StaffMember,
@@ -69,6 +69,8 @@ def _recheck_program(
     met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
     stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
     recipients = _recipients(db, scope, batch, partners)
+    moved = [one.id for one in batch if not recipients[one.id].to_staff and _has_moved(one, partners[one.partner_id])]
+    sharing = sharing_an_address(db, moved)
     seconds = {
         claimed.id: _second(
             scope,
@@ -79,6 +81,7 @@ def _recheck_program(
             feeds.get(claimed.campaign, ()),
             claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
             claimed.id in stopped.get(claimed.campaign, ()),
+            claimed.id in sharing,
             now,
         )
         for claimed in batch
@@ -86,6 +89,11 @@ def _recheck_program(
     changed = [one for one in batch if isinstance(seconds[one.id].decision, Skip) and campaigns[one.campaign]]
     found = _values(db, scope, [(one, campaigns[one.campaign]) for one in changed], now)
     return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
+
+
+def _has_moved(claimed: Claimed, partner: PartnerStanding) -> bool:
+    """Whether the partner has another address than when it was decided that this goes to only one partner there."""
+    return partner.address_id is not None and partner.address_id != claimed.address_id
 
 
 def _values(
@@ -119,6 +127,7 @@ def _second(
     feeds: tuple[FeedState, ...],
     holds_still: bool | None,
     stopped: bool,
+    same_address: bool,
     now: datetime,
 ) -> Second:
     topic = scope.program.topics.get(claimed.topic)
@@ -130,6 +139,7 @@ def _second(
         partner,
         transactional=topic is not None and topic.transactional,
         expires_at=claimed.expires_at,
+        same_address=same_address,
         feeds=feeds,
         condition_holds=holds_still,
         stopped=stopped,

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.deliveries import DUE, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
-from engage.store.tables import attempts, deliveries, enrollments, kept_messages
+from engage.store.tables import attempts, deliveries, enrollments, kept_messages, occasions, partners
 from engage.store.upserts import insert_many, one_of, update_each
 
 AFTER = {
@@ -206,6 +206,33 @@ def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:
     d = deliveries.c
     query = sa.select(d.id, d.lane).where(d.state.in_(DUE), d.due_at <= before).order_by(d.due_at, d.id).limit(limit)
     return [(id_, Lane(lane)) for id_, lane in db.execute(query)]
+
+
+def sharing_an_address(db: Connection, ids: Collection[int]) -> set[int]:
+    """Those of `ids` that another partner at the same address has, or is about to have: the same step of one slot.
+
+    Asked of those whose partner has another address than when they were enrolled: the others were compared then.
+    """
+    if not ids:
+        return set()
+    mine, theirs = deliveries.c, deliveries.alias("theirs")
+    entered, partner = enrollments.alias("entered"), partners.alias("partner")
+    gone = (DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
+    stayed = theirs.c.address_id == partner.c.address_id  # who has been there from the beginning comes first
+    before = sa.and_(theirs.c.state.in_((DeliveryState.CLAIMED, *DUE)), sa.or_(stayed, theirs.c.id < mine.id))
+    query = (
+        sa.select(mine.id)
+        .join(enrollments, enrollments.c.id == mine.enrollment_id)
+        .join(occasions, sa.and_(occasions.c.id == enrollments.c.occasion_id, occasions.c.run_id.is_not(None)))
+        .join(partners, partners.c.id == mine.partner_id)
+        .join(entered, entered.c.occasion_id == enrollments.c.occasion_id)
+        .join(theirs, sa.and_(theirs.c.enrollment_id == entered.c.id, theirs.c.step == mine.step))
+        .join(partner, partner.c.id == theirs.c.partner_id)
+        .where(one_of(db, mine.id, ids), theirs.c.id != mine.id, theirs.c.recipient.startswith("partner:"))
+        .where(partners.c.address_id.in_((theirs.c.address_id, partner.c.address_id)))
+        .where(sa.or_(theirs.c.state.in_(gone), before))
+    )
+    return set(db.execute(query).scalars())
 
 
 def next_due(db: Connection) -> datetime | None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from engage.domain.records import LoginRecord
+from engage.domain.records import LoginRecord, PartnerRecord
 from engage.store import tables
 from tests.support.engage import Engage
 
@@ -249,3 +249,23 @@ def test_every_decision_keeps_the_values_behind_it(engage: Engage) -> None:
     with engage.services.database.read() as db:
         values = [row["values"] for row in db.execute(tables.decisions.select()).mappings()]
     assert [found["days_since_login"] for found in values] == [40, 0]
+
+
+def test_two_partners_who_come_to_share_an_address_before_sending_get_one_mail(engage: Engage) -> None:
+    for name in ("ann", "bob", "cat"):
+        engage.partner(name)
+    engage.services.run_now(engage.services.library().find("monthly-newsletter"))
+    for name in ("ann", "cat"):
+        engage.takes(PartnerRecord(name, email="bob@example.com"), news=False)
+    assert [m.to.email for m in engage.work()] == ["bob@example.com"]
+    assert sorted(state for _, state in engage.states()) == ["accepted", "skipped", "skipped"]
+    assert engage.decisions()[-1] == ("skip", "same_address")
+
+
+def test_partners_who_swap_their_addresses_before_sending_get_one_mail_each(engage: Engage) -> None:
+    engage.partner("ann", email="one@example.com")
+    engage.partner("bob", email="two@example.com")
+    engage.services.run_now(engage.services.library().find("monthly-newsletter"))
+    engage.takes(PartnerRecord("ann", email="three@example.com"), news=False)
+    engage.takes(PartnerRecord("bob", email="one@example.com"), news=False)
+    assert len({m.to.email for m in engage.work()}) == len(engage.provider.messages)
