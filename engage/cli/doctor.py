@@ -99,13 +99,13 @@ def _authored(built: Services) -> Iterator[Finding]:
     try:
         library = built.library()
     except AuthoringError as error:
-        yield Finding("campaigns", FAIL, f"{len(error.problems)} problems", "engage lint lists them", 1)
+        yield Finding("campaigns", FAIL, _many(len(error.problems), "problem", "problems"), "engage lint lists them", 1)
         return
     except EngageError as error:
         yield Finding("campaigns", FAIL, error.message, error.hint, error.exit_code)
         return
     if library.problems:
-        said = f"{len(library.problems)} problems; what passed last still runs"
+        said = f"{_many(len(library.problems), 'problem', 'problems')}; what passed last still runs"
         yield Finding("campaigns and templates", FAIL, said, "engage lint lists them", 1)
     else:
         said = f"{len(library.campaigns)} campaigns and {len(library.templates.names)} emails pass lint"
@@ -139,7 +139,7 @@ def _watched(built: Services) -> Iterator[Finding]:
     try:
         standings = built.standings()
     except AuthoringError as error:
-        yield Finding("sources", FAIL, f"{len(error.problems)} problems", "engage lint lists them", 1)
+        yield Finding("sources", FAIL, _many(len(error.problems), "problem", "problems"), "engage lint lists them", 1)
         return
     except EngageError as error:
         yield Finding("sources", FAIL, error.message, error.hint, error.exit_code)
@@ -147,14 +147,16 @@ def _watched(built: Services) -> Iterator[Finding]:
     for standing in standings:
         name = f"source {standing.source.name}"
         if standing.state == "held":
-            yield Finding(name, FAIL, f"is held: {standing.error}", "mend it; it goes on by itself", 1)
+            dropped = standing.source.kind == "folder"
+            advice = "mend it and drop the files again" if dropped else "mend it; it goes on by itself"
+            yield Finding(name, FAIL, f"is held: {standing.error}", advice, 1)
         elif standing.state == "failing":
             yield Finding(name, WARN, f"fails: {standing.error}", "it is tried again by itself")
         elif standing.rejected:
-            said = f"{standing.rejected:,} rejected rows wait"
+            said = "1 rejected row waits" if standing.rejected == 1 else f"{standing.rejected:,} rejected rows wait"
             yield Finding(name, WARN, said, f"engage sources rejects {standing.source.name}")
         else:
-            yield Finding(name, OK, f"is {standing.state}")
+            yield Finding(name, OK, "; ".join((f"is {standing.state}", *standing.waits)))
 
 
 def _stuck(built: Services) -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,11 +12,15 @@ from rich.table import Table
 
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.domain.errors import InputError
+from engage.domain.programs import Program
 from engage.domain.records import Record, Taken
 from engage.queueing import NoQueue
 from engage.settings import environment
+from engage.sources.dropping import first_drop, waiting_drops
 from engage.sources.files import find_files
-from engage.sources.polling import mapped
+from engage.sources.mapping import KINDS
+from engage.sources.polling import Polled, mapped
 from engage.sources.querying import opened
 from engage.sources.watched import FolderSource, SqlSource, WatchedSource
 from engage.sources.watching import Standing
@@ -42,13 +47,13 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
     with services(queue=NoQueue()) as built:
         library_of(built)
         standings = built.standings()
-        path = built.settings.sources
+        path, now = built.settings.sources, built.clock()
     if as_json:
         print_json([_as_json(standing) for standing in standings])
     elif not standings:
         console.print(f"{path} names no sources. docs/connect.md shows how to write one.")
     else:
-        _print(standings)
+        _print(standings, now)
 
 
 def try_(name: NameArgument, limit: LimitOption = 5, as_json: JsonOption = False) -> None:
@@ -57,7 +62,7 @@ def try_(name: NameArgument, limit: LimitOption = 5, as_json: JsonOption = False
         source = _find(built, name)
     rows = _first_rows(source, limit)
     if as_json:
-        print_json([{"row": dict(row), **_said(read)} for row, read in rows])
+        print_json([{"row": dict(row), **_said(read, source.program)} for row, read in rows])
         return
     if not rows:
         console.print(f"{name} can be read, and has no rows.")
@@ -66,7 +71,7 @@ def try_(name: NameArgument, limit: LimitOption = 5, as_json: JsonOption = False
         if isinstance(read, Taken):
             console.print(f"  rejected: {read.reason}", markup=False)
             continue
-        for record in _records(read):
+        for record in _records(read, source.program):
             fields = ", ".join(f"{field}={value}" for field, value in record.items() if field != "record")
             console.print(f"  {record['record']}: {fields}", markup=False)
         if not read:
@@ -92,17 +97,37 @@ def rejects(name: NameArgument, limit: LimitOption = 100, as_json: JsonOption = 
 def poll(name: NameArgument, as_json: JsonOption = False) -> None:
     """Poll one source now, due or not."""
     with services() as built:
-        polled = built.poll_now(_find(built, name))
+        source = _find(built, name)
+        _require_turn(built, name)
+        polled = built.poll_now(source)
+    waits = waiting_drops(source) if isinstance(source, FolderSource) else ()
     if as_json:
-        print_json(asdict(polled))
+        print_json(asdict(polled) | {"waits": waits})
         return
     if polled.drop:
         console.print(f"The files are in {polled.drop}")
-    counts = f"{polled.read:,} rows read, {polled.known:,} known, {polled.accepted:,} accepted, "
-    counts += f"{polled.unchanged:,} unchanged, {polled.rejected:,} rejected"
-    console.print(counts + (f"; {polled.retried:,} rejected before are taken now" if polled.retried else ""))
+    if polled.drop or isinstance(source, SqlSource):
+        _print_counts(polled)
+    elif not waits:
+        console.print(f"No drop lies in {source.folder}", markup=False)
+    for what in waits:
+        console.print(what, markup=False)
     if polled.rejected and not polled.drop:
         console.print(f"To see the rejected rows and why: engage sources rejects {name}")
+
+
+def _require_turn(built: Services, name: str) -> None:
+    """Raises InputError while a database above it has to be read first: all rows that name its rows were rejected."""
+    for standing in built.standings():
+        if standing.source.name == name and standing.after:
+            said = f"{name} waits until {standing.after} has been read for the first time"
+            raise InputError(said, f"poll {standing.after} first: engage sources poll {standing.after}")
+
+
+def _print_counts(polled: Polled) -> None:
+    counts = f"{polled.read:,} {'row' if polled.read == 1 else 'rows'} read, {polled.known:,} known, "
+    counts += f"{polled.accepted:,} accepted, {polled.unchanged:,} unchanged, {polled.rejected:,} rejected"
+    console.print(counts + (f"; {polled.retried:,} rejected before are taken now" if polled.retried else ""))
 
 
 def _since(lag: timedelta | None) -> str:
@@ -122,7 +147,7 @@ def _find(built: Services, name: str) -> WatchedSource:
 
 
 def _first_rows(source: WatchedSource, limit: int) -> list[_Shown]:
-    """The first rows of a query, or of each file of a folder."""
+    """The first rows of a query, or of each file of the drop that a folder's next poll would take."""
     match source:
         case SqlSource():
             with opened(source, environment()) as there:
@@ -130,23 +155,27 @@ def _first_rows(source: WatchedSource, limit: int) -> list[_Shown]:
                 return [(row.values, mapped(source.rows, row.values)) for row in lot]
         case FolderSource():
             found: list[_Shown] = []
-            for file in find_files(source.folder, source.mapping.files):
+            for file in find_files(first_drop(source), source.mapping.files):
                 with file.open() as rows:
                     found += [(row.values, mapped(file.mapping, row.values)) for row in islice(rows, limit)]
             return found
 
 
-def _records(records: list[Record]) -> list[dict[str, Any]]:
-    """What each record says, without what it leaves open."""
-    return [
-        {"record": type(record).__name__.removesuffix("Record").lower()}
-        | {field: value for field, value in asdict(record).items() if value not in (None, {})}
-        for record in records
-    ]
+def _records(records: list[Record], program: Program) -> list[dict[str, Any]]:
+    """What each record says, without what it leaves open; money as people write it: `100.50 USD`."""
+    found: list[dict[str, Any]] = []
+    for record in records:
+        kind = type(record).__name__.removesuffix("Record").lower()
+        said = {field: value for field, value in asdict(record).items() if value not in (None, {})}
+        for field in KINDS[kind].amounts:
+            if field in said:
+                said[field] = f"{Decimal(said[field]).scaleb(-program.minor_digits):f} {program.currency}"
+        found.append({"record": kind} | said)
+    return found
 
 
-def _said(read: list[Record] | Taken) -> dict[str, Any]:
-    return {"rejected": read.reason} if isinstance(read, Taken) else {"records": _records(read)}
+def _said(read: list[Record] | Taken, program: Program) -> dict[str, Any]:
+    return {"rejected": read.reason} if isinstance(read, Taken) else {"records": _records(read, program)}
 
 
 def _as_json(standing: Standing) -> dict[str, Any]:
@@ -157,10 +186,13 @@ def _as_json(standing: Standing) -> dict[str, Any]:
         "lag_seconds": int(standing.lag.total_seconds()) if standing.lag is not None else None,
         "error": standing.error,
         "rejected": standing.rejected,
+        "tried_at": standing.tried_at.isoformat() if standing.tried_at else None,
+        "next_at": standing.next_at.isoformat() if standing.next_at else None,
+        "waits": standing.waits,
     }
 
 
-def _print(standings: list[Standing]) -> None:
+def _print(standings: list[Standing], now: datetime) -> None:
     table = Table("source", "kind", "state", "lag", "rejected", box=None, padding=(0, 2, 0, 0))
     for standing in standings:
         table.add_row(
@@ -169,6 +201,16 @@ def _print(standings: list[Standing]) -> None:
     console.print(table, soft_wrap=False)
     for standing in standings:
         if standing.error:
-            console.print(f"{standing.source.name}: {standing.error}", markup=False)
-        if standing.state == "waiting":
-            console.print(f"{standing.source.name} waits until the databases above it are read for the first time.")
+            console.print(f"{standing.source.name}: {standing.error} ({_when(standing, now)})", markup=False)
+        for what in standing.waits:
+            console.print(f"{standing.source.name}: {what}", markup=False)
+
+
+def _when(standing: Standing, now: datetime) -> str:
+    """When it was tried, when it will be again, and how to do so at once."""
+    said = [
+        f"{word} {at:{'%H:%M' if at.date() == now.date() else '%Y-%m-%d %H:%M'}}"
+        for word, at in (("tried", standing.tried_at), ("next", standing.next_at))
+        if at is not None
+    ]
+    return f"{', '.join(said)} UTC; now: engage sources poll {standing.source.name}"

@@ -16,8 +16,9 @@ from typing import Any
 
 import structlog
 
-from engage.domain.errors import EngageError, ServiceUnreachable
+from engage.domain.errors import EngageError, InputError, ServiceUnreachable
 from engage.domain.records import Record, Taken
+from engage.domain.windows import format_duration
 from engage.facts import Scope
 from engage.sources.importing import Report, import_directory
 from engage.sources.polling import Polled, Poller, Turn
@@ -57,6 +58,34 @@ def take_drop(poller: Poller, source: FolderSource, scope: Scope, turn: Turn) ->
             turn.finish(db, position=_write_seen(seen), **held)
         return Polled()
     return _Drop(poller, source, scope, turn).take(_write_seen(seen))
+
+
+def first_drop(source: FolderSource) -> Path:
+    """Where the drop lies that would be taken first. Raises InputError that says what is missing, SourceDown."""
+    with _explained(source.folder):
+        found = [source.folder / TAKING, *(folder for _, folder in _drops(source))]
+        for folder in found:
+            if not _missing(source, folder):
+                return folder
+    waits = waiting_drops(source) or (f"no drop lies in {source.folder}",)
+    raise InputError("; ".join(waits), f"a drop has {', '.join(file.file for file in source.mapping.files)}")
+
+
+def waiting_drops(source: FolderSource) -> tuple[str, ...]:
+    """What each drop that lies there waits for, in a sentence; none where the folder cannot be read."""
+    waits = []
+    try:
+        for _, folder in _drops(source):
+            missing = _missing(source, folder)
+            if len(missing) == len(source.mapping.files):
+                continue
+            if _complete(source, folder):
+                waits.append(f"{folder} waits until its files have stood still for {format_duration(source.every)}")
+            else:
+                waits.append(f"{folder} waits for {' and '.join(missing)}")
+    except OSError:  # a poll says so
+        return ()
+    return tuple(waits)
 
 
 class _Drop:
@@ -159,6 +188,10 @@ def _complete(source: FolderSource, folder: Path) -> bool:
     taking = source.folder / TAKING
     places = (folder, taking) if folder == source.folder else (folder,)
     return all(any((place / file.file).is_file() for place in places) for file in source.mapping.files)
+
+
+def _missing(source: FolderSource, folder: Path) -> list[str]:
+    return [file.file for file in source.mapping.files if not (folder / file.file).is_file()]
 
 
 def _digest(source: FolderSource, folder: Path) -> str:

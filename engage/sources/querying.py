@@ -28,6 +28,8 @@ from engage.sources.watched import SourceChanged, SourceDown, SqlSource
 BATCH = 500
 
 _COLON = re.compile(r"(?<![:\w\\]):(?=\w)")
+_FORBIDDEN = "42501"
+"""The SQLSTATE of a user that may not read what a query asks for."""
 _POSTGRES = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
@@ -215,7 +217,10 @@ def _explained(source: SqlSource, url: sa.URL) -> Iterator[None]:
         reason = _reason(error, url)
         if _is_down(error):
             raise SourceDown(f"{shown} failed: {reason}", "see that it runs and lets this user in") from None
-        raise SourceChanged(f"the query failed: {reason}", f"mend the query of '{source.name}'") from None
+        hint = f"mend the query of '{source.name}'"
+        if getattr(error.orig, "sqlstate", "") == _FORBIDDEN:
+            hint = f"let {url.username} read it, with GRANT SELECT as in docs/connect.md"
+        raise SourceChanged(f"the query failed: {reason}", hint) from None
     except sa.exc.SQLAlchemyError as error:
         raise SourceChanged(f"the query failed: {_reason(error, url)}", "see docs/connect.md") from None
 

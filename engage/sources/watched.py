@@ -46,6 +46,9 @@ class Address:
 
 def parse_url(written: str) -> sa.URL:
     """A SQLAlchemy URL. Raises ValueError that does not repeat it: it may hold a password."""
+    rest = written.partition("://")[2]
+    if not rest.startswith("/") and rest.count("@") > 1:  # else part of the password would be read, and shown, as host
+        raise ValueError("has a second @; in a password, @ : / % are written %40 %3A %2F %25")
     try:
         url = sa.make_url(written)
     except (sa.exc.ArgumentError, ValueError):

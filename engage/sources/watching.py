@@ -12,7 +12,7 @@ import structlog
 from engage.domain.errors import EngageError
 from engage.domain.programs import Program
 from engage.facts import Scope
-from engage.sources.dropping import take_drop
+from engage.sources.dropping import take_drop, waiting_drops
 from engage.sources.polling import Polled, Poller, Turn, lease
 from engage.sources.watch_file import load_sources
 from engage.sources.watched import (
@@ -38,7 +38,8 @@ Signature = tuple[tuple[str, int, int], ...]
 class Standing:
     """How a source stands. `lag` is the time since the last poll that succeeded began; None: there was none.
 
-    `state`: waiting (for those above it to be read for the first time), new, ok, failing or held.
+    `state`: waiting (for the database `after` to be read for the first time), new, ok, failing or held.
+    `waits`: what it waits for, in sentences. `tried_at`, `next_at`: the last poll and the next one.
     """
 
     source: WatchedSource
@@ -46,6 +47,10 @@ class Standing:
     lag: timedelta | None
     error: str | None
     rejected: int
+    tried_at: datetime | None
+    next_at: datetime | None
+    after: str
+    waits: tuple[str, ...]
 
 
 class Watcher:
@@ -122,11 +127,21 @@ class Watcher:
         found = []
         for source in sources.sources:
             state = states.get(source.name)
-            told = _state(state) if source.name not in waiting else "waiting"
+            after = waiting.get(source.name, "")
             last = state.succeeded_at if state else None
-            lag = self._clock() - last if last is not None else None
-            many = rejected.get(state.id, 0) if state else 0
-            found.append(Standing(source, told, lag, state.error if state else None, many))
+            found.append(
+                Standing(
+                    source,
+                    "waiting" if after else _state(state),
+                    self._clock() - last if last is not None else None,
+                    state.error if state else None,
+                    rejected.get(state.id, 0) if state else 0,
+                    tried_at=state.polled_at if state else None,
+                    next_at=state.next_poll_at if state else None,
+                    after=after,
+                    waits=_waits(source, after),
+                )
+            )
         return found
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -204,17 +219,23 @@ class Watcher:
         return tuple(found)
 
 
-def _waiting(sources: Sources, states: Mapping[str, SourceState]) -> set[str]:
-    """Databases that come after one that has not been read for the first time."""
-    waiting: set[str] = set()
+def _waiting(sources: Sources, states: Mapping[str, SourceState]) -> dict[str, str]:
+    """Databases that come after one that has not been read for the first time, and which one that is."""
+    waiting: dict[str, str] = {}
     first = ""
     for source in sources.sources:
         state = states.get(source.name)
         if isinstance(source, SqlSource) and (state is None or state.baselined_at is None):
             if first:
-                waiting.add(source.name)
+                waiting[source.name] = first
             first = first or source.name
     return waiting
+
+
+def _waits(source: WatchedSource, after: str) -> tuple[str, ...]:
+    if after:
+        return (f"waits until {after} has been read for the first time",)
+    return waiting_drops(source) if isinstance(source, FolderSource) else ()
 
 
 def _state(state: SourceState | None) -> str:

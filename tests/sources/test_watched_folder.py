@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from engage.domain.errors import InputError
 from engage.sources import dropping
-from engage.sources.watched import SourceChanged
+from engage.sources.watched import FolderSource, SourceChanged
 from engage.store import tables
 from tests.support.crm import Watching, standing
 from tests.support.installation import MAPPING
@@ -154,3 +155,53 @@ def test_a_folder_that_is_not_there_is_said(watching: Watching, folder: Path) ->
     with pytest.raises(SourceChanged, match="drops is not a folder; make it"):
         looks(watching)
     assert not os.path.exists(folder)
+
+
+# -- what is said of drops ---------------------------------------------------------------------------------------------
+
+
+def waits(watching: Watching) -> list[str]:
+    """What the drops wait for, relative to where sources.yaml is."""
+    (found,) = watching.engage.services.standings()
+    return [each.removeprefix(f"{watching.path.parent}/") for each in found.waits]
+
+
+def first(watching: Watching) -> Path:
+    """Where the drop lies that `engage sources try` shows."""
+    source = watching.engage.services.sources().find("nightly")
+    assert isinstance(source, FolderSource)
+    return dropping.first_drop(source)
+
+
+def test_a_drop_that_is_not_taken_says_what_it_waits_for(watching: Watching, folder: Path) -> None:
+    assert waits(watching) == []
+    (folder / "n3").mkdir()
+    assert waits(watching) == []
+    (folder / "n3" / "partners.csv").write_text(PARTNERS)
+    looks(watching)
+    assert waits(watching) == ["drops/n3 waits for deals.csv"]
+    drop(folder / "n3", "acme")
+    looks(watching, 1)
+    assert waits(watching) == ["drops/n3 waits until its files have stood still for 1m"]
+    looks(watching, 1)
+    assert waits(watching) == []
+
+
+def test_a_drop_in_two_halves_waits_for_none_of_them(watching: Watching, folder: Path) -> None:
+    drop(folder, "acme")
+    (folder / ".taking").mkdir()
+    (folder / "partners.csv").rename(folder / ".taking" / "partners.csv")
+    assert waits(watching) == ["drops waits until its files have stood still for 1m"]
+
+
+def test_the_drop_that_is_tried_is_the_one_that_is_taken_first(watching: Watching, folder: Path) -> None:
+    with pytest.raises(InputError, match=r"no drop lies in .*drops; a drop has partners\.csv, deals\.csv"):
+        first(watching)
+    (folder / "n3").mkdir()
+    (folder / "n3" / "partners.csv").write_text(PARTNERS)
+    with pytest.raises(InputError, match=r"drops/n3 waits for deals\.csv"):
+        first(watching)
+    drop(folder, "acme")
+    assert first(watching) == folder
+    drop(folder / "n4", "acme")
+    assert first(watching) == folder / "n4"

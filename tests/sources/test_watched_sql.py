@@ -283,6 +283,39 @@ def test_what_is_wrong_with_a_query_is_said(watching: Watching, old: str, new: s
         watching.polls()
 
 
+def test_what_the_user_may_not_read_is_to_be_granted(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not watching.crm.aware:
+        pytest.skip("SQLite has no users")
+    mark = "&" if "?" in watching.crm.url else "?"
+    monkeypatch.setenv("CRM_DATABASE_URL", f"{watching.crm.url}{mark}options=-crole%3Dpg_monitor")
+    with pytest.raises(SourceChanged, match="permission denied for table contacts; let .* read it, with GRANT SELECT"):
+        watching.polls("crm-partners")
+
+
+@pytest.mark.parametrize("password", ["pa@ss/w", "p@", "a?b@c"])
+def test_a_password_that_would_be_taken_for_a_host_is_refused_and_not_shown(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("CRM_DATABASE_URL", f"postgresql://reader:{password}@127.0.0.1:1/crm")
+    with pytest.raises(SourceChanged, match="CRM_DATABASE_URL has a second @; .* written %40 %3A %2F %25") as caught:
+        watching.polls("crm-partners")
+    assert password not in str(caught.value)
+
+
+def test_what_was_tried_and_when_it_will_be_again_is_known(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRM_DATABASE_URL")
+    with pytest.raises(SourceChanged):
+        watching.polls("crm-partners")
+    partners, deals = watching.engage.services.standings()
+    assert partners.tried_at == START
+    assert partners.next_at is not None
+    assert START <= partners.next_at <= START + MINUTE
+    assert (deals.after, deals.waits) == (
+        "crm-partners",
+        ("waits until crm-partners has been read for the first time",),
+    )
+
+
 def test_a_row_without_a_cursor_value_is_said(watching: Watching) -> None:
     watching.crm.contact("ann", START)
     watching.crm.execute("INSERT INTO deals VALUES ('acme', 'ann', 'New', NULL)")
