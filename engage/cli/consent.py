@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from engage.authoring.folder import PROGRAM_FILE
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, ProgramOption, console, library_of, print_json, scope_named, services
 from engage.domain.consent import Refusal
@@ -45,6 +46,9 @@ def import_(
     program: ProgramOption = None,
     kind: Annotated[str, typer.Option("--kind", help="What every row is, where the file does not say.")] = "",
     topic: Annotated[str, typer.Option("--topic", help="What every row unsubscribes, where the file has none.")] = "",
+    date_format: Annotated[
+        str | None, typer.Option("--date-format", help="Of the dates, such as %d.%m.%Y; ISO dates are known.")
+    ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="Of the file, such as cp1252.")] = "utf-8",
     rejects: Annotated[Path | None, typer.Option("--rejects", help="Folder for rows that cannot be taken.")] = None,
     dry_run: DryRunOption = False,
@@ -52,15 +56,18 @@ def import_(
 ) -> None:
     """Import unsubscribes, bounces, complaints and suppressions. Exits with 1 if a row could not be taken."""
     with services(queue=NoQueue()) as built:
-        scope = scope_named(library_of(built), program)
+        scope = scope_named(_sound_library(built), program)
         take = _Taking(built, scope, "import", dry_run)
-        report = import_refusals(file, Reading(scope.program, kind, topic, encoding), take, rejects)
+        report = import_refusals(file, Reading(scope.program, kind, topic, encoding, date_format), take, rejects)
         take.finish()
     if as_json:
-        print_json({"file": report.file, **asdict(report.counts), "cancelled": take.cancelled, "dry_run": dry_run})
+        told = {**asdict(report.counts), "joined_lines": report.joined, "cancelled": take.cancelled}
+        print_json({"file": report.file, **told, "dry_run": dry_run})
     else:
         _print_counts("file", [(report.file, report.counts)])
         take.say()
+        if report.joined:
+            console.print(f"{report.joined:,} lines were not read as rows: quotes join them. Each counts as rejected.")
         if report.counts.rejected:
             console.print("Rejected rows are of people who said no and can be mailed: mend them and import again.")
             where = f"They are in {report.rejects}" if report.rejects else "To see them and why: --rejects DIR"
@@ -79,7 +86,7 @@ def sendgrid(
 ) -> None:
     """Read SendGrid's suppression lists and groups. Exits with 1 if a group that somebody left has no topic."""
     with services(queue=NoQueue()) as built:
-        library = library_of(built)
+        library = _sound_library(built)
         scope = scope_named(library, program)
         host, lists = _read_sendgrid(built)
         others = _groups_of_others(library, scope)
@@ -88,6 +95,13 @@ def sendgrid(
         counts = {reading.name: _take(take, reading.refusals, len(reading.rejected)) for reading in said.readings}
         take.finish()
     total = sum(counts.values(), Counts())
+    known = {group.id for group in lists.groups}
+    missing = {
+        topic.key: topic.sendgrid_group
+        for topic in scope.program.topics.values()
+        if topic.sendgrid_group is not None and topic.sendgrid_group not in known
+    }
+    unknown = sorted(set(leave_out or ()) - known)
     if as_json:
         print_json(
             {
@@ -96,15 +110,21 @@ def sendgrid(
                 "total": asdict(total),
                 "cancelled": take.cancelled,
                 "unmapped_groups": [{"id": g.id, "name": g.name, "members": len(g.members)} for g in said.unmapped],
+                "missing_groups": [{"topic": key, "id": id_} for key, id_ in missing.items()],
+                "unknown_left_out": unknown,
                 "dry_run": dry_run,
             }
         )
     else:
         _print_counts(f"at {host}", list(counts.items()))
         if total.rejected:
-            console.print("Rejected are entries that are no addresses: engage takes no such partner either.")
+            console.print("Rejected: entries that are not addresses. engage takes no such partner either.")
         take.say()
         _print_groups(said, lists, others)
+        for key, id_ in missing.items():
+            console.print(escape(f"There is no group {id_} at {host}, which the topic {key} names in program.yaml."))
+        for id_ in unknown:
+            console.print(f"There is no group {id_} at {host} to leave out.")
     if said.unmapped:
         raise typer.Exit(1)
 
@@ -123,6 +143,15 @@ def show(
         print_json(_shown_json(shown))
     else:
         _print_shown(shown, who)
+
+
+def _sound_library(built: Services) -> Library:
+    """The library, whose programs are those of the files now. Raises InputError if a program file is broken."""
+    library = library_of(built)
+    broken = next((problem for problem in library.problems if Path(problem.file).name == PROGRAM_FILE), None)
+    if broken is not None:
+        raise InputError(str(broken), "mend it first: topics and time zone are read from it")
+    return library
 
 
 class _Taking:
@@ -151,9 +180,9 @@ class _Taking:
             self._built.imported(self._scope.program.key, ())
 
     def say(self) -> None:
-        if self._dry_run:
-            console.print("Nothing was written.")
-        elif self.cancelled:
+        database = escape(self._built.database.shown)
+        console.print(f"Nothing was written. It would go into {database}" if self._dry_run else f"into {database}")
+        if self.cancelled:
             console.print(f"{self.cancelled:,} mails that were waiting have been cancelled.")
 
 
@@ -242,11 +271,11 @@ def _print_shown(shown: Shown, who: str) -> None:
         of = f" of {change.partner}" if change.partner else ""
         said = f"{'yes' if change.subscribed else 'no'} to {change.topic or 'everything'}{of} at {change.email}"
         came = f"{change.how}, {change.source}" if change.source else change.how
-        console.print(escape(f"  {change.at:%Y-%m-%d %H:%M}  {said} ({came})"))
+        console.print(escape(f"  {change.at:%Y-%m-%d %H:%M} UTC  {said} ({came})"))
 
 
 def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d}"
+    return f"{at:%Y-%m-%d} UTC"
 
 
 def _iso(at: datetime) -> str:

@@ -36,6 +36,7 @@ def test_who_said_no_before_is_not_mailed_and_the_same_again_changes_nothing(fre
         "accepted": 2,
         "unchanged": 0,
         "rejected": 0,
+        "joined_lines": 0,
         "cancelled": 0,
         "dry_run": False,
     }
@@ -60,6 +61,28 @@ def test_a_row_that_cannot_be_taken_is_a_no_that_is_not_heeded_and_so_an_error(f
     assert "did you mean 'tips'" in (fresh.folder / "rejects" / "said.csv.rejects.csv").read_text()
     assert_said(said(fresh, "email\nann@example.com\n"), 1, "has no column 'kind'", "--kind unsubscribe")
     assert_said(said(fresh, rows, "--program", "maven"), 1, "there is no program 'maven'", "maven-partners")
+
+
+def test_what_is_not_read_as_rows_is_counted_and_an_error(fresh: Installation) -> None:
+    rows = 'email,kind,source\nst1@example.com,bounce,"CRM\nst2@example.com,bounce,CRM"\nst3@example.com,bounce,CRM\n'
+    assert_said(
+        said(fresh, rows), 1, "said.csv  3     1         0          2", "2 lines were not read as rows", "into "
+    )
+
+
+def test_where_it_goes_is_said(fresh: Installation) -> None:
+    assert_said(said(fresh, SAID, "--dry-run"), 0, "Nothing was written. It would go into ")
+    assert_said(said(fresh), 0, "\ninto ")
+    assert_said(said(fresh, "email,kind,at\na@example.com,bounce,2.11.2025\n", "--date-format", "%d.%m.%Y"), 0, "1")
+    assert_said(said(fresh, "email\na@example.com\n", "--kind", "bounce", "--topic", "tips"), 2, "has no topic")
+
+
+def test_a_broken_program_file_is_mended_first(fresh: Installation) -> None:
+    fresh.imports()
+    path = fresh.campaigns / "program.yaml"
+    path.write_text(path.read_text() + "colour: blue\n")
+    assert_said(said(fresh), 1, "program.yaml:", "mend it first")
+    assert reasons(fresh) == {"ann": "send", "bob": "send"}
 
 
 def test_show_says_what_stands_since_when_and_how_it_came(fresh: Installation) -> None:
@@ -107,11 +130,11 @@ def mailbox() -> Iterator[HttpServer]:
     store.close()
 
 
-def maps_group(engage: Installation) -> None:
+def maps_group(engage: Installation, group: int = 101) -> None:
     path = engage.campaigns / "program.yaml"
     text = path.read_text()
     assert "label: Tips}" in text
-    path.write_text(text.replace("label: Tips}", "label: Tips, sendgrid_group: 101}"))
+    path.write_text(text.replace("label: Tips}", f"label: Tips, sendgrid_group: {group}}}"))
 
 
 def test_sendgrids_lists_are_taken_and_a_group_without_a_topic_is_an_error(
@@ -130,9 +153,25 @@ def test_sendgrids_lists_are_taken_and_a_group_without_a_topic_is_an_error(
     assert told["unmapped_groups"] == [{"id": 102, "name": "Product [news]", "members": 1}]
     assert reasons(fresh) == {"ann": "unsubscribed", "bob": "suppressed"}
     again = fresh.run("consent", "sendgrid", "--leave-out", "102", env=at)
-    assert_said(again, 0, "group 101 (Tips)", "Rejected are entries that are no addresses")
+    assert_said(again, 0, "group 101 (Tips)", "Rejected: entries that are not addresses")
     assert "Group 102" not in again.out
-    assert_said(fresh.run("consent", "show", "bob"), 0, "bounce, since 2025-01-01", "SendGrid's bounces")
+    assert_said(
+        fresh.run("consent", "show", "bob"),
+        0,
+        "bounce, since 2025-01-01 UTC",
+        "2025-01-01 00:00 UTC  no to everything",
+        "SendGrid's bounces",
+    )
+
+
+def test_groups_that_sendgrid_does_not_have_are_told(fresh: Installation, mailbox: HttpServer) -> None:
+    at = {"ENGAGE_SENDGRID_HOST": mailbox.url, "ENGAGE_SENDGRID_API_KEY": "SG.key"}
+    maps_group(fresh, 777)
+    left = ("--leave-out", "101", "--leave-out", "102", "--leave-out", "103")
+    read = fresh.run("consent", "sendgrid", *left, env=at)
+    assert_said(read, 0, "There is no group 777 at", "the topic tips names", "There is no group 103 at", "into ")
+    told = fresh.run("consent", "sendgrid", *left, "--json", env=at).json()
+    assert (told["missing_groups"], told["unknown_left_out"]) == ([{"topic": "tips", "id": 777}], [103])
 
 
 def test_without_a_key_the_mailbox_is_read_and_it_must_be_there(fresh: Installation, mailbox: HttpServer) -> None:
