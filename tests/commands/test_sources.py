@@ -1,6 +1,8 @@
-"""`engage sources`: what it says of watched databases before and after they are polled."""
+"""`engage sources`: what it says of watched databases and folders before and after they are polled."""
 
+import re
 import sqlite3
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,12 @@ sources:
     key: id
     partner: {external_id: contact, email: mail}
     referral: {external_id: id, partner: contact, status: {column: stage, map: {New: submitted}}, submitted_at: at}
+"""
+NIGHTLY = """\
+sources:
+  - source: nightly
+    folder: drops
+    mapping: mapping.yaml
 """
 
 
@@ -38,7 +46,8 @@ def test_a_source_is_tried_polled_and_listed(watched: Installation) -> None:
     assert_said(tried, 0, "id=acme", "referral: external_id=acme", "status=submitted", "rejected: status: 'Old'")
     (listed,) = watched.run("sources", "--json").json()
     assert listed == {
-        "source": "crm", "kind": "sql", "state": "new", "lag_seconds": None, "error": None, "rejected": 0
+        "source": "crm", "kind": "sql", "state": "new", "lag_seconds": None, "error": None, "rejected": 0,
+        "tried_at": None, "next_at": None, "waits": [],
     }  # fmt: skip
     assert_said(watched.run("sources", "poll", "crm"), 0, "2 rows read", "1 accepted", "1 rejected")
     assert_said(watched.run("sources"), 0, "crm     sql   ok")
@@ -53,7 +62,15 @@ def test_what_is_wrong_is_said_by_the_list_and_by_doctor(watched: Installation) 
     known = "known are id, contact, mail, phase, at, updated_at"
     assert_said(watched.run("sources", "poll", "crm"), 1, "the query has no column 'stage'", known)
     assert_said(watched.run("sources"), 0, "held", f"crm: the query has no column 'stage'; {known}")
-    assert_said(watched.run("doctor"), 3, "source crm: is held: the query has no column 'stage'")
+    (listed,) = watched.run("sources", "--json").json()
+    tried, following = (datetime.fromisoformat(listed[key]) for key in ("tried_at", "next_at"))
+    assert tried <= following <= tried + timedelta(minutes=2)
+    assert re.search(
+        r"\(tried .*\d\d:\d\d, next .*\d\d:\d\d UTC; now: engage sources poll crm\)", watched.run("sources").out
+    )
+    assert_said(
+        watched.run("doctor"), 3, "source crm: is held: the query has no column 'stage'", "it goes on by itself"
+    )
     assert_said(watched.run("sources", "try", "crm"), 1, "the query has no column 'stage'")
     Path(watched.folder / "crm.db").unlink()
     assert_said(watched.run("sources", "try", "crm"), 3, "crm.db", "unable to open database file")
@@ -70,3 +87,54 @@ def test_lint_reads_sources_yaml_too(watched: Installation) -> None:
 def test_without_a_file_there_is_nothing_to_list(fresh: Installation) -> None:
     assert_said(fresh.run("sources"), 0, "sources.yaml names no sources. docs/connect.md shows how")
     assert_said(fresh.run("sources", "try", "crm"), 1, "there is no source 'crm': sources.yaml names none")
+
+
+def test_a_source_is_not_polled_before_those_above_it(watched: Installation) -> None:
+    rewards = """\
+  - source: rewards
+    url: {env: CRM_DATABASE_URL}
+    query: SELECT 'r1' AS id, 'ann' AS partner, 100.5 AS paid, '2026-01-05' AS at
+    cursor: at
+    reward: {external_id: id, partner: partner, amount: paid, earned_at: at}
+"""
+    (watched.folder / "sources.yaml").write_text(SOURCES + rewards)
+    waits = "waits until crm has been read for the first time"
+    refused = watched.run("sources", "poll", "rewards")
+    assert_said(refused, 1, f"rewards {waits}", "poll crm first: engage sources poll crm")
+    assert_said(watched.run("sources"), 0, f"rewards: {waits}")
+    assert_said(watched.run("doctor"), 3, f"source rewards: is waiting; {waits}")
+    assert_said(watched.run("sources", "try", "rewards"), 0, "reward: external_id=r1", "amount=100.50 USD")
+    assert watched.run("sources", "poll", "crm").code == 0
+    assert_said(watched.run("sources", "poll", "rewards"), 0, "1 row read", "1 accepted")
+
+
+def test_drops_are_tried_and_waited_for_where_they_lie(fresh: Installation) -> None:
+    (fresh.folder / "sources.yaml").write_text(NIGHTLY)
+    drops = fresh.folder / "drops"
+    drops.mkdir()
+    assert_said(fresh.run("sources", "poll", "nightly"), 0, "No drop lies in drops")
+    fresh.deals("acme")
+    files = {path.name: path.read_text() for path in fresh.export.iterdir()}
+    (drops / "n3").mkdir()
+    (drops / "n3" / "partners.csv").write_text(files["partners.csv"])
+    waits = "drops/n3 waits for deals.csv"
+    assert_said(fresh.run("sources", "try", "nightly"), 1, waits)
+    assert_said(fresh.run("sources", "poll", "nightly"), 0, waits)
+    assert_said(fresh.run("sources"), 0, f"nightly: {waits}")
+    assert_said(fresh.run("doctor"), 3, waits)
+    (drops / "n3" / "deals.csv").write_text(files["deals.csv"])
+    assert_said(fresh.run("sources", "try", "nightly"), 0, "referral: external_id=acme", "status=won")
+    polled = fresh.run("sources", "poll", "nightly", "--json").json()
+    assert polled["waits"] == ["drops/n3 waits until its files have stood still for 1m"]
+    (listed,) = fresh.run("sources", "--json").json()
+    assert listed["waits"] == polled["waits"]
+
+
+def test_a_folder_whose_drop_failed_needs_the_files_again(fresh: Installation) -> None:
+    (fresh.folder / "sources.yaml").write_text(NIGHTLY)
+    taking = fresh.folder / "drops" / ".taking"
+    taking.mkdir(parents=True)
+    for name in ("partners.csv", "deals.csv"):
+        (taking / name).write_text("nothing\n")
+    assert fresh.run("sources", "poll", "nightly").code == 0
+    assert_said(fresh.run("doctor"), 3, "source nightly: is held: the drop in", "mend it and drop the files again")

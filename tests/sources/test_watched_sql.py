@@ -288,7 +288,7 @@ def test_what_the_user_may_not_read_is_to_be_granted(watching: Watching, monkeyp
         pytest.skip("SQLite has no users")
     mark = "&" if "?" in watching.crm.url else "?"
     monkeypatch.setenv("CRM_DATABASE_URL", f"{watching.crm.url}{mark}options=-crole%3Dpg_monitor")
-    with pytest.raises(SourceChanged, match="permission denied for table contacts; let .* read it, with GRANT SELECT"):
+    with pytest.raises(SourceChanged, match=r"permission denied for table contacts; let .* read it, with GRANT SELECT"):
         watching.polls("crm-partners")
 
 
@@ -297,7 +297,7 @@ def test_a_password_that_would_be_taken_for_a_host_is_refused_and_not_shown(
     watching: Watching, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     monkeypatch.setenv("CRM_DATABASE_URL", f"postgresql://reader:{password}@127.0.0.1:1/crm")
-    with pytest.raises(SourceChanged, match="CRM_DATABASE_URL has a second @; .* written %40 %3A %2F %25") as caught:
+    with pytest.raises(SourceChanged, match=r"CRM_DATABASE_URL has a second @; .* written %40 %3A %2F %25") as caught:
         watching.polls("crm-partners")
     assert password not in str(caught.value)
 
