@@ -44,7 +44,7 @@ def _command(kind: str) -> Callable[..., None]:
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
         as_json: JsonOption = False,
     ) -> None:
-        _tell(AliasRecord(kind, external_id, of), program, dry_run=dry_run, as_json=as_json)
+        _tell(AliasRecord(kind, external_id.strip(), of.strip()), program, dry_run=dry_run, as_json=as_json)
 
     return alias
 
@@ -73,6 +73,7 @@ def _tell(record: AliasRecord, program: str | None, *, dry_run: bool, as_json: b
     with services(queue=NoQueue()) as built:
         scope = scope_named(library_of(built), program)
         with built.database.write() as db:
+            _require_free(db, scope, record)
             taken = observe(db, scope, [[record]], source=SOURCE, news=False, now=built.clock())
             if taken.rows[0].outcome is Outcome.REJECTED:
                 raise _rejected(db, scope, record, taken.rows[0].reason)
@@ -83,6 +84,17 @@ def _tell(record: AliasRecord, program: str | None, *, dry_run: bool, as_json: b
         print_json(_json(record, taken, name, dry_run))
     else:
         console.print(escape(_said(record, taken, name, dry_run)))
+
+
+def _require_free(db: Connection, scope: Scope, record: AliasRecord) -> None:
+    """Raises InputError for an alias that is another's: by hand rows are merged by their own ids, not by accident."""
+    holder = own_id(db, scope.program_id, record.kind, record.external_id)
+    wanted = own_id(db, scope.program_id, record.kind, record.of)
+    if holder not in (None, record.external_id, wanted) and wanted is not None:
+        raise InputError(
+            f"'{record.external_id}' is an alias of {_WORDS[record.kind]} '{holder}' already",
+            f"to merge the two: engage alias {record.kind} {holder} --of {wanted}",
+        )
 
 
 def _json(record: AliasRecord, taken: Intake, name: str, dry_run: bool) -> dict[str, object]:
@@ -126,6 +138,8 @@ def _moved(merged: Merged, dry_run: bool) -> str:
 
 def _rejected(db: Connection, scope: Scope, record: AliasRecord, reason: str) -> InputError:
     message, _, hint = reason.partition("; ")
+    if not message.endswith("is known"):
+        return InputError(message, hint)
     known = external_ids(db, scope.program_id, record.kind)
     near = [match for name in (record.of, record.external_id) for match in get_close_matches(name, known, n=1)]
-    return InputError(message, f"did you mean '{near[0]}'?" if near and record.of != record.external_id else hint)
+    return InputError(message, f"did you mean '{near[0]}'?" if near else hint)

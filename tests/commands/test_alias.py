@@ -21,6 +21,9 @@ def told(run_engage: EngageCommand) -> Installation:
 def test_a_changed_id_becomes_an_alias_and_names_the_partner_everywhere(told: Installation) -> None:
     assert told.run("alias", "partner", "ann-2", "--of", "ann").out == "'ann-2' is now an alias of partner 'ann'.\n"
     assert told.run("alias", "partner", "ann-2", "--of", "ann").out == "'ann-2' is an alias of partner 'ann' already.\n"
+    other = told.run("alias", "partner", "ann-2", "--of", "bob")
+    assert_said(other, 1, "'ann-2' is an alias of partner 'ann' already", "engage alias partner ann --of bob")
+    assert_said(told.run("alias", "partner", "a\x1b[31m", "--of", "bob"), 1, "holds a character that cannot be shown")
     assert told.run("explain", "ann-2", "monthly", "--json").json()["partner"] == "ann"
     assert "To: Ann" in told.run("preview", "monthly", "ann-2").out
 

@@ -1,6 +1,7 @@
 """What is wrong with a record in itself, and its clean form. Knows the program, not the database."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from decimal import Decimal
@@ -119,6 +120,8 @@ def _clean(name: str, value: Any) -> Any:
     text = value.strip()
     if "\0" in text or not _encodable(text):
         raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be stored")
+    if name in _KEYS and any(unicodedata.category(character) == "Cc" for character in text):
+        raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be shown: {text[:MAX_KEY]!r}")
     if name in _KEYS and len(text) > MAX_KEY:
         raise Refused(f"{name.replace('_', ' ')} is longer than {MAX_KEY} characters")
     return text or None
