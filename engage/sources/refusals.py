@@ -117,7 +117,7 @@ def _take(lot: Sequence[SourceRow], reader: "_RowReader", take: Take, rejects: R
 class _RowReader:
     def __init__(self, reading: Reading, columns: Mapping[str, str], kind: str, topic: str, file: str) -> None:
         self._program = reading.program
-        self._date = instant(ZoneInfo(reading.program.zone), reading.date_format)
+        self._date: Callable[[str], datetime] = instant(ZoneInfo(reading.program.zone), reading.date_format)
         self._date_format = reading.date_format
         self._columns = columns
         self._kind, self._topic, self._file = kind, topic, file
