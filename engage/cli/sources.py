@@ -1,5 +1,6 @@
 """`sources`: how watched databases and folders stand, what they would bring, and which rows could not be taken."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.cli.importing import say_held
 from engage.domain.errors import InputError
 from engage.domain.programs import Program
 from engage.domain.records import Record, Taken
@@ -99,7 +101,11 @@ def poll(name: NameArgument, as_json: JsonOption = False) -> None:
     with services() as built:
         source = _find(built, name)
         _require_turn(built, name)
+        logging.getLogger("engage.pipeline.observing").setLevel(logging.CRITICAL)  # what is held is said below
         polled = built.poll_now(source)
+        say_held(built, name)
+    if polled.error:
+        raise InputError(polled.error, "error.txt beside the files says what to do")
     waits = waiting_drops(source) if isinstance(source, FolderSource) else ()
     if as_json:
         print_json(asdict(polled) | {"waits": waits})

@@ -146,7 +146,7 @@ class _Drop:
             before = self._turn.state
             values = {"held": True, "error": said, "failures": before.failures + 1, "succeeded_at": before.succeeded_at}
             self._turn.finish(db, position=seen, **values)
-        return Polled(drop=str(where))
+        return Polled(drop=str(where), error=said)
 
     def _away(self, name: str) -> Path:
         with _explained(self._source.folder):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.records import Outcome, Record, Taken
@@ -59,7 +60,8 @@ class Observe(Protocol):
 class Polled:
     """What one poll found: rows that it read, of them known by their hash, and what became of the others.
 
-    `retried` were rejected before and have been taken now. `drop`: where a folder's files went, if there were any.
+    `retried` were rejected before and have been taken now. `drop`: where a folder's files went, if there were any;
+    `error`: why they could not be taken.
     """
 
     read: int = 0
@@ -69,6 +71,7 @@ class Polled:
     rejected: int = 0
     retried: int = 0
     drop: str = ""
+    error: str = ""
 
 
 class Turn:
@@ -91,6 +94,10 @@ class Turn:
         if not move(db, self.state.id, self._version, **values):
             raise Overtaken
         self._version += 1
+        sa.event.listen(db, "rollback", self._undone, once=True)
+
+    def _undone(self, _: Connection) -> None:
+        self._version -= 1
 
     def finish(self, db: Connection, **values: Any) -> None:
         """The last write of a poll that came to its end."""

@@ -150,13 +150,14 @@ class _RowReader:
         if unix and not _has_form(text, self._date_format):
             return datetime.fromtimestamp(int(unix[1] or text), UTC)
         try:
-            return self._date(text)
+            dated: datetime = self._date(text)
         except ValueError:
             if self._date_format:
                 said = f"is neither '{self._date_format}', nor an ISO date, nor seconds or milliseconds since 1970"
             else:
                 said = "is not a date such as 2026-11-02 or 2026-11-02T09:00:00Z; say its form with --date-format"
             raise ValueError(f"'{text}' {said}") from None
+        return dated
 
 
 def _has_form(text: str, date_format: str | None) -> bool:

@@ -162,6 +162,11 @@ class Watcher:
         except (SourceDown, SourceChanged) as error:
             self._failed(turn, error)
             return error
+        except EngageError:
+            raise
+        except Exception as error:  # noted where operators look, then told like every bug
+            self._failed(turn, SourceDown(f"a fault in engage: {error!r}", "the log of the workers says where"))
+            raise
         if state.failures and (polled.read or isinstance(source, SqlSource)):  # a look at a folder mends nothing
             log.info("source_works_again", source=source.name)
         return polled

@@ -1,5 +1,6 @@
 """Watching a CRM's database: what is taken, once, and what is news."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,10 +9,13 @@ import sqlalchemy as sa
 from engage.sources.polling import Turn
 from engage.sources.watched import Overtaken, SourceChanged, SourceDown
 from engage.store import tables
+from engage.store.intake import Intake
 from tests.support.crm import SOURCES, Watching, standing
 from tests.support.engage import START
 
 MINUTE = timedelta(minutes=1)
+
+on_postgres = pytest.mark.parametrize("watching", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 
 
 def test_the_first_reading_is_silent_and_what_comes_after_it_is_news(watching: Watching) -> None:
@@ -47,12 +51,11 @@ def test_equal_cursor_values_are_all_taken_whenever_they_come(watching: Watching
     assert sorted(watching.statuses()) == ["acme", "brix", "calm"]
 
 
+@on_postgres  # SQLite has one writer at a time
 def test_what_is_committed_late_is_found_within_the_overlap(watching: Watching) -> None:
     watching.crm.contact("ann", START)
     watching.crm.deal("late", "New", START - timedelta(hours=1))
     with watching.crm.engine.connect() as slow:
-        if slow.dialect.name == "sqlite":
-            pytest.skip("SQLite has one writer at a time")
         slow.execute(sa.text("UPDATE deals SET stage = 'Won', updated_at = :at"), {"at": START})
         watching.polls()
         watching.crm.deal("brix", "Won", START + 3 * MINUTE)
@@ -283,9 +286,8 @@ def test_what_is_wrong_with_a_query_is_said(watching: Watching, old: str, new: s
         watching.polls()
 
 
+@on_postgres  # SQLite has no users
 def test_what_the_user_may_not_read_is_to_be_granted(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not watching.crm.aware:
-        pytest.skip("SQLite has no users")
     mark = "&" if "?" in watching.crm.url else "?"
     monkeypatch.setenv("CRM_DATABASE_URL", f"{watching.crm.url}{mark}options=-crole%3Dpg_monitor")
     with pytest.raises(SourceChanged, match=r"permission denied for table contacts; let .* read it, with GRANT SELECT"):
@@ -348,3 +350,24 @@ def test_a_query_may_hold_colons_and_percents_and_comments(watching: Watching) -
     watching.says(SOURCES.replace("SELECT * FROM deals", query))
     watching.polls()
     assert watching.statuses() == {"acme": "submitted"}
+
+
+def test_a_fault_of_engage_is_noted_where_operators_look_and_loses_nothing(watching: Watching) -> None:
+    watching.crm.contact("ann", START)
+    watching.polls()
+    watching.crm.deal("acme", "Won", START)
+    watcher = watching.engage.services.watcher
+    sound = watcher.poller
+
+    def faulty(*_: object, **__: object) -> Intake:
+        raise TypeError("a fault")
+
+    watcher.poller = replace(sound, observe=faulty)
+    with pytest.raises(TypeError):
+        watching.polls()
+    assert any(
+        "a fault in engage: TypeError('a fault')" in (one.error or "") for one in watching.engage.services.standings()
+    )
+    watcher.poller = sound
+    watching.polls()
+    assert watching.statuses() == {"acme": "won"}
