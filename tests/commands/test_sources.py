@@ -136,5 +136,5 @@ def test_a_folder_whose_drop_failed_needs_the_files_again(fresh: Installation) -
     taking.mkdir(parents=True)
     for name in ("partners.csv", "deals.csv"):
         (taking / name).write_text("nothing\n")
-    assert fresh.run("sources", "poll", "nightly").code == 0
+    assert_said(fresh.run("sources", "poll", "nightly"), 1, "could not be taken", "error.txt beside the files")
     assert_said(fresh.run("doctor"), 3, "source nightly: is held: the drop in", "mend it and drop the files again")
