@@ -237,7 +237,6 @@ class Services:
         for lane, ids in hints.items():
             self.queue.enqueue("deliver", ids, lane)
 
-
     def _sending(self, count: int) -> AbstractContextManager[object]:
         return _Places(self._places, count)
 
