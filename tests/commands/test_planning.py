@@ -132,7 +132,7 @@ def test_doctor_is_content_when_all_is_there_and_says_what_is_missing_when_not(
     content = installation.run("doctor")
     assert content.code == 0, content.out
     (installation.campaigns / "monthly.yaml").write_text("campaign: [monthly")
-    assert_said(installation.run("doctor"), 1, "1 problems", "engage lint lists them")
+    assert_said(installation.run("doctor"), 1, "1 problem;", "engage lint lists them")
 
 
 def test_an_explanation_ends_with_what_it_comes_to(known: Installation) -> None:
