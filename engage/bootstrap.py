@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 SENDING_AT_ONCE = 32
 """How many deliveries a worker process has in `sending` at the most: what a kill leaves unknown."""
 
-BATCHES = {Lane.TRANSACTIONAL: 8, Lane.ALERTS: 8, Lane.BULK: 24}
+BATCHES = {Lane.TRANSACTIONAL: 4, Lane.ALERTS: 4, Lane.BULK: 28}
 """How many deliveries a thread of each lane moves to `sending` at a time: a newsletter leaves room for the others."""
 
 
