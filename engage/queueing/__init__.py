@@ -14,6 +14,7 @@ class Lane(StrEnum):
     ALERTS = "alerts"
     UPKEEP = "upkeep"
     SOURCES = "sources"
+    FEEDBACK = "feedback"
 
 
 class Queue(Protocol):

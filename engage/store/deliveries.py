@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.domain.deliveries import DUE, DeliveryState, require_legal
+from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
 from engage.store.tables import attempts, deliveries, enrollments, kept_messages, occasions, partners
@@ -97,7 +97,7 @@ def move(
 
     Any state but CLAIMED and SENDING gives the lease up. Raises IllegalTransition.
     """
-    require_legal(source, target)
+    require_legal(By.WORKER, source, target)
     if not ids:
         return set()
     d = deliveries.c
@@ -151,7 +151,7 @@ def settle(
     """
     d, a = deliveries.c, attempts.c
     for outcome in {result.outcome for _, result, _ in results}:
-        require_legal(DeliveryState.SENDING, AFTER[outcome])
+        require_legal(By.WORKER, DeliveryState.SENDING, AFTER[outcome])
     settled = update_each(
         db,
         deliveries,
@@ -252,7 +252,7 @@ def release_expired_leases(db: Connection, now: datetime) -> tuple[int, int]:
         (DeliveryState.CLAIMED, DeliveryState.PENDING),
         (DeliveryState.SENDING, DeliveryState.UNKNOWN),
     ):
-        require_legal(source, target)
+        require_legal(By.SWEEPER, source, target)
         reason = "its lease ran out before an answer was stored" if target is DeliveryState.UNKNOWN else None
         statement = (
             sa.update(deliveries)
@@ -268,7 +268,7 @@ def cancel_pending(
 ) -> int:
     """Cancels what is due to these partners on this topic (None: on any) and is not claimed; returns how many."""
     for state in DUE:
-        require_legal(state, DeliveryState.CANCELLED)
+        require_legal(By.CONSENT, state, DeliveryState.CANCELLED)
     d = deliveries.c
     statement = (
         sa.update(deliveries)

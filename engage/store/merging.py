@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
-from engage.domain.deliveries import DUE, DeliveryState, require_legal
+from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.keys import login_prefix, registered_key
 from engage.store.tables import (
     aliases,
@@ -203,7 +203,7 @@ def _about_referral(referral_id: int) -> Clause:
 
 def _release_claimed(db: Connection, which: Clause) -> None:
     """Takes what has been claimed for the merged one out of the worker's hands: it is to be composed anew."""
-    require_legal(DeliveryState.CLAIMED, DeliveryState.PENDING)
+    require_legal(By.MERGE, DeliveryState.CLAIMED, DeliveryState.PENDING)
     statement = sa.update(deliveries).where(which, deliveries.c.state == DeliveryState.CLAIMED)
     db.execute(statement.values(state=DeliveryState.PENDING, lease=None, lease_until=None))
 
@@ -237,7 +237,7 @@ def _cancel_told_twice(db: Connection, pair: Pair) -> int:
 
 def _cancel(db: Connection, which: Clause, pair: Pair) -> int:
     for state in DUE:
-        require_legal(state, DeliveryState.CANCELLED)
+        require_legal(By.MERGE, state, DeliveryState.CANCELLED)
     statement = (
         sa.update(deliveries)
         .where(which, deliveries.c.state.in_(DUE))

@@ -30,6 +30,7 @@ IDS_IN_A_MESSAGE: Mapping[Lane, int] = {
     Lane.ALERTS: 100,
     Lane.UPKEEP: 1_000,
     Lane.SOURCES: 1,
+    Lane.FEEDBACK: 20,
 }
 """How many ids one message carries: few where the first of them should not wait for the last."""
 

@@ -18,6 +18,7 @@ THREADS: Mapping[Lane, int] = {
     Lane.ALERTS: 1,
     Lane.UPKEEP: 1,
     Lane.SOURCES: 2,
+    Lane.FEEDBACK: 1,
 }
 """Threads of a process for each lane. No lane borrows from another: a newsletter never holds up a status update."""
 

@@ -12,7 +12,8 @@ from engage.store.tables.campaigns import (
     schedule_marks,
 )
 from engage.store.tables.consent import address_refusals, consent_changes, subscriptions, suppressions
-from engage.store.tables.deliveries import attempts, deliveries, heartbeats, kept_messages
+from engage.store.tables.deliveries import alarms, attempts, deliveries, gates, heartbeats, kept_messages
+from engage.store.tables.feedback import feedback, topic_pauses, webhooks
 from engage.store.tables.history import events, feed_readings, referral_versions, referrals, rewards
 from engage.store.tables.people import (
     addresses,
@@ -29,6 +30,7 @@ from engage.store.tables.sources import held_changes, source_changes, source_rej
 __all__ = [
     "address_refusals",
     "addresses",
+    "alarms",
     "aliases",
     "attempts",
     "campaign_versions",
@@ -40,6 +42,8 @@ __all__ = [
     "episodes",
     "events",
     "feed_readings",
+    "feedback",
+    "gates",
     "good_files",
     "heartbeats",
     "held_changes",
@@ -61,5 +65,7 @@ __all__ = [
     "staff",
     "subscriptions",
     "suppressions",
+    "topic_pauses",
     "watched_sources",
+    "webhooks",
 ]

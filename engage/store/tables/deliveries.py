@@ -1,4 +1,4 @@
-"""Deliveries and their attempts, and the processes that make them."""
+"""Deliveries and their attempts, the processes that make them, and the gate they go through."""
 
 import sqlalchemy as sa
 
@@ -30,7 +30,10 @@ deliveries = sa.Table(
     sa.Column("lease", Key, comment="token of the claim; every write of the holder carries it"),
     sa.Column("lease_until", Instant),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("claims", sa.Integer, nullable=False, server_default="0", comment="claims since it last got anywhere"),
     sa.Column("provider_id", sa.Text),
+    sa.Column("reported", Key, comment="domain.deliveries.Reported: the highest that the provider reported"),
+    sa.Column("looked_up_at", Instant, comment="unknown: when the provider's records were last asked for it"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("settled_at", Instant),
     sa.UniqueConstraint("program_id", "campaign", "step", "recipient", "occasion"),
@@ -47,6 +50,14 @@ deliveries = sa.Table(
         postgresql_where=sa.text("lease_until IS NOT NULL"),
         sqlite_where=sa.text("lease_until IS NOT NULL"),
     ),
+    sa.Index(
+        "ix_deliveries_stuck",
+        "state",
+        "id",
+        postgresql_where=sa.text("state IN ('unknown', 'dead')"),
+        sqlite_where=sa.text("state IN ('unknown', 'dead')"),
+    ),
+    sa.Index("ix_deliveries_created", "created_at", postgresql_using="brin"),
     sa.Index("ix_deliveries_partner", "partner_id", "created_at"),
     sa.Index("ix_deliveries_enrollment", "enrollment_id"),
 )
@@ -87,4 +98,39 @@ heartbeats = sa.Table(
     sa.Column("process", Key, primary_key=True, comment="role, host and process id"),
     sa.Column("role", Key, nullable=False),
     sa.Column("beat_at", Instant, nullable=False),
+)
+
+gates = sa.Table(
+    "gates",
+    metadata,
+    sa.Column("provider", Key, primary_key=True, comment="the provider and its host"),
+    sa.Column("failures", sa.Integer, nullable=False, comment="attempts in a row that the provider did not take"),
+    sa.Column("opened", sa.Integer, nullable=False, comment="how often in a row the breaker opened without a success"),
+    sa.Column("shut_until", Instant, comment="nothing is sent before; later one mail is tried first if `opened`"),
+    sa.Column("probe_until", Instant, comment="somebody tries one mail and may do so until then"),
+    sa.Column("reason", sa.Text, comment="why it is shut"),
+    sa.Column("paused_at", Instant, comment="everything waits for an operator since then"),
+    sa.Column("paused_why", sa.Text),
+    sa.Column("tokens", sa.Float, nullable=False, comment="of the bucket that keeps to the provider's rate"),
+    sa.Column("tokens_at", Instant, comment="when the bucket held so many"),
+    comment="What lets mail out to a provider, shared by all workers: breaker, pause, rate.",
+)
+
+alarms = sa.Table(
+    "alarms",
+    metadata,
+    key(),
+    sa.Column("kind", Key, nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.Column("raised_at", Instant, nullable=False),
+    sa.Column("due_at", Instant, comment="when to try to send it (again); null: sent, or given up"),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Index(
+        "ix_alarms_due",
+        "due_at",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+    ),
+    comment="What operators are told by a channel other than email.",
 )
