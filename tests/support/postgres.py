@@ -63,11 +63,14 @@ class PostgresServer:
         """`durable` keeps the default guarantees of PostgreSQL, for measuring. Raises OSError or RuntimeError."""
         # Directly under /tmp: a socket's path may have 103 characters, and root's server must reach it as nobody.
         self.folder = Path(tempfile.mkdtemp(prefix="engage-pg-", dir="/tmp"))
+        self.data = self.folder / "data"
+        self._durable = durable
         self._server: Tethered | None = None
         try:
             self._as_user = self._lend_to_nobody() if os.geteuid() == 0 else ()
             self._programs = self._find_programs()
-            self._start(durable)
+            self.make_data()
+            self.start()
         except BaseException:
             self.stop()
             raise
@@ -80,21 +83,33 @@ class PostgresServer:
     def pid(self) -> int | None:
         return self._server.pid if self._server else None
 
+    def running(self) -> bool:
+        return self._server is not None and self._server.running()
+
+    def crash(self) -> None:
+        """Ends the server at once (SIGQUIT, "immediate"): it has to recover from its log when it starts again."""
+        assert self._server is not None
+        self._server.stop_signal = signal.SIGQUIT
+        self._server.stop()
+
     def stop(self) -> None:
         if self._server is not None:
             self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _start(self, durable: bool) -> None:
-        data = self.folder / "data"
+    def make_data(self) -> None:
+        """Makes the folder of the data, with an empty cluster."""
         options = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-sync", "--no-instructions"]
         options += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        self._run("initdb", *options, "-D", str(data))
+        self._run("initdb", *options, "-D", str(self.data))
+
+    def start(self) -> None:
+        """Starts the server on the data that is there, and waits until it takes connections. Raises RuntimeError."""
         wanted = ("listen_addresses=", f"unix_socket_directories={self.folder}", "max_connections=200")
-        switches = [part for one in (*wanted, *(() if durable else _CARELESS)) for part in ("-c", one)]
+        switches = [part for one in (*wanted, *(() if self._durable else _CARELESS)) for part in ("-c", one)]
         log = self.folder / "log"
-        with log.open("wb") as output:
-            command = [*self._as_user, self._programs / "postgres", "-D", data, *switches]
+        with log.open("ab") as output:
+            command = [*self._as_user, self._programs / "postgres", "-D", self.data, *switches]
             # SIGINT is PostgreSQL's "fast shutdown": it does not wait for clients.
             self._server = Tethered(command, cwd=self.folder, output=output, stop_signal=signal.SIGINT)
         self._wait_until_ready(log)
