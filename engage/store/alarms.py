@@ -70,4 +70,4 @@ def last_alarms(db: Connection, limit: int) -> list[Alarm]:
 
 
 def _pause(tries: int) -> timedelta:
-    return min(_FIRST_PAUSE * 2 ** min(tries, 16), _LONGEST_PAUSE)
+    return min(_FIRST_PAUSE * 2.0 ** min(tries, 16), _LONGEST_PAUSE)

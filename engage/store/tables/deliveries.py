@@ -111,6 +111,8 @@ gates = sa.Table(
     sa.Column("reason", sa.Text, comment="why it is shut"),
     sa.Column("paused_at", Instant, comment="everything waits for an operator since then"),
     sa.Column("paused_why", sa.Text),
+    sa.Column("resumed_at", Instant, comment="when an operator last let mail out again"),
+    sa.Column("resumed_why", sa.Text),
     sa.Column("tokens", sa.Float, nullable=False, comment="of the bucket that keeps to the provider's rate"),
     sa.Column("tokens_at", Instant, comment="when the bucket held so many"),
     comment="What lets mail out to a provider, shared by all workers: breaker, pause, rate.",

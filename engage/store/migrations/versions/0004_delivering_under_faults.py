@@ -109,6 +109,13 @@ def upgrade() -> None:
             comment="everything waits for an operator since then",
         ),
         sa.Column("paused_why", sa.Text(), nullable=True),
+        sa.Column(
+            "resumed_at",
+            engage.store.types.Instant(length=27),
+            nullable=True,
+            comment="when an operator last let mail out again",
+        ),
+        sa.Column("resumed_why", sa.Text(), nullable=True),
         sa.Column("tokens", sa.Float(), nullable=False, comment="of the bucket that keeps to the provider's rate"),
         sa.Column(
             "tokens_at", engage.store.types.Instant(length=27), nullable=True, comment="when the bucket held so many"
