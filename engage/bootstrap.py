@@ -5,21 +5,26 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
+from urllib.parse import urlsplit
 
 import structlog
 
 from engage.clock import utc_now
 from engage.domain.campaigns import Campaign, ScheduleTrigger
 from engage.domain.facts import Feed
+from engage.domain.gates import Shut
 from engage.domain.records import Record
 from engage.facts import Scope
+from engage.failpoints import failpoint
 from engage.pipeline.compose import Composer
-from engage.pipeline.deliver import Outlet, deliver
+from engage.pipeline.deliver import deliver
 from engage.pipeline.enroll import Hints
+from engage.pipeline.gating import Gatekeeper
 from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
+from engage.pipeline.outlet import LEASE, Outlet
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
@@ -33,7 +38,9 @@ from engage.sources.polling import Polled, Poller
 from engage.sources.watched import Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
+from engage.store.evidence import accept_on_evidence
 from engage.store.intake import Intake, analyze, hear
+from engage.store.journal import Entry, Journal
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
 from engage.store.schema import require_schema
 from engage.store.upkeep import beat
@@ -50,8 +57,18 @@ BATCHES = {Lane.TRANSACTIONAL: 4, Lane.ALERTS: 4, Lane.BULK: 28}
 class Services:
     """Everything an entry point may ask for; each method is one transaction or a few, then the hints."""
 
-    def __init__(self, settings: Settings, queue: Queue, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        queue: Queue,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        lease: timedelta = LEASE,
+    ) -> None:
+        """`lease` is how long a worker may hold a delivery before it is taken from it."""
         self.settings = settings
+        self.lease = lease
+        self.stopping = threading.Event()
         self.queue = queue
         self.clock = clock
         self.database = Database(settings.database_url)
@@ -81,6 +98,16 @@ class Services:
     def composer(self) -> Composer:
         return Composer(self.signer, self.settings.public_url)
 
+    @cached_property
+    def gate(self) -> Gatekeeper:
+        s = self.settings
+        host = {"mailbox": s.mailbox_url, "sendgrid": s.sendgrid_host, "smtp": s.smtp_url or ""}[s.provider]
+        return Gatekeeper(f"{s.provider} {urlsplit(host).hostname}")
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.settings.data_dir / "journal")
+
     def start(self) -> None:
         """Raises ServiceUnreachable unless the database answers and has the schema."""
         require_schema(self.database)
@@ -88,6 +115,8 @@ class Services:
     def close(self) -> None:
         if "provider" in self.__dict__:
             self.provider.close()
+        if "journal" in self.__dict__:
+            self.journal.close()
         self.database.close()
 
     def library(self) -> Library:
@@ -114,6 +143,7 @@ class Services:
         scope = Scope(library.programs[program], library.program_ids[program])
         with self.database.write() as db:
             taken = observe(db, scope, rows, source=source, news=news, now=self.clock(), limit=limit)
+        failpoint("intake-committed")
         if at_once:
             self.match_soon(taken.event_ids)
         return taken
@@ -185,24 +215,55 @@ class Services:
             log.info(f"hold_{state}", id=str(one.id), why=why)
 
     def deliver(self, ids: Sequence[int], lane: Lane) -> None:
-        outlet = Outlet(self.provider, self.settings.send_to.allows, self._sending, BATCHES[lane], self.clock)
+        outlet = Outlet(
+            provider=self.provider,
+            allows=self.settings.send_to.allows,
+            slots=self._sending,
+            batch=BATCHES[lane],
+            clock=self.clock,
+            gate=self.gate,
+            journal=self.journal,
+            stopping=self.stopping,
+            lease=self.lease,
+        )
         deliver(self.database, self.library(), self.composer, outlet, ids)
 
-    def open_runs(self) -> None:
+    def replay_journal(self) -> None:
+        """Stores what the provider took while the database was away: of this process, and of those that are gone."""
+        for entries in self.journal.left_behind():
+            self._replay(entries)
+        if entries := self.journal.entries():
+            self._replay(entries)
+            self.journal.forget(entries)
+
+    def _replay(self, entries: Sequence[Entry]) -> None:
+        accepted = {entry.delivery_id: entry.provider_id for entry in entries}
+        numbers = {entry.delivery_id: entry.attempt for entry in entries}
+        with self.database.write() as db:
+            settled = accept_on_evidence(db, accepted, self.clock(), numbers)
+        log.info("journal_replayed", entries=len(entries), settled=len(settled))
+
+    def open_runs(self) -> datetime | None:
+        """Opens the runs of the slots that are due; returns when the next slot comes."""
         library = self.library()
         with self.database.write() as db:
             opened = open_due_runs(db, library, self.clock())
-        self.queue.enqueue("run", opened, Lane.UPKEEP)
+        self.queue.enqueue("run", opened.run_ids, Lane.UPKEEP)
+        return opened.next_at
 
     def sweep(self) -> None:
         """Hands out what was due but not done, and takes back what dead workers held."""
         with self.database.write() as db:
             found = sweep(db, self.clock())
-        if found.given_back or found.unknown:
-            log.warning("leases_expired", given_back=found.given_back, unknown=found.unknown)
+            failpoint("sweeping")
+            shut = isinstance(self.gate.passage(db, self.clock()), Shut)
+        released = found.released
+        if released.given_back or released.unknown or released.dead:
+            log.warning("leases_expired", given_back=released.given_back, unknown=released.unknown, dead=released.dead)
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
-        self.hint(found.deliveries)
+        if not shut:  # else they stay due, and nothing need be tried
+            self.hint(found.deliveries)
 
     # --- watched sources ----------------------------------------------------------------------------------------------
 

@@ -35,8 +35,9 @@ def worker(
     with services(settings, log_level="INFO") as built:
         built.library()  # what nobody can work with is said now, and the first event need not wait for the templates
         declare_actors(broker, lambda: built)
+        built.replay_journal()
         start_heart(built, "worker")
-        run_worker(broker)
+        run_worker(broker, stopping=built.stopping.set)
 
 
 def scheduler() -> None:

@@ -230,7 +230,7 @@ def _render(
         text=rendered.text,
         reply_to=program.brand.reply_to,
         headers=headers,
-        custom_args={"engage_delivery": one.public_id},
+        custom_args={"engage_delivery": one.public_id, "engage_attempt": str(one.attempts + 1)},
         category=one.campaign,
     )
     return Composed(one, message)

@@ -1,15 +1,14 @@
 """Delivers: claims what is due, composes it, decides once more under locks, hands it over, stores the answer.
 
 Promise: `sending` is committed before a socket opens; nothing goes out whose `sending` commit follows an unsubscribe;
-what may have been sent is never sent again.
+what may have been sent is never sent again; a claim that leads nowhere is given back, and one bad delivery takes no
+other with it.
 """
 
-import random
-import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,23 +18,29 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.decisions import Defer, Reason, Send, Skip
 from engage.domain.deliveries import DeliveryState
-from engage.domain.errors import ServiceUnreachable
-from engage.domain.messages import Message, Outcome, SendResult
-from engage.pipeline.compose import Composer
+from engage.domain.errors import EngageError, ServiceUnreachable
+from engage.domain.gates import Gate, Open, Passage, Probe, Shut
+from engage.domain.messages import Message
+from engage.failpoints import failpoint
+from engage.pipeline.answers import persist, store_answers
+from engage.pipeline.compose import Composed, Composer
 from engage.pipeline.library import Library
+from engage.pipeline.outlet import Outlet
 from engage.pipeline.recheck import Second, recheck
-from engage.providers.protocol import Provider
 from engage.store.database import Database
-from engage.store.deliveries import Claimed, begin_sending, claim, keep_messages, move, settle
+from engage.store.deliveries import Claimed, begin_sending, claim, give_up, keep_messages, move, suspects
 from engage.store.enrollments import insert_decisions
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(minutes=2)
-"""How long a worker may hold a delivery: longer than a batch's deadline at the provider."""
-
 CLAIMED_AT_ONCE = 240
 """How many deliveries one claim takes: few enough that all of them are sent well within the lease."""
+
+TRIED_AGAIN_AFTER = timedelta(seconds=2)
+"""When a delivery comes due again whose claim led nowhere, the first time."""
+
+PROBE_LASTS = timedelta(seconds=30)
+"""How long one mail that is tried first may take to be answered, before another is tried."""
 
 _AFTER_SKIP = {
     Reason.EXPIRED: DeliveryState.EXPIRED,
@@ -44,135 +49,210 @@ _AFTER_SKIP = {
 }
 """The state after being decided against when looked at again; any other reason leads to SKIPPED."""
 
-_FIRST_BACKOFF, _LONGEST_BACKOFF = timedelta(seconds=2), timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class Outlet:
-    """The way out of a worker.
-
-    `allows` is SEND_TO's answer for an address. `slots(n)` waits for n of the worker's places in `sending`; `batch` is
-    how many are asked for at a time. `clock` is read between one batch and the next.
-    """
-
-    provider: Provider
-    allows: Callable[[str], bool]
-    slots: Callable[[int], AbstractContextManager[object]]
-    batch: int
-    clock: Callable[[], datetime]
+Ready = tuple[Claimed, Message]
 
 
 def deliver(database: Database, library: Library, composer: Composer, outlet: Outlet, ids: Sequence[int]) -> None:
-    """Delivers those of `ids` that are due and free; every other one is somebody else's."""
+    """Delivers those of `ids` that are due and free; every other one is somebody else's.
+
+    Those that a claim has led nowhere with are claimed one by one, after the others. Stops early when nothing may go
+    out now, or the process is to end.
+    """
+    work = _Work(database, library, composer, outlet)
     for start in range(0, len(ids), CLAIMED_AT_ONCE):
-        _deliver_claimed(database, library, composer, outlet, ids[start : start + CLAIMED_AT_ONCE])
-
-
-def _deliver_claimed(
-    database: Database, library: Library, composer: Composer, outlet: Outlet, ids: Sequence[int]
-) -> None:
-    now, lease = outlet.clock(), uuid.uuid4().hex
-    with database.write() as db:
-        claimed = claim(db, ids, lease, now, LEASE)
-    if not claimed:
-        return
-    with database.read() as db:
-        composed = composer.compose(db, library, claimed, now)
-    broken = [one for one in composed if one.message is None]
-    if broken:
-        with database.write() as db:
-            for one in broken:
-                _end(db, one.claimed, lease, one.ends_as, outlet.clock(), one.problem)
-    ready = [(one.claimed, one.message) for one in composed if one.message is not None]
-    for start in range(0, len(ready), outlet.batch):
-        batch = ready[start : start + outlet.batch]
-        with outlet.slots(len(batch)):
-            _deliver_batch(database, library, outlet, batch, lease)
-
-
-def _deliver_batch(
-    database: Database, library: Library, outlet: Outlet, batch: Sequence[tuple[Claimed, Message]], lease: str
-) -> None:
-    now = outlet.clock()
-    with database.write() as db:
-        seconds = recheck(db, library, [claimed for claimed, _ in batch], now)
-        going = _sort_out(db, batch, seconds, outlet, lease, now)
-        sending = begin_sending(db, going, lease, now, LEASE)
-    messages = [(claimed, message) for claimed, message in going if claimed.id in sending]
-    if not messages:
-        return
-    results = outlet.provider.send([message for _, message in messages])
-    now = outlet.clock()
-    settled = [
-        (claimed, result, due_again(result, claimed.attempts, now))
-        for (claimed, _), result in zip(messages, results, strict=True)
-    ]
-    _report(settled)
-    _store_answers(database, settled, lease, outlet, now + LEASE / 2)
-
-
-def _store_answers(
-    database: Database,
-    settled: Sequence[tuple[Claimed, SendResult, datetime]],
-    lease: str,
-    outlet: Outlet,
-    until: datetime,
-) -> None:
-    """Stores what the provider answered, trying again while the lease lasts: without it the mails become unknown."""
-    while True:
-        try:
-            with database.write() as db:
-                settle(db, settled, lease, outlet.clock())
-        except ServiceUnreachable:
-            if outlet.clock() > until:
-                raise
-            time.sleep(1)
-        else:
+        chunk = ids[start : start + CLAIMED_AT_ONCE]
+        if not work.may_begin():
             return
+        if work.do(chunk) < len(chunk):
+            for suspect in work.suspects(chunk):
+                if not work.may_begin():
+                    return
+                work.do([suspect], alone=True)
 
 
-def _report(settled: Sequence[tuple[Claimed, SendResult, datetime]]) -> None:
-    """One line for a batch of which not everything was accepted."""
-    counts = Counter(result.outcome for _, result, _ in settled)
-    if counts.total() > counts[Outcome.ACCEPTED]:
-        said = next(result.detail for _, result, _ in settled if result.outcome is not Outcome.ACCEPTED)
-        log.warning("not_accepted", **{outcome.value: count for outcome, count in counts.items()}, said=said)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    database: Database
+    library: Library
+    composer: Composer
+    outlet: Outlet
+
+    def may_begin(self) -> bool:
+        """Whether there is any sense in claiming now."""
+        if self.outlet.stopping.is_set():
+            return False
+        if self.outlet.gate is None:
+            return True
+        with self.database.read() as db:
+            return not isinstance(self.outlet.gate.passage(db, self.outlet.clock()), Shut)
+
+    def suspects(self, ids: Sequence[int]) -> list[int]:
+        with self.database.read() as db:
+            return suspects(db, ids, self.outlet.clock())
+
+    def do(self, ids: Sequence[int], *, alone: bool = False) -> int:
+        """Claims and delivers; returns how many it claimed."""
+        now, lease = self.outlet.clock(), uuid.uuid4().hex
+        with self.database.write() as db:
+            claimed = claim(db, ids, lease, now, self.outlet.lease, suspects=alone)
+        if claimed:
+            failpoint("claimed")
+            held = _Held(self, claimed, lease, now + self.outlet.lease / 2)
+            with held.given_back_when_broken_off():
+                held.deliver(now)
+        return len(claimed)
 
 
-def _sort_out(
-    db: Connection,
-    batch: Sequence[tuple[Claimed, Message]],
-    seconds: dict[int, Second],
-    outlet: Outlet,
-    lease: str,
-    now: datetime,
-) -> list[tuple[Claimed, Message]]:
-    """Writes what is not to go out now where it belongs; returns the rest."""
-    going: list[tuple[Claimed, Message]] = []
-    changed_minds: list[dict[str, Any]] = []
-    for claimed, message in batch:
-        second = seconds[claimed.id]
-        match second.decision:
-            case Send() if (second.email or "").lower() != message.to.email.lower():
-                # the address has changed since the mail was composed: compose it anew
-                move(db, [claimed.id], lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=now)
-            case Send() if not outlet.allows(message.to.email):
-                _end(db, claimed, lease, DeliveryState.HELD, now, "ENGAGE_SEND_TO does not let it out")
-                keep_messages(db, [(claimed.id, message)], now)
-            case Send():
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Deliveries that this worker holds under one lease; nothing new is begun after `until`."""
+
+    work: _Work
+    claimed: Sequence[Claimed]
+    lease: str
+    until: datetime
+
+    def deliver(self, now: datetime) -> None:
+        work, outlet = self.work, self.work.outlet
+        with work.database.read() as db:
+            composed = work.composer.compose(db, work.library, self.claimed, now)
+        failpoint("rendered")
+        self._end_broken(composed)
+        ready = [(one.claimed, one.message) for one in composed if one.message is not None]
+        while ready:
+            if outlet.stopping.is_set() or outlet.clock() > self.until:
+                self._give_back(claimed.id for claimed, _ in ready)
+                return
+            granted = self._granted(min(outlet.batch, len(ready)))
+            if not granted:
+                continue
+            with outlet.slots(granted):
+                done = self._send(ready[:granted])
+            if not done:
+                self._give_back(claimed.id for claimed, _ in ready)
+                return
+            ready = ready[done:]
+
+    def _granted(self, wanted: int) -> int:
+        """How many the provider's rate allows now; waits for the next one if none."""
+        gate = self.work.outlet.gate
+        if gate is None:
+            return wanted
+        taken = gate.take(self.work.database, wanted, self.work.outlet.clock())
+        if not taken.granted:
+            self.work.outlet.stopping.wait(min(taken.wait.total_seconds(), 1.0))
+        return taken.granted
+
+    def _send(self, batch: Sequence[Ready]) -> int:
+        """Decides again, hands over, stores the answers; returns how many it was done with, 0 when the gate is shut."""
+        work, outlet = self.work, self.work.outlet
+        if outlet.journal is not None:
+            outlet.journal.make_room()
+        now = outlet.clock()
+        with work.database.write() as db:
+            passage: Passage = Open(Gate()) if outlet.gate is None else outlet.gate.passage(db, now)
+            if isinstance(passage, Shut):
+                return 0
+            if isinstance(passage, Probe):
+                batch = batch[:1]
+            seconds = recheck(db, work.library, [claimed for claimed, _ in batch], now)
+            going = self._sort_out(db, batch, seconds, now)
+            if isinstance(passage, Probe) and going and not self._takes_probe(db, now):
+                return 0
+            sending = begin_sending(db, going, self.lease, now, outlet.lease)
+        failpoint("sending-committed")
+        messages = [(claimed, message) for claimed, message in going if claimed.id in sending]
+        if messages:
+            results = outlet.provider.send([message for _, message in messages])
+            failpoint("answered")
+            answers = [(claimed, result) for (claimed, _), result in zip(messages, results, strict=True)]
+            store_answers(work.database, outlet, passage, answers, self.lease)
+            failpoint("settled")
+        return len(batch)
+
+    def _takes_probe(self, db: Connection, now: datetime) -> bool:
+        gate = self.work.outlet.gate
+        return gate is not None and gate.take_probe(db, now, PROBE_LASTS)
+
+    def _sort_out(
+        self, db: Connection, batch: Sequence[Ready], seconds: dict[int, Second], now: datetime
+    ) -> list[Ready]:
+        """Writes what is not to go out now where it belongs; returns the rest."""
+        going: list[Ready] = []
+        kept: list[Ready] = []
+        moved: list[Claimed] = []
+        changed: dict[Defer | Skip, list[Claimed]] = defaultdict(list)
+        for claimed, message in batch:
+            second = seconds[claimed.id]
+            if not isinstance(second.decision, Send):
+                changed[second.decision].append(claimed)
+            elif (second.email or "").lower() != message.to.email.lower():
+                moved.append(claimed)  # the address has changed since the mail was composed: compose it anew
+            elif not self.work.outlet.allows(message.to.email):
+                kept.append((claimed, message))
+            else:
                 going.append((claimed, message))
-            case Defer(until, reason):
-                move(db, [claimed.id], lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=until, reason=reason)
-                changed_minds.append(_decision_row(claimed, second, now))
-            case Skip(reason):
-                _end(db, claimed, lease, _AFTER_SKIP.get(reason, DeliveryState.SKIPPED), now, reason)
-                changed_minds.append(_decision_row(claimed, second, now))
-    insert_decisions(db, changed_minds)
-    return going
+        self._put_back(db, moved, now)
+        self._end(db, [claimed for claimed, _ in kept], DeliveryState.HELD, "ENGAGE_SEND_TO does not let it out", now)
+        keep_messages(db, [(claimed.id, message) for claimed, message in kept], now)
+        for decision, those in changed.items():
+            match decision:
+                case Defer(until, reason):
+                    self._put_back(db, those, until, reason)
+                case Skip(reason):
+                    self._end(db, those, _AFTER_SKIP.get(reason, DeliveryState.SKIPPED), reason, now)
+        rows = [_decision_row(one, seconds[one.id], now) for those in changed.values() for one in those]
+        insert_decisions(db, rows)
+        return going
 
+    def _put_back(self, db: Connection, those: Sequence[Claimed], due_at: datetime, reason: str | None = None) -> None:
+        ids = [one.id for one in those]
+        move(db, ids, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=due_at, reason=reason)
 
-def _end(db: Connection, claimed: Claimed, lease: str, state: DeliveryState, now: datetime, reason: str) -> None:
-    move(db, [claimed.id], lease, DeliveryState.CLAIMED, state, reason=reason, settled_at=now)
+    def _end(self, db: Connection, those: Sequence[Claimed], state: DeliveryState, reason: str, now: datetime) -> None:
+        ids = [one.id for one in those]
+        move(db, ids, self.lease, DeliveryState.CLAIMED, state, reason=reason, settled_at=now)
+
+    def _end_broken(self, composed: Sequence[Composed]) -> None:
+        """Ends those that could not be composed."""
+        broken: dict[tuple[DeliveryState, str], list[Claimed]] = defaultdict(list)
+        for one in composed:
+            if one.message is None:
+                broken[one.ends_as, one.problem].append(one.claimed)
+        if broken:
+            with self.work.database.write() as db:
+                for (state, problem), those in broken.items():
+                    self._end(db, those, state, problem, self.work.outlet.clock())
+
+    def _give_back(self, ids: Iterable[int]) -> None:
+        """What is still claimed is due again at once, for whoever comes."""
+        mine, now = list(ids), self.work.outlet.clock()
+        with self.work.database.write() as db:
+            move(db, mine, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=now)
+
+    @contextmanager
+    def given_back_when_broken_off(self) -> Iterator[None]:
+        """Whatever happens, no claim waits for its lease to run out.
+
+        A service that is away is nobody's fault: as soon as the database answers, the claims are given back as if they
+        had not been made. Anything else counts against them.
+        """
+        ids = [one.id for one in self.claimed]
+        try:
+            yield
+        except ServiceUnreachable:
+            persist(self.work.database, self.work.outlet, lambda _db: None, self.until)
+            self._give_back(ids)
+            raise
+        except EngageError:
+            self._give_back(ids)
+            raise
+        except Exception as error:  # whatever a template, a driver or we ourselves have overlooked
+            said = f"{type(error).__name__} in {self.claimed[0].campaign}"
+            log.exception("delivering_failed", deliveries=ids[:5], count=len(ids))
+            again = TRIED_AGAIN_AFTER * 2 ** self.claimed[0].claims
+            with self.work.database.write() as db:
+                give_up(db, ids, self.lease, said, self.work.outlet.clock(), again)
 
 
 def _decision_row(claimed: Claimed, second: Second, now: datetime) -> dict[str, Any]:
@@ -188,13 +268,3 @@ def _decision_row(claimed: Claimed, second: Second, now: datetime) -> dict[str, 
         "values": dict(second.values),
         "decided_at": now,
     }
-
-
-def due_again(result: SendResult, attempts: int, now: datetime) -> datetime:
-    """When to try again what was proven unsent: full-jitter backoff, or when the provider asked for it."""
-    if result.outcome is not Outcome.RETRY:
-        return now
-    if result.retry_at is not None and result.retry_at > now:
-        return result.retry_at
-    longest = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2.0 ** min(attempts, 16))
-    return now + longest * random.random()

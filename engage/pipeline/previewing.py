@@ -55,6 +55,7 @@ def preview(
                 topic=campaign.topic,
                 expires_at=now + campaign.send_within,
                 attempts=0,
+                claims=1,
                 referral_id=referral_id,
                 reward_id=reward_id,
             )

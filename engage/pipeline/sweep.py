@@ -1,4 +1,4 @@
-"""Finds work whose hint was lost, and takes back what dead workers held."""
+"""Finds work whose hint was lost, ends what came too late, and takes back what dead workers held."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from engage.pipeline.enroll import Hints
 from engage.pipeline.runs import GIVEN_UP_AFTER
-from engage.store.deliveries import due, release_expired_leases
+from engage.store.deliveries import Released, due, expire, release_expired_leases
 from engage.store.events import unmatched
 from engage.store.runs import unfinished_runs
 
@@ -25,19 +25,20 @@ class Found:
     events: list[int]
     deliveries: Hints
     runs: list[int]
-    given_back: int
-    unknown: int
+    released: Released
 
 
 def sweep(db: Connection, now: datetime) -> Found:
-    given_back, unknown = release_expired_leases(db, now)
+    released = release_expired_leases(db, now)
+    waiting = due(db, now - GRACE, MOST)
+    late = expire(db, [id_ for id_, _ in waiting], now)
     hints: Hints = {}
-    for id_, lane in due(db, now - GRACE, MOST):
-        hints.setdefault(lane, []).append(id_)
+    for id_, lane in waiting:
+        if id_ not in late:
+            hints.setdefault(lane, []).append(id_)
     return Found(
         unmatched(db, now - GRACE, MOST),
         hints,
         unfinished_runs(db, now - GRACE, now - GIVEN_UP_AFTER),
-        given_back,
-        unknown,
+        released,
     )

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from engage.domain.messages import Message, SendResult
 
-DEADLINE = timedelta(seconds=30)
+DEADLINE = timedelta(seconds=10)  # a worker that is to end has 15 for what is on its way
 MAX_MESSAGES = 32  # as many as a worker moves to `sending` in one commit
 
 

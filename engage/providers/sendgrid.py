@@ -14,6 +14,7 @@ from yarl import URL
 
 from engage.domain.errors import InputError, ServiceUnreachable
 from engage.domain.messages import Message, Outcome, SendResult
+from engage.failpoints import ARMED, failpoint
 from engage.providers.addresses import without_personal_data
 from engage.providers.loop_thread import LoopThread
 from engage.providers.protocol import DEADLINE, MAX_MESSAGES
@@ -126,6 +127,7 @@ class SendGridProvider:
                 connector=aiohttp.TCPConnector(limit=MAX_MESSAGES, keepalive_timeout=KEEP_ALIVE),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
+                trace_configs=[_traced()] if ARMED else None,
             )
         return self._session
 
@@ -161,6 +163,18 @@ def _limits(deadline: timedelta) -> aiohttp.ClientTimeout:
     total = deadline.total_seconds()
     # Waiting for a connection ends well before the whole does: what times out later may have been sent.
     return aiohttp.ClientTimeout(total=total, connect=min(total / 2, _LONGEST_CONNECT), ceil_threshold=60)
+
+
+def _traced() -> aiohttp.TraceConfig:
+    """Passes the failpoint `request-sent` as soon as a request has been written."""
+
+    async def written(*_: object) -> None:
+        # called right before the bytes go to the socket, without a pause in between
+        asyncio.get_running_loop().call_soon(failpoint, "request-sent")
+
+    config = aiohttp.TraceConfig()
+    config.on_request_chunk_sent.append(written)
+    return config
 
 
 def _never_left(error: BaseException) -> bool:

@@ -8,9 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.decisions import Reason, Skip
 from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
+from engage.store.enrollments import insert_decisions
 from engage.store.tables import attempts, deliveries, enrollments, kept_messages, occasions, partners
 from engage.store.upserts import insert_many, one_of, update_each
 
@@ -21,6 +23,12 @@ AFTER = {
     Outcome.UNKNOWN: DeliveryState.UNKNOWN,
 }
 """The state that a delivery takes after each outcome of an attempt."""
+
+
+MOST_CLAIMS = 3
+"""A delivery that was claimed so often without getting as far as `sending` is poison: it ends as dead."""
+
+_NO_LEASE = {"lease": None, "lease_until": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ class Claimed:
     topic: str
     expires_at: datetime
     attempts: int
+    claims: int
     referral_id: int | None
     reward_id: int | None
 
@@ -60,19 +69,26 @@ def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict
     return {lane: sorted(found) for lane, found in ids.items()}
 
 
-def claim(db: Connection, ids: Collection[int], lease: str, now: datetime, lasting: timedelta) -> list[Claimed]:
-    """Takes those of `ids` that are due and free. Two workers never take the same one."""
+def claim(
+    db: Connection, ids: Collection[int], lease: str, now: datetime, lasting: timedelta, *, suspects: bool = False
+) -> list[Claimed]:
+    """Takes those of `ids` that are due and free. Two workers never take the same one.
+
+    Only those that no claim has led nowhere with; or, `suspects`, only the others.
+    """
+    for state in DUE:
+        require_legal(By.WORKER, state, DeliveryState.CLAIMED)
     d = deliveries.c
     free = (
         sa.select(d.id)
-        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.due_at <= now)
+        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.due_at <= now, d.claims > 0 if suspects else d.claims == 0)
         .order_by(d.id)
         .with_for_update(skip_locked=True)
     )
     statement = (
         sa.update(deliveries)
         .where(d.id.in_(free.scalar_subquery()))
-        .values(state=DeliveryState.CLAIMED, lease=lease, lease_until=now + lasting)
+        .values(state=DeliveryState.CLAIMED, claims=d.claims + 1, lease=lease, lease_until=now + lasting)
     )
     if not db.execute(statement).rowcount:
         return []
@@ -85,6 +101,13 @@ def claim(db: Connection, ids: Collection[int], lease: str, now: datetime, lasti
     return [Claimed(**row._mapping) for row in db.execute(query)]
 
 
+def suspects(db: Connection, ids: Collection[int], now: datetime) -> list[int]:
+    """Those of `ids` that are due and that a claim has led nowhere with: each is to be claimed alone."""
+    d = deliveries.c
+    query = sa.select(d.id).where(one_of(db, d.id, ids), d.state.in_(DUE), d.due_at <= now, d.claims > 0)
+    return list(db.execute(query.order_by(d.id)).scalars())
+
+
 def move(
     db: Connection,
     ids: Collection[int],
@@ -95,21 +118,44 @@ def move(
 ) -> set[int]:
     """Moves those of `ids` that are in `source` under this lease to `target`; returns the ids that moved.
 
-    Any state but CLAIMED and SENDING gives the lease up. Raises IllegalTransition.
+    Any state but CLAIMED and SENDING gives the lease up, and all but `give_up` make a fresh start with claims.
+    Raises IllegalTransition.
     """
     require_legal(By.WORKER, source, target)
     if not ids:
         return set()
     d = deliveries.c
     keeps = target in (DeliveryState.CLAIMED, DeliveryState.SENDING)
-    given_up = {} if keeps else {"lease": None, "lease_until": None}
+    given_up = {} if keeps else _NO_LEASE
     statement = (
         sa.update(deliveries)
         .where(one_of(db, d.id, ids), d.lease == lease, d.state == source)
-        .values(state=target, **given_up, **values)
+        .values({"state": target, "claims": 0, **given_up, **values})
         .returning(d.id)
     )
     return set(db.execute(statement).scalars())
+
+
+def give_up(db: Connection, ids: Collection[int], lease: str, reason: str, now: datetime, again: timedelta) -> int:
+    """Those of `ids` that this lease has claimed and led nowhere come due `again` later, or are DEAD by MOST_CLAIMS.
+
+    Returns how many are dead.
+    """
+    worn_out, claimed = deliveries.c.claims >= MOST_CLAIMS, DeliveryState.CLAIMED
+    d = deliveries.c
+    mine = (one_of(db, d.id, ids), d.lease == lease, d.state == claimed)
+    require_legal(By.WORKER, claimed, DeliveryState.DEAD)
+    require_legal(By.WORKER, claimed, DeliveryState.PENDING)
+    dead = sa.update(deliveries).where(*mine, worn_out).values(_worn_out(reason, now))
+    again_due = {"state": DeliveryState.PENDING, "reason": reason, "due_at": now + again, **_NO_LEASE}
+    count = db.execute(dead).rowcount
+    db.execute(sa.update(deliveries).where(*mine).values(again_due))
+    return count
+
+
+def _worn_out(reason: str, now: datetime) -> dict[str, Any]:
+    said = f"claimed {MOST_CLAIMS} times without getting as far as sending: {reason}"
+    return {"state": DeliveryState.DEAD, "reason": said, "settled_at": now, **_NO_LEASE}
 
 
 def begin_sending(
@@ -244,23 +290,64 @@ def next_due(db: Connection) -> datetime | None:
     return found
 
 
-def release_expired_leases(db: Connection, now: datetime) -> tuple[int, int]:
-    """Claimed rows of workers that are gone become pending again, sending ones unknown; returns both counts."""
-    d = deliveries.c
-    counts = []
+@dataclass(frozen=True, slots=True)
+class Released:
+    """How many deliveries of workers that are gone came due again, became unknown, or are dead."""
+
+    given_back: int
+    unknown: int
+    dead: int
+
+
+def release_expired_leases(db: Connection, now: datetime) -> Released:
+    """Takes back what workers that are gone, or slept, held: claimed ones come due again, sending ones are unknown."""
+    d, expired = deliveries.c, deliveries.c.lease_until < now
+    claimed, sending = DeliveryState.CLAIMED, DeliveryState.SENDING
     for source, target in (
-        (DeliveryState.CLAIMED, DeliveryState.PENDING),
-        (DeliveryState.SENDING, DeliveryState.UNKNOWN),
+        (claimed, DeliveryState.DEAD),
+        (claimed, DeliveryState.PENDING),
+        (sending, DeliveryState.UNKNOWN),
     ):
         require_legal(By.SWEEPER, source, target)
-        reason = "its lease ran out before an answer was stored" if target is DeliveryState.UNKNOWN else None
-        statement = (
-            sa.update(deliveries)
-            .where(d.lease_until < now, d.state == source)
-            .values(state=target, lease=None, lease_until=None, reason=reason)
-        )
-        counts.append(db.execute(statement).rowcount)
-    return counts[0], counts[1]
+    poison = _worn_out("each time its worker ended or fell asleep", now)
+    again = {"state": DeliveryState.PENDING, "due_at": now, **_NO_LEASE}
+    unknown = {
+        "state": DeliveryState.UNKNOWN,
+        "reason": "its lease ran out before an answer was stored",
+        "settled_at": now,
+        **_NO_LEASE,
+    }
+    dead = sa.update(deliveries).where(expired, d.state == claimed, d.claims >= MOST_CLAIMS).values(poison)
+    given_back = sa.update(deliveries).where(expired, d.state == claimed).values(again)
+    lost = sa.update(deliveries).where(expired, d.state == sending).values(unknown)
+    counts = [db.execute(statement).rowcount for statement in (dead, given_back, lost)]
+    return Released(dead=counts[0], given_back=counts[1], unknown=counts[2])
+
+
+def expire(db: Connection, ids: Collection[int], now: datetime) -> set[int]:
+    """Ends those of `ids` that are due and were not sent within `send_within`, with the decision; returns their ids."""
+    if not ids:
+        return set()
+    for state in DUE:
+        require_legal(By.SWEEPER, state, DeliveryState.EXPIRED)
+    d = deliveries.c
+    statement = (
+        sa.update(deliveries)
+        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.expires_at <= now)
+        .values(state=DeliveryState.EXPIRED, reason=Reason.EXPIRED, settled_at=now)
+        .returning(d.id, d.program_id, d.enrollment_id, d.step)
+    )
+    ended = db.execute(statement).all()
+    decided: dict[str, Any] = {"phase": "send", "decision": Skip.kind, "reason": Reason.EXPIRED, "decided_at": now}
+    decided |= {"until": None, "values": {}}
+    insert_decisions(
+        db,
+        [
+            {"program_id": row.program_id, "enrollment_id": row.enrollment_id, "step": row.step, **decided}
+            for row in ended
+        ],
+    )
+    return {row.id for row in ended}
 
 
 def cancel_pending(

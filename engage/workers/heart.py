@@ -22,6 +22,7 @@ def start_heart(services: Services, role: str) -> None:
         while True:
             try:
                 services.beat(process, role)
+                services.replay_journal()
             except EngageError as error:
                 if not failing:
                     log.warning("heartbeat_failed", error=str(error))
