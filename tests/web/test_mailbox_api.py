@@ -5,6 +5,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,7 @@ def test_what_came_is_listed_with_what_a_script_asks_for(client: TestClient) -> 
                 "Reply-To": "help@example.com",
                 "List-Unsubscribe": "<https://example.com/u>",
             },
+            "custom_args": {"delivery": "d-1"},
         }
     ]
 
@@ -249,6 +251,25 @@ def test_a_full_disk_is_said_so_that_the_message_is_tried_again_and_harms_no_oth
     assert [answer.status_code for answer in answers] == [202, 503, 202]
     assert "cannot keep the message" in answers[1].json()["errors"][0]["message"]
     assert [len(summary.subject) for chunk in store.every() for summary in chunk] == [10, 20]
+
+
+def test_what_is_answered_202_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MailStore(tmp_path)
+    synced: list[int] = []
+    monkeypatch.setattr("os.fdatasync", lambda _: synced.append(len(store)))
+    assert TestClient(mailbox_app(store), headers=KEY).post("/v3/mail/send", json=a_request()).status_code == 202
+    assert synced == [1]
+
+
+def test_a_disk_that_cannot_tell_what_it_keeps_is_answered_in_a_way_that_proves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: int) -> None:
+        raise OSError("input/output error")
+
+    monkeypatch.setattr("os.fdatasync", fails)
+    answer = TestClient(mailbox_app(MailStore(tmp_path)), headers=KEY).post("/v3/mail/send", json=a_request())
+    assert answer.status_code == 500
 
 
 def test_sendgrids_own_library_sends_to_it(store: MailStore) -> None:

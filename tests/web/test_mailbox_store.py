@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage.domain.errors import EngageError
-from engage.web.mailbox import MailStore
+from engage.web.mailbox import MailStore, read_log
 from engage.web.mailbox.summary import Summary
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -25,6 +25,7 @@ def a_summary(number: int, campaign: str = "tier", to: str = "") -> Summary:
         campaign=campaign,
         preview="Hello",
         headers={"To": f"Jane{number}@example.com"},
+        custom_args={"engage_delivery": f"d{number}"},
     )
 
 
@@ -47,6 +48,24 @@ def test_messages_are_there_after_a_restart(tmp_path: Path) -> None:
     assert store.campaigns() == {"even": 4, "odd": 3}
     store.append(a_summary(7), b"{}")
     assert ids(store)[-1] == "m7"
+
+
+def test_the_log_can_be_read_beside_the_process_that_writes_it(tmp_path: Path) -> None:
+    store = filled(tmp_path, 3)
+    found = list(read_log(tmp_path))
+    assert [summary.id for summary in found] == ["m0", "m1", "m2"]
+    assert [summary.custom_args["engage_delivery"] for summary in found] == ["d0", "d1", "d2"]
+    with (tmp_path / "messages.log").open("ab") as file:
+        file.write(b'{"id": "cut')
+    assert list(read_log(tmp_path)) == found
+    store.close()
+
+
+def test_a_log_of_before_there_were_custom_arguments_is_read_too(tmp_path: Path) -> None:
+    filled(tmp_path, 1).close()
+    log = tmp_path / "messages.log"
+    log.write_bytes(log.read_bytes().replace(b',"custom_args":{"engage_delivery":"d0"}', b""))
+    assert [summary.custom_args for summary in read_log(tmp_path)] == [{}]
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,6 +5,6 @@ can run in the reader's browser.
 """
 
 from engage.web.mailbox.routes import build_router, mailbox_app
-from engage.web.mailbox.store import MailStore
+from engage.web.mailbox.store import MailStore, read_log
 
-__all__ = ["MailStore", "build_router", "mailbox_app"]
+__all__ = ["MailStore", "build_router", "mailbox_app", "read_log"]

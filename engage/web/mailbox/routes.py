@@ -23,6 +23,7 @@ from engage.web.mailbox.store import MailStore
 from engage.web.mailbox.summary import Summary
 from engage.web.mailbox.suppressed import SuppressedStore
 from engage.web.mailbox.suppressing import SCOPES, suppression_routes
+from engage.web.mailbox.syncing import GroupSync
 
 _SCOPES = ["mail.send", "mail.batch.create", "mail.batch.read", *SCOPES]
 _NO_SUCH_MESSAGE = Response("no such message; it may have been removed", 404, media_type="text/plain")
@@ -67,6 +68,7 @@ class _Intake:
 
     def __init__(self, store: MailStore, clock: Callable[[], datetime]) -> None:
         self._store = store
+        self._disk = GroupSync(store.sync)
         self._clock = clock
 
     async def send(self, request: Request) -> Response:
@@ -83,6 +85,10 @@ class _Intake:
             self._store.append(summary, raw)
         except OSError as error:
             return refused(503, Fault(f"The mailbox cannot keep the message: {error}"))
+        try:
+            await self._disk.synced()
+        except OSError as error:  # it may be on the disk or not: an answer that says neither
+            return refused(500, Fault(f"The mailbox cannot tell whether the message is kept: {error}"))
         return Response(status_code=202, headers={"X-Message-Id": summary.id})
 
     async def scopes(self, request: Request) -> Response:

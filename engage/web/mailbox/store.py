@@ -4,9 +4,8 @@ A record is a line of JSON (the summary and the size of the request), the reques
 one write a message, nothing is encoded twice. In memory are only offsets and what the filters ask for, some 350 bytes
 a message. SQLite would index as well, but costs several times as much a message, and nothing here needs its queries.
 
-Nothing is synced to disk: what a killed process has accepted is in the system's page cache and stays; only a power
-failure can lose the last seconds, which is fine for mail that nobody waits for. A record cut short is dropped when the
-file is opened.
+What a killed process has appended is in the system's page cache and stays; what was synced stays even when the power
+fails. A record cut short is dropped when the file is opened.
 """
 
 import fcntl
@@ -82,6 +81,11 @@ class MailStore:
                 os.ftruncate(self._file.fileno(), self._end)
                 raise OSError("the disk is full")
             self._remember(summary, len(head), len(request))
+
+    def sync(self) -> None:
+        """Has the disk keep what was appended before; there is nothing to keep without a folder. Raises OSError."""
+        if self.folder is not None:
+            os.fdatasync(self._file.fileno())
 
     def clear(self) -> None:
         """Forgets every message, on disk too."""
@@ -165,17 +169,31 @@ class MailStore:
         self._end += head + size + 1
 
     def _load(self) -> None:
-        length = os.fstat(self._file.fileno()).st_size
-        while line := self._file.readline():
-            try:
-                summary, size = _summary(line)
-            except (ValueError, TypeError, KeyError):
-                break
-            if self._end + len(line) + size + 1 > length:
-                break
-            self._remember(summary, len(line), size)
-            self._file.seek(self._end)
+        for summary, head, size in _records(self._file):
+            self._remember(summary, head, size)
         os.ftruncate(self._file.fileno(), self._end)
+
+
+def read_log(folder: Path) -> Iterator[Summary]:
+    """What the mailbox in a folder has taken, oldest first, read without it: it may be running, or have been killed."""
+    with (folder / _FILE).open("rb") as file:
+        for summary, _, _ in _records(file):
+            yield summary
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[Summary, int, int]]:
+    """Each whole record with the sizes of its first line and of its request."""
+    end, length = 0, os.fstat(file.fileno()).st_size
+    while line := file.readline():
+        try:
+            summary, size = _summary(line)
+        except (ValueError, TypeError, KeyError):
+            return
+        end += len(line) + size + 1
+        if end > length:
+            return
+        yield summary, len(line), size
+        file.seek(end)
 
 
 def _summary(line: bytes) -> tuple[Summary, int]:

@@ -2,11 +2,12 @@
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 _PREVIEW = 160
+_PUBLIC = ("id", "received_at", "to", "subject", "campaign", "headers", "custom_args")
 _NOT_SHOWN = re.compile(r"<(style|script|title)\b.*?</\1>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -14,7 +15,8 @@ _NOT_SHOWN = re.compile(r"<(style|script|title)\b.*?</\1>|<!--.*?-->|<[^>]*>", r
 class Summary:
     """One message without its body.
 
-    `to` has the addresses joined by ", "; `headers` are as a recipient would see them.
+    `to` has the addresses joined by ", "; `headers` are as a recipient would see them; `custom_args` are the sender's
+    own marks, as webhooks would bring them back.
     """
 
     id: str
@@ -25,6 +27,7 @@ class Summary:
     campaign: str
     preview: str
     headers: dict[str, str]
+    custom_args: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, body: dict[str, Any], message_id: str, now: datetime) -> Self:
@@ -36,15 +39,17 @@ class Summary:
         if "reply_to" in body:
             headers["Reply-To"] = _written(body["reply_to"])
         headers |= {**(body.get("headers") or {}), **(first.get("headers") or {})}
+        custom_args = {**(body.get("custom_args") or {}), **(first.get("custom_args") or {})}
         return cls(
             id=message_id,
             received_at=now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
             sender=body["from"].get("name") or body["from"]["email"],
             to=", ".join(person["email"] for person in people),
             subject=subject,
-            campaign=_campaign(body, first),
+            campaign=_campaign(body, custom_args),
             preview=_preview(body),
             headers=headers,
+            custom_args=custom_args,
         )
 
     def fields(self) -> dict[str, Any]:
@@ -53,7 +58,7 @@ class Summary:
 
     def public(self) -> dict[str, Any]:
         """As in /mailbox/messages.json."""
-        return {name: getattr(self, name) for name in ("id", "received_at", "to", "subject", "campaign", "headers")}
+        return {name: getattr(self, name) for name in _PUBLIC}
 
 
 def part(body: dict[str, Any], kind: str) -> str:
@@ -61,10 +66,9 @@ def part(body: dict[str, Any], kind: str) -> str:
     return next((str(content["value"]) for content in body.get("content", []) if content["type"] == kind), "")
 
 
-def _campaign(body: dict[str, Any], first: dict[str, Any]) -> str:
+def _campaign(body: dict[str, Any], custom_args: dict[str, str]) -> str:
     categories = body.get("categories") or [""]
-    arguments = {**(body.get("custom_args") or {}), **(first.get("custom_args") or {})}
-    return str(categories[0] or arguments.get("campaign", ""))
+    return str(categories[0] or custom_args.get("campaign", ""))
 
 
 def _preview(body: dict[str, Any]) -> str:
