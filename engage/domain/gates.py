@@ -109,7 +109,7 @@ def _after(gate: Gate, result: SendResult, now: datetime) -> Gate:
     if result.auth_failed:
         return paused(gate, f"our credentials are refused: {result.detail}", now)
     if result.status == _TOO_MANY or result.outcome is Outcome.ACCEPTED:
-        return _left_alone(_closed(gate), result.retry_at or now + UNSAID_WAIT)
+        return _left_alone(_closed(gate), result.retry_at or now + UNSAID_WAIT, now)
     if result.outcome is Outcome.DEAD:
         return _closed(gate) if result.status is not None else gate  # who refuses a message is there
     if result.status in _NOT_NOW:
@@ -123,8 +123,8 @@ def _closed(gate: Gate) -> Gate:
     return replace(gate, failures=0, opened=0, shut_until=None, probe_until=None, reason=None)
 
 
-def _left_alone(gate: Gate, until: datetime) -> Gate:
-    if gate.shut_until is not None and gate.shut_until >= until:
+def _left_alone(gate: Gate, until: datetime, now: datetime) -> Gate:
+    if until <= max(now, gate.shut_until or now):
         return gate
     return replace(gate, shut_until=until, reason="the provider takes no more for now")
 

@@ -47,7 +47,8 @@ class SendResult:
     """`provider_id` is the provider's own id of the message; `status` the HTTP or SMTP code, if any came.
 
     `detail` says in one line what happened, without personal data. `retry_at` is when the provider asked to be
-    asked again. `auth_failed` says that the provider refused the credentials: nothing else will pass either.
+    asked again; of an accepted one, before which it wants no other. `auth_failed` says that the provider refused the
+    credentials: nothing else will pass either.
     """
 
     outcome: Outcome

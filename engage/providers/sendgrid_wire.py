@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from engage.domain.gates import UNSAID_WAIT
 from engage.domain.messages import Mailbox, Message, Outcome, SendResult
 from engage.providers.addresses import wire_address, without_personal_data
 
@@ -78,7 +79,9 @@ def read_answer(
     """The result that an answer means. The status alone decides; the body, cut short or not, only explains."""
     outcome = outcome_of(status)
     if outcome is Outcome.ACCEPTED:
-        return SendResult(outcome, provider_id=headers.get("X-Message-Id", ""), status=status)
+        was_last = headers.get("X-RateLimit-Remaining") == "0"
+        wait_until = (retry_time(headers, now) or now + UNSAID_WAIT) if was_last else None
+        return SendResult(outcome, provider_id=headers.get("X-Message-Id", ""), status=status, retry_at=wait_until)
     said = without_personal_data(_explanation(body), message)
     return SendResult(
         outcome,

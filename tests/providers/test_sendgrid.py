@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sendgrid.helpers import mail as sdk
 
 from engage.domain.errors import InputError, ServiceUnreachable
+from engage.domain.gates import UNSAID_WAIT
 from engage.domain.messages import Mailbox, Message, Outcome, SendResult
 from engage.providers.protocol import Provider
 from engage.providers.sendgrid import KEEP_ALIVE, SendGridProvider
@@ -210,6 +211,22 @@ def test_a_rate_limit_is_proven_unsent_and_says_when() -> None:
     assert result.outcome is Outcome.RETRY
     assert result.status == 429
     assert result.retry_at == NOW.astimezone(UTC) + timedelta(seconds=120)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (("X-RateLimit-Remaining: 0", f"X-RateLimit-Reset: {int(NOW.timestamp()) + 7}"), NOW + timedelta(seconds=7)),
+        (("X-RateLimit-Remaining: 0",), NOW + UNSAID_WAIT),
+        (("X-RateLimit-Remaining: 1", f"X-RateLimit-Reset: {int(NOW.timestamp()) + 7}"), None),
+        ((), None),
+    ],
+)
+def test_the_last_message_of_a_rate_limit_is_accepted_and_says_when_more_is_taken(
+    headers: tuple[str, ...], expected: datetime | None
+) -> None:
+    result = send_to(http_answers(answer("202 Accepted", "", *headers)))
+    assert (result.outcome, result.retry_at) == (Outcome.ACCEPTED, expected)
 
 
 def test_a_refused_key_blames_the_key_and_not_the_message() -> None:
