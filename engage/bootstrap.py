@@ -30,8 +30,10 @@ from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
 from engage.providers.protocol import Provider
 from engage.providers.selection import build_provider
+from engage.providers.webhook_signature import PublicKey, load_private_key, new_private_key, public_keys, shown
 from engage.queueing import Lane, Queue
-from engage.settings import Settings, environment, secret_keys
+from engage.settings import PREFIX, Settings, SettingsError, environment, kept_secret, secret_keys
+from engage.settings import Provider as ProviderName
 from engage.signing import Signer
 from engage.slots import current_slot
 from engage.sources.polling import Polled, Poller
@@ -52,6 +54,11 @@ SENDING_AT_ONCE = 32
 
 BATCHES = {Lane.TRANSACTIONAL: 4, Lane.ALERTS: 4, Lane.BULK: 28}
 """How many deliveries a thread of each lane moves to `sending` at a time: a newsletter leaves room for the others."""
+
+
+def mailbox_webhook_key(settings: Settings) -> str:
+    """The private key, as PEM, with which the mailbox signs its webhooks: made once and kept in the data folder."""
+    return kept_secret(settings, "mailbox_webhook_key", new_private_key, "SENDGRID_WEBHOOK_KEY")
 
 
 class Services:
@@ -93,6 +100,17 @@ class Services:
             smtp_url=s.smtp_url or "",
             clock=self.clock,
         )
+
+    @cached_property
+    def webhook_keys(self) -> tuple[PublicKey, ...]:
+        """The keys whose webhooks are believed; none: no webhook is. Raises SettingsError for one that is no key."""
+        text = self.settings.sendgrid_webhook_key
+        if text is None and self.settings.provider is ProviderName.MAILBOX:
+            text = shown(load_private_key(mailbox_webhook_key(self.settings)))
+        try:
+            return public_keys(text) if text is not None else ()
+        except ValueError as error:
+            raise SettingsError([f"{PREFIX}SENDGRID_WEBHOOK_KEY: {error}"]) from None
 
     @cached_property
     def composer(self) -> Composer:

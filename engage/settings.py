@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -137,6 +137,12 @@ class Settings(BaseSettings):
     mailbox_url: str = Field("", description="Where the mailbox listens; `engage up` serves it on its own port.")
     sendgrid_host: str = Field("https://api.sendgrid.com", description="Another host that speaks SendGrid's v3 API.")
     sendgrid_api_key: SecretStr | None = Field(None, description="The key for `provider` `sendgrid`.")
+    sendgrid_webhook_key: str | None = Field(
+        None,
+        description="The key with which SendGrid signs its event webhook: docs/feedback.md. Several, separated by "
+        "commas: all are accepted.",
+    )
+    webhook_max_age: float = Field(25, gt=0, le=8760, description="How many hours old a webhook may be.")
     smtp_url: str | None = Field(
         None, repr=False, description="`smtp://user:password@host:587` (STARTTLS) or `smtps://…:465`, for `smtp`."
     )
@@ -254,23 +260,32 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
     """
     if settings.secret_key is not None:
         return tuple(_split(settings.secret_key))
-    path = settings.data_dir / "secret_key"
+    return (kept_secret(settings, "secret_key", lambda: secrets.token_urlsafe(32), "SECRET_KEY"),)
+
+
+def kept_secret(settings: Settings, name: str, make: Callable[[], str], variable: str) -> str:
+    """The secret in the file `name` of the data folder, made once; the setting `variable` would spare it.
+
+    Safe when several processes start at once: they all end with the same one.
+    Raises SettingsError when the data folder cannot be written.
+    """
+    path = settings.data_dir / name
     try:
         if not path.exists():
-            _keep_new_key(path)
-        return (path.read_text().strip(),)
+            _keep(path, make())
+        return path.read_text().strip()
     except OSError as error:
-        problem = f"{PREFIX}DATA_DIR: cannot keep a secret key in {path}: {error.strerror}; set {PREFIX}SECRET_KEY"
+        problem = f"{PREFIX}DATA_DIR: cannot keep a secret key in {path}: {error.strerror}; set {PREFIX}{variable}"
         raise SettingsError([problem]) from None
 
 
-def _keep_new_key(path: Path) -> None:
+def _keep(path: Path, secret: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(32))
+        file.write(secret)
     try:
-        os.link(draft, path)  # fails when another process was first: then its key counts
+        os.link(draft, path)  # fails when another process was first: then its secret counts
     except FileExistsError:
         pass
     finally:
