@@ -15,6 +15,7 @@ from engage.domain.campaigns import (
     AgainKind,
     Campaign,
     CampaignState,
+    CatchUp,
     EventKind,
     EventTrigger,
     ScheduleTrigger,
@@ -25,7 +26,19 @@ from engage.domain.programs import Program, TierPeriod, Topic
 from engage.domain.windows import parse_duration
 
 _REQUIRED = ("campaign", "topic", "for", "when", "steps")
-_OPTIONAL = ("why", "state", "program", "where", "again", "stop_when", "send_within", "max_audience", "starts", "ends")
+_OPTIONAL = (
+    "why",
+    "state",
+    "program",
+    "where",
+    "again",
+    "catch_up",
+    "stop_when",
+    "send_within",
+    "max_audience",
+    "starts",
+    "ends",
+)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
 
@@ -84,6 +97,7 @@ class _CampaignReader:
             source=self.source,
             content_hash=_content_hash(self.root),
             max_audience=self._max_audience(trigger),
+            catch_up=self._catch_up(trigger),
         )
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
@@ -178,6 +192,13 @@ class _CampaignReader:
 
     def _send_within(self, topic: Topic | None) -> timedelta:
         return self.fields.duration("send_within") or (topic.send_within if topic else timedelta())
+
+    def _catch_up(self, trigger: EventTrigger | ScheduleTrigger | None) -> CatchUp:
+        if "catch_up" in self.fields and isinstance(trigger, EventTrigger):
+            message = "'catch_up' belongs to a schedule: no event is missed"
+            self.reader.problem(self.fields["catch_up"], message, "take it out")
+            return CatchUp.LATEST
+        return self.fields.member("catch_up", CatchUp) or CatchUp.LATEST
 
     def _max_audience(self, trigger: EventTrigger | ScheduleTrigger | None) -> int | None:
         if "max_audience" not in self.fields:

@@ -20,7 +20,7 @@ from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
 from engage.pipeline.plan import Plan, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
-from engage.store.runs import DROPPED, HELD
+from engage.store.runs import DONE, DROPPED, HELD
 
 SHOWN = 40
 
@@ -99,7 +99,9 @@ def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
         raise InputError(f"the run of {done.slot} is held: {done.reason}", hint)
     if done.state == DROPPED:
         raise InputError(f"the run of {done.slot} was dropped", "the next slot comes as ever")
-    if not as_json:
+    if done.state != DONE and not as_json:
+        console.print(f"{found.name}: slot {done.slot} waits for a run of the campaign that a worker carries out.")
+    elif not as_json:
         what = "has run" if new else "had run already"
         console.print(f"{found.name}: slot {done.slot} {what}; {done.matched} matched. Workers deliver what is due.")
 

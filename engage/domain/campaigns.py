@@ -42,6 +42,14 @@ class ScheduleTrigger:
     written: str
 
 
+class CatchUp(StrEnum):
+    """What becomes of a schedule's slots that came while engage was down."""
+
+    SKIP = "skip"
+    LATEST = "latest"
+    ALL = "all"
+
+
 class AgainKind(StrEnum):
     """When the same subject may enter a scheduled campaign again."""
 
@@ -89,7 +97,8 @@ class Campaign:
     `again` is None for event campaigns (each event is its own occasion). `content_hash` is the SHA-256, in hex, of
     what the file says, whatever its comments and layout; it names the version. `path` is the file as problems name it,
     such as `campaigns/nudges/x.yaml`. `starts` and `ends` are local days, both included. `max_audience`: a run of the
-    schedule that would enroll more partners is held; None for no limit, as events always have.
+    schedule that would enroll more partners is held; None for no limit, as events always have. `catch_up` is of
+    schedules only.
     """
 
     name: str
@@ -110,3 +119,4 @@ class Campaign:
     source: str
     content_hash: str
     max_audience: int | None = None
+    catch_up: CatchUp = CatchUp.LATEST

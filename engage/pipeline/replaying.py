@@ -16,9 +16,10 @@ from engage.domain.facts import Feed
 from engage.domain.local_time import instant_of
 from engage.facts import EVENTS_OF, Scope
 from engage.pipeline.compose import Composer
-from engage.pipeline.deliver import Outlet, deliver
+from engage.pipeline.deliver import deliver
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
+from engage.pipeline.outlet import Outlet
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.providers.protocol import Provider
 from engage.slots import slots_between
@@ -27,8 +28,8 @@ from engage.store.deliveries import due, next_due
 from engage.store.intake import analyze, hear
 from engage.store.past import Past
 from engage.store.programs import ensure_version
-from engage.store.runs import mark
-from engage.triggers import concerned
+from engage.store.runs import Mark, set_marks
+from engage.triggers import concerned, schedule_in
 
 BATCH = 200
 """How many deliveries are decided again and handed over at a time."""
@@ -76,8 +77,7 @@ class Replay:
         scope = Scope(self._past.program, program_id)
         outlet = Outlet(provider, lambda _: True, lambda _: nullcontext(), BATCH, lambda: self.now)
         with self._scratch.write() as db:
-            for campaign in library.on_schedules():
-                mark(db, program_id, campaign.name, self._period.start - _BEFORE)
+            set_marks(db, self._marks(library, scope))
         heard = {feed: first for feed in Feed if (first := self._past.first(EVENTS_OF[feed])) is not None}
         slots = self._slots(library, scope)
         for instant in self._instants(slots, library.campaigns.values()):
@@ -103,6 +103,19 @@ class Replay:
                 planned.pop()
             yield min(coming)
 
+    def _marks(self, library: Library, scope: Scope) -> list[Mark]:
+        """The first instant of the period may be a slot: schedules have been looked at up to just before."""
+        return [
+            Mark(
+                scope.program_id,
+                campaign.name,
+                schedule_in(campaign.trigger, scope.program.zone),
+                self._period.start - _BEFORE,
+            )
+            for campaign in library.on_schedules()
+            if isinstance(campaign.trigger, ScheduleTrigger)
+        ]
+
     def _slots(self, library: Library, scope: Scope) -> set[datetime]:
         start, end = self._period.start - _BEFORE, self._period.end - _BEFORE
         return {
@@ -126,7 +139,7 @@ class Replay:
 
     def _carry_out(self, library: Library) -> None:
         with self._scratch.write() as db:
-            opened = open_due_runs(db, library, self.now)
+            opened = open_due_runs(db, library, self.now).run_ids
         for run_id in opened:
             carry_out(self._scratch, library, run_id, self.now, lambda _: None)
 

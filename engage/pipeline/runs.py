@@ -1,13 +1,13 @@
 """Schedules: opens the run of each slot once, and carries it out in chunks that can be repeated after a crash."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AgainKind, Campaign, CampaignState, ScheduleTrigger
+from engage.domain.campaigns import AgainKind, Campaign, CampaignState, CatchUp, ScheduleTrigger
 from engage.domain.decisions import Reason
 from engage.domain.facts import Subject
 from engage.domain.keys import run_key
@@ -17,9 +17,21 @@ from engage.pipeline.enroll import Entry, Hints, enroll, heard_feeds
 from engage.pipeline.library import Library
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
-from engage.store.runs import DONE, HELD, Run, begin_run, finish_run, mark, move_mark, run_before, take_run
+from engage.store.runs import (
+    DONE,
+    HELD,
+    DueRun,
+    Mark,
+    Run,
+    finish_run,
+    marks,
+    open_runs,
+    run_before,
+    set_marks,
+    take_run,
+)
 from engage.store.upserts import BATCH
-from engage.triggers import due_slot
+from engage.triggers import ON_TIME, Due, due_slots, next_at, schedule_in
 
 log = structlog.get_logger(__name__)
 
@@ -27,30 +39,62 @@ GIVEN_UP_AFTER = timedelta(minutes=10)
 """A run that was begun so long ago and is not done is taken up again: its worker is gone."""
 
 
-def open_due_runs(db: Connection, library: Library, now: datetime) -> list[int]:
-    """Opens a run for each live schedule whose slot has come; returns the ids of the new ones.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`run_ids`: the new runs, in the order of their slots. `next_at`: when the next slot comes, if ever."""
 
-    Two schedulers may do this at once: a slot's row can be inserted only once.
+    run_ids: list[int]
+    next_at: datetime | None
+
+
+def open_due_runs(db: Connection, library: Library, now: datetime) -> Opened:
+    """Opens a run for each slot of a live schedule that is due; says in the log which slots were passed over.
+
+    Two schedulers may do this at once: a slot's row can be inserted only once. A schedule starts when it is first seen
+    live. Nothing is written of schedules without a due slot.
     """
-    opened = []
+    standing = marks(db)
+    moved: list[Mark] = []
+    due: list[tuple[datetime, DueRun]] = []
+    coming: list[datetime] = []
     for campaign in library.on_schedules():
-        scope = library.scope_of(campaign)
-        assert isinstance(campaign.trigger, ScheduleTrigger)
-        looked_until = mark(db, scope.program_id, campaign.name, now)
-        slot = due_slot(campaign.trigger.cron, scope.program.zone, looked_until, now)
-        if slot is not None and campaign.state is CampaignState.LIVE:
-            run, new = begin_run(db, scope.program_id, campaign.name, library.version_of(campaign), slot.key, now)
-            if new:
-                opened.append(run.id)
-        if slot is not None:
-            move_mark(db, scope.program_id, campaign.name, now)
-    return opened
+        scope, trigger = library.scope_of(campaign), campaign.trigger
+        assert isinstance(trigger, ScheduleTrigger)
+        mark = standing.get((scope.program_id, campaign.name))
+        if campaign.state is not CampaignState.LIVE:
+            if mark is not None and mark.schedule is not None:
+                moved.append(replace(mark, schedule=None, looked_until=now))
+            continue
+        found = _look(campaign, trigger, scope.program.zone, mark, now)
+        if found.passed_over:
+            log.warning("slots_passed_over", campaign=campaign.name, slots=found.passed_over)
+        version = library.version_of(campaign)
+        due += [(slot.at, DueRun(scope.program_id, campaign.name, version, slot.key)) for slot in found.slots]
+        schedule = schedule_in(trigger, scope.program.zone)
+        if mark is None or mark.schedule != schedule or found != Due():
+            mark = Mark(scope.program_id, campaign.name, schedule, now)
+            moved.append(mark)
+        coming.append(next_at(trigger.cron, scope.program.zone, mark.looked_until))
+    due.sort(key=lambda one: (one[0], one[1].program_id, one[1].campaign, one[1].slot))
+    opened = open_runs(db, [run for _, run in due], now)
+    set_marks(db, sorted(moved, key=lambda mark: (mark.program_id, mark.campaign)))
+    return Opened(opened, min(coming, default=None))
+
+
+def _look(campaign: Campaign, trigger: ScheduleTrigger, zone: str, mark: Mark | None, now: datetime) -> Due:
+    if mark is None or mark.schedule is None:
+        return Due()
+    if mark.schedule == schedule_in(trigger, zone):
+        return due_slots(trigger.cron, zone, campaign.catch_up, mark.looked_until, now)
+    # Edited: slots that it would have had while it said otherwise were not missed. But the ones on time are fired:
+    # while a new version is rolled out, two schedulers may read two versions of the file, and each finds the other's.
+    return due_slots(trigger.cron, zone, CatchUp.SKIP, max(mark.looked_until, now - ON_TIME), now)
 
 
 def carry_out(database: Database, library: Library, run_id: int, now: datetime, hint: Callable[[Hints], None]) -> None:
     """Enrolls whom the run concerns, chunk by chunk, each in a transaction of its own; `hint` is told after each.
 
-    A run that another worker has begun is left to it. Facts are read as of the instant at which the run was opened,
+    A run that another worker has begun is left to it. Facts are read as of the instant at which the run was begun,
     so that a run taken up again after a crash finds the same partners and only does what is missing. A run whose feeds
     are silent, or that more partners would enter than max_audience says, is held and says so: it changes nothing.
     """

@@ -1,14 +1,16 @@
 """Schedules' marks and runs: which slots have been looked at, and what became of each run."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from engage.domain.keys import run_key
 from engage.store.tables import enrollments, occasions, runs, schedule_marks
-from engage.store.upserts import insert_new
+from engage.store.upserts import BATCH, insert_many, insert_new
 
 OPEN, RUNNING, DONE, HELD, DROPPED = "open", "running", "done", "held", "dropped"
 
@@ -37,25 +39,56 @@ class Run:
 _RUN = [runs.c[name] for name in Run.__dataclass_fields__]
 
 
-def mark(db: Connection, program_id: int, campaign: str, now: datetime) -> datetime:
-    """Up to where the campaign's schedule has been looked at; a campaign seen for the first time starts `now`."""
-    c = schedule_marks.c
-    row = {"program_id": program_id, "campaign": campaign, "looked_until": now}
-    query = sa.select(c.looked_until).where(c.program_id == program_id, c.campaign == campaign)
-    found: datetime | None = db.execute(query).scalar()
-    if found is None:
-        insert_new(db, schedule_marks, row)
-        found = db.execute(query).scalar_one()
-    return found
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to where a campaign's schedule has been looked at, and as what: None while the campaign is not live."""
+
+    program_id: int
+    campaign: str
+    schedule: str | None
+    looked_until: datetime
 
 
-def move_mark(db: Connection, program_id: int, campaign: str, until: datetime) -> None:
+_MARK = [schedule_marks.c[name] for name in Mark.__dataclass_fields__]
+
+
+def marks(db: Connection) -> dict[tuple[int, str], Mark]:
+    """(programme, campaign) -> its mark, of all that have one."""
+    return {(row.program_id, row.campaign): Mark(**row._mapping) for row in db.execute(sa.select(*_MARK))}
+
+
+def set_marks(db: Connection, moved: Sequence[Mark]) -> None:
+    """Sets marks, each only forward: of two schedulers the one whose clock is behind changes nothing."""
     c = schedule_marks.c
-    db.execute(
-        sa.update(schedule_marks)
-        .where(c.program_id == program_id, c.campaign == campaign, c.looked_until < until)
-        .values(looked_until=until)
-    )
+    for start in range(0, len(moved), BATCH):
+        rows = [asdict(mark) for mark in moved[start : start + BATCH]]
+        insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(schedule_marks).values(rows)
+        new = insert.excluded
+        statement = insert.on_conflict_do_update(
+            index_elements=[c.program_id, c.campaign],
+            set_={"looked_until": new.looked_until, "schedule": new.schedule},
+            where=c.looked_until < new.looked_until,
+        )
+        db.execute(statement)
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A slot that is to be fired."""
+
+    program_id: int
+    campaign: str
+    version_id: int
+    slot: str
+
+
+def open_runs(db: Connection, due: Sequence[DueRun], now: datetime) -> list[int]:
+    """Opens a run for each slot that has none; returns the ids of the new ones, in the order of `due`.
+
+    Two schedulers may do so in the same instant: a slot's row can be inserted only once.
+    """
+    rows = [{**asdict(one), "as_of": now, "state": OPEN} for one in due]
+    return sorted(row.id for row in insert_many(db, runs, rows, runs.c.id, or_ignore=True))
 
 
 def begin_run(
@@ -77,10 +110,21 @@ def begin_run(
 
 
 def take_run(db: Connection, run_id: int, now: datetime, given_up_before: datetime) -> Run | None:
-    """Takes a run that is open, or whose worker began before `given_up_before` and is gone; None if it is not free."""
-    c = runs.c
+    """Takes a run that is open, or whose worker began before `given_up_before` and is gone; None if it is not free.
+
+    The facts of a run are those of `now`, when it is first taken. A campaign's runs are carried out one after another:
+    `again` asks who has entered on the ones before. One that is not done long after it was begun is waited for no more.
+    """
+    c, earlier = runs.c, runs.alias("earlier").c
+    unfinished = sa.or_(earlier.state == OPEN, sa.and_(earlier.state == RUNNING, earlier.as_of >= given_up_before))
+    mine = sa.and_(earlier.program_id == c.program_id, earlier.campaign == c.campaign, earlier.id < c.id)
     free = sa.or_(c.state == OPEN, sa.and_(c.state == RUNNING, c.started_at < given_up_before))
-    statement = sa.update(runs).where(c.id == run_id, free).values(state=RUNNING, started_at=now)
+    as_of = sa.case((c.state == OPEN, sa.literal(now, c.as_of.type)), else_=c.as_of)
+    statement = (
+        sa.update(runs)
+        .where(c.id == run_id, free, ~sa.exists().where(mine, unfinished))
+        .values(state=RUNNING, started_at=now, as_of=as_of)
+    )
     return get_run(db, run_id) if db.execute(statement).rowcount else None
 
 

@@ -1,6 +1,6 @@
 """Which campaigns an event concerns, and which slots of a schedule are due. Pure."""
 
 from engage.triggers.events import concerned
-from engage.triggers.schedules import LATEST_LATENESS, due_slot
+from engage.triggers.schedules import ON_TIME, Due, due_slots, next_at, schedule_in
 
-__all__ = ["LATEST_LATENESS", "concerned", "due_slot"]
+__all__ = ["ON_TIME", "Due", "concerned", "due_slots", "next_at", "schedule_in"]

@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from engage.bootstrap import Services
-from engage.domain.campaigns import ScheduleTrigger
 from engage.domain.errors import EngageError
 from engage.pipeline.library import Library
-from engage.slots import next_slot
 from engage.workers.stopping import StopSignal
 
 log = structlog.get_logger(__name__)
@@ -48,18 +46,9 @@ class Scheduler:
         now = self.services.clock()
         library = self.services.library()
         if library is not self._library or (self._next_run is not None and now >= self._next_run):
-            self.services.open_runs()
-            self._library, self._next_run = library, _next_run(library, now)
+            self._next_run = self.services.open_runs()
+            self._library = library
         if self._next_sweep is None or now >= self._next_sweep:
             self.services.sweep()
             self.services.poll_due()
             self._next_sweep = now + SWEEP_EVERY
-
-
-def _next_run(library: Library, now: datetime) -> datetime | None:
-    slots = [
-        next_slot(campaign.trigger.cron, library.programs[campaign.program].zone, now).at
-        for campaign in library.on_schedules()
-        if isinstance(campaign.trigger, ScheduleTrigger)
-    ]
-    return min(slots, default=None)

@@ -10,6 +10,7 @@ from engage.domain.campaigns import (
     AgainKind,
     AlertStep,
     CampaignState,
+    CatchUp,
     EventKind,
     EventTrigger,
     ScheduleTrigger,
@@ -33,6 +34,7 @@ when: {every: "monday and thursday 09:00"}
 where:
   - referrals: {last: 90d, at_least: 10}
 again: after 60d
+catch_up: all
 stop_when:
   - wins: {last: 14d, at_least: 1}
 send_within: 12h
@@ -55,6 +57,7 @@ def test_every_key_of_a_campaign_is_read() -> None:
     assert read.subject is Subject.PARTNER
     assert read.trigger == ScheduleTrigger("0 9 * * 1,4", "monday and thursday 09:00")
     assert read.again == Again(AgainKind.AFTER, timedelta(days=60))
+    assert read.catch_up is CatchUp.ALL
     assert read.where is not None
     assert read.stop_when is not None
     assert read.send_within == timedelta(hours=12)
@@ -68,7 +71,7 @@ def test_every_key_of_a_campaign_is_read() -> None:
 
 
 def test_steps_know_where_they_name_their_template() -> None:
-    assert [(step.line, step.column) for step in campaign(NUDGE).steps] == [(19, 11), (20, 29)]
+    assert [(step.line, step.column) for step in campaign(NUDGE).steps] == [(20, 11), (21, 29)]
 
 
 def test_an_event_campaign_needs_five_keys() -> None:
@@ -79,6 +82,11 @@ def test_an_event_campaign_needs_five_keys() -> None:
     assert read.state is CampaignState.DRAFT
     assert (read.where, read.again, read.stop_when, read.starts, read.ends) == (None,) * 5
     assert read.max_audience is None
+
+
+def test_a_schedule_catches_up_with_the_latest_slot_unless_it_says_otherwise() -> None:
+    assert campaign(campaign_text()).catch_up is CatchUp.LATEST
+    assert campaign(campaign_text(catch_up="catch_up: skip")).catch_up is CatchUp.SKIP
 
 
 def test_a_campaign_belongs_to_the_first_program_unless_it_names_another() -> None:
@@ -169,6 +177,10 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
          ["3:6: a schedule asks partners, and no referral yet; write for: partner, or wait for an event"]),
         ({"send_within": "send_within: 3 days"},
          ["7:14: '3 days' is not a duration; write a number and w, d, h or m, such as 90d or 12h"]),
+        ({"catch_up": "catch_up: lates"}, ["7:11: unknown catch_up 'lates'; did you mean 'latest'?"]),
+        ({"catch_up": "catch_up: 3d"}, ["7:11: unknown catch_up '3d'; known are skip, latest, all"]),
+        ({"for_": "for: referral", "when": EVENT, "again": None, "catch_up": "catch_up: all"},
+         ["6:11: 'catch_up' belongs to a schedule: no event is missed; take it out"]),
         ({"max_audience": "max_audience: 0"}, ["7:15: 'max_audience' must be at least 1; write one such as 500"]),
         ({"max_audience": "max_audience: -5"},
          ["7:15: 'max_audience' must be a whole number from 0; write one such as 10"]),
@@ -222,7 +234,7 @@ def test_all_problems_of_a_file_are_found_at_once() -> None:
 def test_a_file_that_says_nothing() -> None:
     assert problems("# later\n") == [
         "1:1: the campaign must be keys with values; the keys are campaign, topic, for, when, steps, why, state, "
-        "program, where, again, stop_when, send_within, max_audience, starts, ends"
+        "program, where, again, catch_up, stop_when, send_within, max_audience, starts, ends"
     ]
 
 

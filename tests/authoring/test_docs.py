@@ -13,7 +13,7 @@ from engage.authoring.campaigns import KEYS
 from engage.authoring.document import Mapping, read_document
 from engage.authoring.programs import KEYS as PROGRAM_KEYS
 from engage.authoring.schedules import cron_of
-from engage.domain.campaigns import AgainKind, EventKind
+from engage.domain.campaigns import AgainKind, CatchUp, EventKind
 from engage.domain.conditions import Comparator
 from engage.domain.errors import AuthoringError
 from engage.domain.facts import CATALOGUE, Fact, FactType, Subject
@@ -116,6 +116,7 @@ def test_the_tables_list_every_word_of_the_language() -> None:
     program_table = cells("| key | needed | what it says |\n|---|---|---|\n| `name`")
     assert {words(row[0])[0] for row in program_table} == set(PROGRAM_KEYS)
     assert [words(row[0])[0].removesuffix(" 60d") for row in cells("### again")] == list(AgainKind)
+    assert [words(row[0])[0] for row in cells("### catch_up")] == list(CatchUp)
 
 
 def test_the_table_of_events_says_what_each_may_be_for() -> None:

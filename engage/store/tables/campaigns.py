@@ -34,6 +34,7 @@ schedule_marks = sa.Table(
     program(),
     sa.Column("campaign", Key, nullable=False),
     sa.Column("looked_until", Instant, nullable=False, comment="slots up to here have been fired or passed over"),
+    sa.Column("schedule", sa.Text, comment="the cron and zone that were looked at; null: the campaign was not live"),
     sa.PrimaryKeyConstraint("program_id", "campaign"),
 )
 

@@ -188,6 +188,15 @@ def upgrade() -> None:
             comment="unknown: when the provider's records were last asked for it",
         ),
     )
+    op.add_column(
+        "schedule_marks",
+        sa.Column(
+            "schedule",
+            sa.Text(),
+            nullable=True,
+            comment="the cron and zone that were looked at; null: the campaign was not live",
+        ),
+    )
     op.create_index("ix_deliveries_created", "deliveries", ["created_at"], unique=False, postgresql_using="brin")
     op.create_index(
         "ix_deliveries_stuck",
