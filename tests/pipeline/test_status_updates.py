@@ -4,11 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from engage.domain.errors import ServiceUnreachable
 from engage.domain.messages import Outcome, SendResult
 from engage.domain.records import ReferralRecord, RewardRecord
 from engage.store import tables
-from engage.store.deliveries import settle
 from engage.store.people import ensure_addresses
 from engage.store.tables import suppressions
 from tests.support.engage import Engage
@@ -169,20 +167,3 @@ def test_what_may_have_been_sent_is_never_sent_again(engage: Engage) -> None:
     engage.services.sweep()
     assert engage.work() == []
     assert engage.states() == [("partner:ann", "unknown")]
-
-
-def test_an_answer_is_stored_when_the_database_is_back_within_the_lease(
-    engage: Engage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engage.refers(engage.partner(), "acme")
-    engage.becomes("ann", "acme", "won")
-    outages = iter([True, False])
-
-    def away_once(*arguments: object) -> set[int]:
-        if next(outages):
-            raise ServiceUnreachable("the database is away")
-        return settle(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("engage.pipeline.deliver.settle", away_once)
-    engage.work()
-    assert engage.states() == [("partner:ann", "accepted")]
