@@ -14,9 +14,9 @@ def due_again(
 ) -> datetime:
     """When a delivery is due after `result`, of which there were `attempts` before; never after `expires_at`.
 
-    At the time that the provider named, if it did; else after a pause of any length up to the longest ("full jitter"), so that what
-    failed together does not come back together. What cannot be tried in time comes due when it expires, and ends so.
-    What is not tried again is due `now`.
+    At the time that the provider named, if it did; else after a pause of any length up to the longest ("full jitter"),
+    so that what failed together does not come back together. What cannot be tried in time comes due when it expires,
+    and ends so. What is not tried again is due `now`.
     """
     if result.outcome is not Outcome.RETRY:
         return now
