@@ -1,5 +1,6 @@
 """Deliveries under faults, in one process: nothing twice, nothing lost, and what nobody can know is seen."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
@@ -242,7 +243,9 @@ def test_an_answer_that_could_not_be_stored_is_replayed_at_the_next_start(
     provider.meanwhile = engage.services.stopping.set  # the process is told to stop while the database is away
     with pytest.raises(ServiceUnreachable):
         engage.work()
-    engage.services.journal._file = None  # the process is gone without a word
+    assert engage.services.journal._file is not None
+    os.close(engage.services.journal._file)  # the process is gone without a word
+    engage.services.journal._file = None
     away.clear()
     engage.now += timedelta(minutes=3)
     engage.services.sweep()
@@ -283,7 +286,7 @@ def test_proof_settles_an_unknown_and_one_that_was_to_be_sent_again(engage: Enga
     with engage.services.database.write() as db:
         again = {"state": DeliveryState.PENDING, "due_at": engage.now}
         db.execute(sa.update(tables.deliveries).where(d.recipient == "partner:bob").values(again))
-        ids = dict(db.execute(sa.select(d.id, sa.literal("x-1"))).tuples().all())
+        ids = {id_: "x-1" for id_ in db.execute(sa.select(d.id)).scalars()}
         assert accept_on_evidence(db, ids, engage.now) == set(ids)
         assert accept_on_evidence(db, ids, engage.now) == set()
     assert states(engage) == {"ann": "accepted", "bob": "accepted"}
