@@ -45,7 +45,7 @@ from engage.store.intake import Intake, analyze, hear
 from engage.store.journal import Entry, Journal
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
 from engage.store.schema import require_schema
-from engage.store.upkeep import beat
+from engage.store.upkeep import beat, forget, forget_silent
 
 log = structlog.get_logger(__name__)
 
@@ -274,10 +274,13 @@ class Services:
         with self.database.write() as db:
             found = sweep(db, self.clock())
             failpoint("sweeping")
+            silent = forget_silent(db, self.clock() - SILENT_AFTER)
             shut = isinstance(self.gate.passage(db, self.clock()), Shut)
         released = found.released
         if released.given_back or released.unknown or released.dead:
             log.warning("leases_expired", given_back=released.given_back, unknown=released.unknown, dead=released.dead)
+        for process, last in silent.items():
+            log.warning("process_silent", process=process, last_beat=last.isoformat(timespec="seconds"))
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         if not shut:  # else they stay due, and nothing need be tried
@@ -312,6 +315,11 @@ class Services:
         with self.database.write() as db:
             beat(db, process, role, self.clock())
 
+    def leave(self, process: str) -> None:
+        """The process ends in order: nobody need miss its heartbeat."""
+        with self.database.write() as db:
+            forget(db, process)
+
     def hint(self, hints: Hints) -> None:
         for lane, ids in hints.items():
             self.queue.enqueue("deliver", ids, lane)
@@ -338,3 +346,6 @@ class _Places:
 
 
 HEARTBEAT = timedelta(seconds=15)
+
+SILENT_AFTER = timedelta(minutes=2)
+"""A process not heard of for so long is dead, or cut off from the database."""

@@ -36,8 +36,8 @@ def worker(
         built.library()  # what nobody can work with is said now, and the first event need not wait for the templates
         declare_actors(broker, lambda: built)
         built.replay_journal()
-        start_heart(built, "worker")
-        run_worker(broker, stopping=built.stopping.set)
+        with start_heart(built, "worker"):
+            run_worker(broker, stopping=built.stopping.set)
 
 
 def scheduler() -> None:
@@ -47,5 +47,5 @@ def scheduler() -> None:
     stop = StopSignal()
     with services(settings, queue_of(settings), log_level="INFO") as built:
         built.library()
-        start_heart(built, "scheduler")
-        Scheduler(built).run(stop)
+        with start_heart(built, "scheduler"):
+            Scheduler(built).run(stop)

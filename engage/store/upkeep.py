@@ -23,5 +23,13 @@ def beats(db: Connection, role: str) -> dict[str, datetime]:
     return {process: at for process, at in db.execute(sa.select(c.process, c.beat_at).where(c.role == role))}
 
 
-def forget_silent(db: Connection, before: datetime) -> None:
-    db.execute(sa.delete(heartbeats).where(heartbeats.c.beat_at < before))
+def forget(db: Connection, process: str) -> None:
+    """The process has ended in order."""
+    db.execute(sa.delete(heartbeats).where(heartbeats.c.process == process))
+
+
+def forget_silent(db: Connection, before: datetime) -> dict[str, datetime]:
+    """process -> last heartbeat, of those not heard of since `before`. Each is told once: it is forgotten by that."""
+    c = heartbeats.c
+    statement = sa.delete(heartbeats).where(c.beat_at < before).returning(c.process, c.beat_at)
+    return {process: at for process, at in db.execute(statement)}

@@ -1,9 +1,10 @@
-"""The heartbeat of a process: a row that health checks read."""
+"""The heartbeat of a process: a row that health checks read, and that goes with the process when it leaves in order."""
 
 import os
 import socket
 import threading
-import time
+from contextlib import suppress
+from typing import Self
 
 import structlog
 
@@ -13,16 +14,27 @@ from engage.domain.errors import EngageError
 log = structlog.get_logger(__name__)
 
 
-def start_heart(services: Services, role: str) -> None:
-    """Beats in a thread of its own for as long as the process lives."""
-    process = f"{role}@{socket.gethostname()}:{os.getpid()}"
+def start_heart(services: Services, role: str) -> "Heart":
+    """Beats in a thread of its own for as long as the process lives, or to the end of a `with` block."""
+    return Heart(services, role)
 
-    def run() -> None:
+
+class Heart:
+    """One process's heart. A process that dies without a word leaves its row behind: then the sweeper tells of it."""
+
+    def __init__(self, services: Services, role: str) -> None:
+        self._services, self._role = services, role
+        self._process = f"{role}@{socket.gethostname()}:{os.getpid()}"
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
         failing = False
-        while True:
+        while not self._stopped.is_set():
             try:
-                services.beat(process, role)
-                services.replay_journal()
+                self._services.beat(self._process, self._role)
+                self._services.replay_journal()
             except EngageError as error:
                 if not failing:
                     log.warning("heartbeat_failed", error=str(error))
@@ -31,6 +43,13 @@ def start_heart(services: Services, role: str) -> None:
                 if failing:
                     log.info("heartbeat_works_again")
                 failing = False
-            time.sleep(HEARTBEAT.total_seconds())
+            self._stopped.wait(HEARTBEAT.total_seconds())
 
-    threading.Thread(target=run, name="heart", daemon=True).start()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join(timeout=1.0)
+        with suppress(EngageError):  # the database is away: the sweeper tells of a silent process, and no more
+            self._services.leave(self._process)
