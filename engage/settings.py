@@ -151,6 +151,15 @@ class Settings(BaseSettings):
         description="Whom a real provider may mail: `nobody`, `list:ann@example.com,*@example.org`, `10%` or "
         "`everybody`. Must be said when mail would leave the machine.",
     )
+    provider_rate: float | None = Field(
+        None,
+        ge=0.001,
+        allow_inf_nan=False,
+        description="How many messages a second the provider is handed, by all workers. Unset: any number.",
+    )
+    alarm_url: SecretStr | None = Field(
+        None, description="Where alarms go, apart from the log: a Slack webhook, or another address that takes JSON."
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Signs links in emails. Several, separated by commas: the first signs, all are accepted. "
@@ -172,6 +181,22 @@ class Settings(BaseSettings):
         if problems:
             raise SettingsError(problems)
         return settings
+
+    @property
+    def carrier(self) -> str:
+        """The provider and its host, such as `sendgrid api.sendgrid.com`: what all workers share a gate to."""
+        urls = {
+            Provider.MAILBOX: self.mailbox_url,
+            Provider.SENDGRID: self.sendgrid_host,
+            Provider.SMTP: self.smtp_url or "",
+        }
+        parts = urlsplit(urls[self.provider])
+        return f"{self.provider} {parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+    @property
+    def mails_the_world(self) -> bool:
+        """Whether mail leaves this machine."""
+        return _leaves_the_machine(self.provider, self.sendgrid_host)
 
     @field_validator("public_url", "mailbox_url", "sendgrid_host", mode="before")
     @classmethod
@@ -235,6 +260,17 @@ class Settings(BaseSettings):
         if _leaves_the_machine(info.data.get("provider"), info.data.get("sendgrid_host", "")):
             raise ValueError(f"missing, and {info.data['provider']} mails real people; {_SEND_TO_CHOICES}")
         return SendTo(share=100.0)
+
+    @field_validator("alarm_url")
+    @classmethod
+    def _alarm_channel(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            said = url.get_secret_value()
+            parts = _split_url(said)
+            safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(said))
+            if not safe or not parts.hostname:  # the value itself is a secret: it is not repeated
+                raise ValueError("not an address that alarms can be sent to; write https://…, as Slack shows it")
+        return url
 
     @field_validator("secret_key")
     @classmethod

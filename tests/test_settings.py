@@ -131,6 +131,37 @@ def test_sendgrid_on_loopback_is_not_real(monkeypatch: pytest.MonkeyPatch, host:
     assert settings.sendgrid_host == host.rstrip("/")
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "inf", "nan", "1e-300", "fast"])
+def test_a_rate_is_a_number_of_messages_a_second(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    [problem] = problems_of(monkeypatch, PROVIDER_RATE=rate)
+    assert problem.startswith("ENGAGE_PROVIDER_RATE: must be")
+
+
+@pytest.mark.parametrize("url", ["http://example.com/secret-1", "ftp://example.com/secret-1", "secret-1", "https://"])
+def test_alarms_go_over_https_or_stay_on_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    [problem] = problems_of(monkeypatch, ALARM_URL=url)
+    assert problem.startswith("ENGAGE_ALARM_URL: ")
+    assert "secret-1" not in problem
+    assert settings_of(monkeypatch, ALARM_URL="http://127.0.0.1:9/x").alarm_url is not None
+
+
+@pytest.mark.parametrize(
+    ("variables", "carrier"),
+    [
+        ({}, "mailbox 127.0.0.1:8000"),
+        ({"PROVIDER": "sendgrid", "SENDGRID_API_KEY": "SG.x", "SEND_TO": "nobody"}, "sendgrid api.sendgrid.com"),
+        (
+            {"PROVIDER": "smtp", "SMTP_URL": "smtp://me:secret@mx.example.com:25", "SEND_TO": "nobody"},
+            "smtp mx.example.com:25",
+        ),
+    ],
+)
+def test_a_carrier_is_the_provider_and_its_host_without_credentials(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], carrier: str
+) -> None:
+    assert settings_of(monkeypatch, **variables).carrier == carrier
+
+
 def test_a_provider_without_its_credentials_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert problems_of(monkeypatch, PROVIDER="sendgrid", SEND_TO="nobody") == [
         "ENGAGE_SENDGRID_API_KEY: missing; the provider sendgrid needs an API key with the permission Mail Send"
