@@ -57,4 +57,5 @@ consent_changes = sa.Table(
     sa.Column("changed_at", Instant, nullable=False),
     sa.Column("how", sa.Text, nullable=False),
     sa.Column("source", sa.Text, comment="where from, such as an address and a browser"),
+    sa.Index("ix_consent_changes_address", "address_id"),
 )

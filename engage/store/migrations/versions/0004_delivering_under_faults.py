@@ -197,6 +197,7 @@ def upgrade() -> None:
             comment="the cron and zone that were looked at; null: the campaign was not live",
         ),
     )
+    op.create_index("ix_consent_changes_address", "consent_changes", ["address_id"], unique=False)
     op.create_index("ix_deliveries_created", "deliveries", ["created_at"], unique=False, postgresql_using="brin")
     op.create_index(
         "ix_deliveries_stuck",
