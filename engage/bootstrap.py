@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -16,6 +15,7 @@ from engage.domain.gates import Shut
 from engage.domain.records import Record
 from engage.facts import Scope
 from engage.failpoints import failpoint
+from engage.pipeline.alarms import send_alarms
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import deliver
 from engage.pipeline.enroll import Hints
@@ -28,6 +28,7 @@ from engage.pipeline.outlet import LEASE, Outlet
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
+from engage.providers.alarm_channel import AlarmChannel
 from engage.providers.protocol import Provider
 from engage.providers.selection import build_provider
 from engage.providers.webhook_signature import PublicKey, load_private_key, new_private_key, public_keys, shown
@@ -118,9 +119,12 @@ class Services:
 
     @cached_property
     def gate(self) -> Gatekeeper:
-        s = self.settings
-        host = {"mailbox": s.mailbox_url, "sendgrid": s.sendgrid_host, "smtp": s.smtp_url or ""}[s.provider]
-        return Gatekeeper(f"{s.provider} {urlsplit(host).hostname}")
+        return Gatekeeper(self.settings.carrier, self.settings.provider_rate)
+
+    @cached_property
+    def alarm_channel(self) -> AlarmChannel | None:
+        url = self.settings.alarm_url
+        return AlarmChannel(url.get_secret_value()) if url is not None else None
 
     @cached_property
     def journal(self) -> Journal:
@@ -135,6 +139,8 @@ class Services:
             self.provider.close()
         if "journal" in self.__dict__:
             self.journal.close()
+        if channel := self.__dict__.get("alarm_channel"):
+            channel.close()
         self.database.close()
 
     def library(self) -> Library:
@@ -285,6 +291,10 @@ class Services:
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         if not shut:  # else they stay due, and nothing need be tried
             self.hint(found.deliveries)
+
+    def send_alarms(self) -> None:
+        """Tells operators of what was raised, in the log and by the channel that is set."""
+        send_alarms(self.database, self.alarm_channel, self.clock)
 
     # --- watched sources ----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from engage.store.tables import alarms
 from engage.store.upserts import update_each
 
-AT_ONCE = 20
+AT_ONCE = 5
 """How many alarms one claim takes."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(days=1)
@@ -22,9 +22,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One thing that operators should know. `due_at`: when it is tried (again); None: it was sent, or never will be.
+    """One thing that operators should know. `tries`: how often it was claimed, to be sent.
 
-    `tries` counts those that have begun; 0 and not due says that there was no channel to send it by.
+    `due_at`: when it is tried (again). None: it was sent at `sent_at`, or, without that, will not be sent.
     """
 
     id: int

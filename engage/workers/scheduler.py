@@ -1,4 +1,4 @@
-"""The scheduler: opens the run of each slot in time, sweeps, has sources polled, and beats. Two may run at once."""
+"""The scheduler: opens each slot's run in time, sweeps, has sources polled, sends alarms, beats. Two may run at once."""
 
 from datetime import datetime, timedelta
 
@@ -51,4 +51,5 @@ class Scheduler:
         if self._next_sweep is None or now >= self._next_sweep:
             self.services.sweep()
             self.services.poll_due()
+            self.services.send_alarms()
             self._next_sweep = now + SWEEP_EVERY
