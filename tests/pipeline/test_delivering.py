@@ -1,7 +1,7 @@
 """Deliveries under faults, in one process: nothing twice, nothing lost, and what nobody can know is seen."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -213,7 +213,7 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_gives_the_rest_back(engage
 
 
 @pytest.fixture
-def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+def away(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """The database is away when an answer is to be stored, as often as the list has entries."""
     outages: list[bool] = []
 
@@ -224,7 +224,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
 
     monkeypatch.setattr(answers, "settle", perhaps)
     monkeypatch.setattr(answers, "_LOOK_AGAIN_SECONDS", 0.001)
-    yield outages
+    return outages
 
 
 def test_an_answer_is_stored_when_the_database_is_back_within_the_lease(engage: Engage, away: list[bool]) -> None:
@@ -286,7 +286,7 @@ def test_proof_settles_an_unknown_and_one_that_was_to_be_sent_again(engage: Enga
     with engage.services.database.write() as db:
         again = {"state": DeliveryState.PENDING, "due_at": engage.now}
         db.execute(sa.update(tables.deliveries).where(d.recipient == "partner:bob").values(again))
-        ids = {id_: "x-1" for id_ in db.execute(sa.select(d.id)).scalars()}
+        ids = dict.fromkeys(db.execute(sa.select(d.id)).scalars(), "x-1")
         assert accept_on_evidence(db, ids, engage.now) == set(ids)
         assert accept_on_evidence(db, ids, engage.now) == set()
     assert states(engage) == {"ann": "accepted", "bob": "accepted"}

@@ -36,6 +36,7 @@ def test_a_reward_becomes_a_mail_with_its_amount(engage: Engage) -> None:
     assert "Acme Ltd" in mail.text
 
 
+@pytest.mark.guard("event dedupe")
 def test_the_same_change_told_twice_is_one_mail(engage: Engage) -> None:
     engage.refers(engage.partner(), "acme")
     engage.becomes("ann", "acme", "accepted")
@@ -89,6 +90,7 @@ def test_a_suppressed_address_gets_nothing_not_even_status_updates(engage: Engag
     assert engage.decisions() == [("skip", "suppressed")]
 
 
+@pytest.mark.guard("suppression re-check")
 def test_suppression_between_deciding_and_sending_stops_the_mail(engage: Engage) -> None:
     engage.refers(engage.partner(), "acme")
     engage.becomes("ann", "acme", "won")
