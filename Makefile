@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check pictures lock clean
+.PHONY: help env demo test check mutants pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ check: env ## lint, types, floors, then the whole suite
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) test
+
+mutants: env ## take ten guards out, one by one, and show that tests notice each
+	@$(BIN)/python -m scripts.mutants
 
 pictures: env ## make the pictures of the README anew (needs Chromium)
 	@$(BIN)/python -m scripts.pictures

@@ -20,6 +20,17 @@ from tests.support.unavailable import unavailable
 _DATABASES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--guard", help="run only the tests that fail when the guard of this name is taken out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if guard := config.getoption("--guard"):
+        items[:] = [
+            item for item in items if guard in (name for mark in item.iter_markers("guard") for name in mark.args)
+        ]
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
