@@ -1,4 +1,4 @@
-"""The scheduler: opens each slot's run in time, sweeps, has sources polled, sends alarms, beats. Two may run at once."""
+"""The scheduler: opens runs in time, sweeps, has sources polled, sends alarms, beats. Two may run at once."""
 
 from datetime import datetime, timedelta
 
