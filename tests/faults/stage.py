@@ -1,0 +1,203 @@
+"""The stage of a scenario: an empty installation on one database, with its servers and processes, gone with the block."""
+
+import math
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from engage.bootstrap import Services
+from engage.clock import utc_now
+from engage.queueing import NoQueue
+from engage.store.database import Database
+from tests.faults import ledger
+from tests.faults.feeding import Mail, mails_of_changes, mails_of_newsletters, take_changes, take_partners
+from tests.faults.processes import Crew, Feed
+from tests.faults.servers import Http, SmallDisk, SmallPostgres, Valkey, free_port
+from tests.faults.site import LEASE, Site, lay_out
+from tests.support.postgres import Databases, PostgresServer
+from tests.support.schema import prepare
+
+SETTLES_WITHIN = 180.0
+"""Seconds in which everything that waits must have come to an end after the last fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a scenario has found. `counted` is for people, `figures` for machines; no breach: it holds."""
+
+    counted: str
+    breaches: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+class Breach(Exception):
+    """What must hold does not, and the scenario cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What scenarios are given: a way to fork, a folder, how large they are (1: as promised).
+
+    What the processes said is copied to `keep`, if given.
+    """
+
+    context: ForkServerContext
+    folder: Path
+    scale: float
+    keep: Path | None = None
+
+    def scaled(self, full: int, least: int = 1) -> int:
+        return max(least, math.ceil(full * self.scale))
+
+
+class Stage:
+    """One installation. Made by `stage`."""
+
+    def __init__(self, where: Where, site: Site, valkey: Valkey, postgres: PostgresServer | None) -> None:
+        self.where, self.site, self.valkey = where, site, valkey
+        self.postgres = postgres
+        self.database = Database(site.database_url)
+        self.crew = Crew(where.context, site)
+        self.partners = 0
+        self.newsletters = 0
+        self.changes = 0
+        self.mailbox: Http
+        self._services: dict[bool, Services] = {}
+        self._web: Http | None = None
+
+    @cached_property
+    def services(self) -> Services:
+        """The services in the harness's own process, with a queue."""
+        return self.site.services()
+
+    @property
+    def web(self) -> Http:
+        """The web process, started when first asked for."""
+        if self._web is None:
+            self._web = Http(self.site, "web", self.site.port)
+        return self._web
+
+    # --- what is fed in -----------------------------------------------------------------------------------------------
+
+    def has_partners(self, count: int) -> None:
+        take_partners(self.services, count)
+        self.partners = count
+
+    def takes(self, changes: int, at_once: int = 200) -> None:
+        """Takes so many more changes, in this process."""
+        upto = self.changes + changes
+        while self.changes < upto:
+            end = min(upto, self.changes + at_once)
+            take_changes(self.services, range(self.changes, end), self.partners, self.site.began - timedelta(hours=1))
+            self.changes = end
+
+    def feed(self) -> Feed:
+        """For feeders of this installation."""
+        return self.crew.feed(self.partners)
+
+    def eligible(self) -> Counter[Mail]:
+        """The mails to which everything that was fed in must lead."""
+        return mails_of_changes(range(self.changes), self.partners) + mails_of_newsletters(
+            self.newsletters, self.partners
+        )
+
+    # --- what comes of it ---------------------------------------------------------------------------------------------
+
+    def settle(self, seconds: float = SETTLES_WITHIN) -> None:
+        """Waits until every mail that was fed in has a delivery, and each has come to an end; raises Breach if never."""
+        wanted = self.eligible().total()
+        self.wait_for(
+            lambda: ledger.total(self.database) >= wanted and ledger.unfinished(self.database) == 0,
+            lambda: f"{ledger.total(self.database)} of {wanted} deliveries are there, "
+            f"{ledger.unfinished(self.database)} have not come to an end",
+            seconds,
+        )
+
+    def wait_for(self, holds: Callable[[], Any], otherwise: Callable[[], str] | str, seconds: float = 60.0) -> float:
+        """Waits until `holds()`; returns how long that took. Raises Breach when it never does."""
+        began = time.monotonic()
+        while not holds():
+            if time.monotonic() - began > seconds:
+                said = otherwise if isinstance(otherwise, str) else otherwise()
+                raise Breach(f"after {seconds:.0f} s: {said}")
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def ledger(self) -> ledger.Ledger:
+        """Reads everything and compares."""
+        found = ledger.read(self.site, self.database, self.eligible())
+        found.breaches += self.crew.unexpected
+        return found
+
+    def count(self, *states: str) -> int:
+        return len(ledger.ids_in(self.database, *states))
+
+    def scalar(self, query: sa.Select[Any]) -> Any:
+        with self.database.read() as db:
+            return db.execute(query).scalar_one()
+
+
+_not_kept = shutil.ignore_patterns("campaigns", "email_templates", "journal", "disk")
+
+
+@contextmanager
+def stage(
+    where: Where,
+    database: str,
+    *,
+    hurried: bool = True,
+    lease: Any = LEASE,
+    durable: bool = False,
+    small_disk: int | None = None,
+    small_journal: int | None = None,
+) -> Iterator[Stage]:
+    """An installation on "sqlite" or "postgres", with its mailbox and Valkey; no worker runs yet.
+
+    `small_disk`: the database lies on a disk of so many MB. `small_journal`: the journal does. `durable`: PostgreSQL
+    syncs, as in production (SQLite always does).
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{database}-", dir=where.folder)))
+        lay_out(folder)
+        if where.keep is not None:
+            stack.callback(shutil.copytree, folder, where.keep / folder.name, ignore=_not_kept)
+        postgres, url = None, f"sqlite:///{folder / 'database' / 'engage.db'}"
+        if database == "postgres":
+            postgres = SmallPostgres(small_disk) if small_disk else PostgresServer(durable=durable)
+            stack.callback(postgres.stop)
+            url = Databases(postgres.url).create()
+        elif small_disk:
+            disk = SmallDisk(folder / "database", small_disk)
+            stack.callback(disk.unmount)
+        prepare(url)
+        valkey = Valkey()
+        stack.callback(lambda: valkey.stop())
+        mailbox_port = free_port()
+        site = Site(
+            folder, url, valkey.url, f"http://127.0.0.1:{mailbox_port}", free_port(), hurried=hurried, lease=lease
+        )
+        site.data.mkdir()
+        made = Stage(where, site, valkey, postgres)
+        if small_journal:
+            journal = SmallDisk(site.data / "journal", small_journal)
+            stack.callback(journal.unmount)
+            made.journal_disk = journal
+        if small_disk:
+            made.database_disk = postgres.disk if isinstance(postgres, SmallPostgres) else disk
+        made.mailbox = Http(site, "mailbox", mailbox_port)
+        stack.callback(made.mailbox.stop)
+        stack.callback(lambda: made._web.stop() if made._web else None)
+        stack.callback(made.database.close)
+        stack.callback(made.crew.close)
+        yield made
