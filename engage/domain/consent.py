@@ -12,6 +12,7 @@ class SuppressionReason(StrEnum):
     COMPLAINT = "complaint"  # the person reported a mail as spam
     BOUNCE = "bounce"  # the address refused a mail for good
     INVALID = "invalid"  # there can be no such address
+    REVIEW = "review"  # it bounced softly too often: an operator looks at it
 
 
 FOLLOWS_THE_PERSON = frozenset({SuppressionReason.STOP_ALL, SuppressionReason.COMPLAINT})

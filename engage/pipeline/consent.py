@@ -1,17 +1,25 @@
 """Consent: a no takes effect before the next send, be it said by the link in a mail or elsewhere before."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.consent import Refusal
+from engage.domain.consent import FOLLOWS_THE_PERSON, Refusal, SuppressionReason
+from engage.domain.errors import InputError
 from engage.domain.records import Outcome
 from engage.signing import Signer
-from engage.store.consent import Place, change_subscription, refused_topics
+from engage.store.consent import (
+    Place,
+    Word,
+    change_subscription,
+    keep_latest_words,
+    lift_suppressions,
+    refused_topics,
+)
 from engage.store.deliveries import cancel_pending
-from engage.store.people import ensure_addresses, lock_recipients, survivor_of
+from engage.store.people import address_ids, ensure_addresses, lock_recipients, places_of, survivor_of, survivors_of
 from engage.store.refusals import Key, Standing, partners_at, standing_refusals, weigh, write_refusals
 
 PURPOSE = "unsubscribe"
@@ -96,6 +104,60 @@ def heed(db: Connection, program_id: int, refusals: Sequence[Refusal], now: date
     return Heeded(tuple(outcomes), _cancel(db, program_id, news, address_ids, now))
 
 
+def heed_words(db: Connection, words: Sequence[Word], now: datetime, how: str, source: str) -> int:
+    """Takes what partners said of topics elsewhere, a batch in one transaction, and cancels what is pending against it.
+
+    Of each partner, address and topic the later word counts, on a tie the no, in whatever order they come. The locks
+    are those that sending takes. Returns how many pending messages were cancelled.
+    """
+    if not words:
+        return 0
+    lock_recipients(db, {word.partner_id for word in words}, {word.address_id for word in words})
+    survivors = survivors_of(db, {word.partner_id for word in words})
+    meant = [
+        # a time to come would outrank what is said until then
+        replace(word, partner_id=survivors[word.partner_id], at=min(word.at, now))
+        for word in words
+        if word.partner_id in survivors
+    ]
+    noes = [word for word in keep_latest_words(db, meant, how, source) if not word.subscribed]
+    cancelled = 0
+    for program_id in sorted({word.program_id for word in noes}):
+        mine = [word for word in noes if word.program_id == program_id]
+        places = places_of(db, program_id, {word.partner_id for word in mine}, {word.address_id for word in mine})
+        cancelled += _cancel_refused(db, places, {word.topic for word in mine}, now)
+    return cancelled
+
+
+def lift(
+    db: Connection, program_id: int, email: str, reasons: Sequence[SuppressionReason], why: str, now: datetime
+) -> list[SuppressionReason]:
+    """Ends suppressions of an address: those named, else all that were said of the address itself; returns which.
+
+    What a person said is ended only by name. What was told before is not told again: an older bounce that comes late
+    does not suppress once more. Raises InputError when there is nothing to lift, or somebody said no.
+    """
+    held = address_ids(db, [email])
+    lock_recipients(db, (), held.values())
+    refusals = standing_refusals(db, program_id, held)
+    standing = sorted(SuppressionReason(reason) for _, reason, _ in refusals if reason is not None)
+    if not standing:
+        raise InputError(f"nothing suppresses {email}", "engage consent show says what stands against mailing it")
+    missing = [reason for reason in reasons if reason not in standing]
+    if missing:
+        raise InputError(f"{email} is not suppressed as {missing[0]}", f"it is as {' and '.join(standing)}")
+    said = [reason for reason in standing if reason in FOLLOWS_THE_PERSON]
+    if said and not reasons:
+        what = " and ".join(said)
+        raise InputError(
+            f"the person at {email} said no: {what}",
+            f"if they took it back themselves, name it: --reason {said[0]}",
+        )
+    lifting = list(dict.fromkeys(reasons)) or standing
+    lift_suppressions(db, program_id, held[email], lifting, why, now)
+    return lifting
+
+
 def _cancel(
     db: Connection, program_id: int, news: Sequence[Refusal], address_ids: dict[str, int], now: datetime
 ) -> int:
@@ -105,10 +167,15 @@ def _cancel(
     suppressed = {address_ids[one.email] for one in news if one.reason is not None}
     stopped = [row.id for row in holders if row.address_id in suppressed]
     cancelled = cancel_pending(db, stopped, None, now, "suppressed") if stopped else 0
-    # a topic that was refused before the partner said yes again is not refused
     places = {row.id: Place(row.program_id, row.address_id) for row in holders if row.program_id == program_id}
+    return cancelled + _cancel_refused(db, places, {one.topic for one in news if one.topic is not None}, now)
+
+
+def _cancel_refused(db: Connection, places: Mapping[int, Place], topics: Collection[str], now: datetime) -> int:
+    # a topic that was refused before the partner said yes again is not refused
     refused = refused_topics(db, places)
-    for topic in sorted({one.topic for one in news if one.topic is not None}):
-        against = [partner_id for partner_id, topics in refused.items() if topic in topics]
+    cancelled = 0
+    for topic in sorted(topics):
+        against = [partner_id for partner_id, noes in refused.items() if topic in noes]
         cancelled += cancel_pending(db, against, topic, now) if against else 0
     return cancelled

@@ -8,8 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.tables import address_refusals, addresses, consent_changes, partners, subscriptions
-from engage.store.upserts import insert_new, one_of
+from engage.store.tables import address_refusals, addresses, consent_changes, partners, subscriptions, suppressions
+from engage.store.upserts import insert_many, insert_new, one_of, update_each
+
+_LIFTED = "lifted: "
+"""How a suppression that was lifted is recorded, before its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,83 @@ def change_subscription(
     if changed:
         db.execute(sa.insert(consent_changes), {**key, **wish, "source": source})
     return changed
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a partner said of one topic at an address, elsewhere, at an instant that is known."""
+
+    program_id: int
+    partner_id: int
+    address_id: int
+    topic: str
+    subscribed: bool
+    at: datetime
+
+
+def keep_latest_words(db: Connection, words: Iterable[Word], how: str, source: str) -> list[Word]:
+    """Stores of each partner, address and topic the latest word, on a tie the no; returns those that are news.
+
+    The same words end the same whatever the order in which they come. The addresses are locked by the caller.
+    """
+    latest: dict[tuple[int, int, str], Word] = {}
+    for word in words:
+        key = (word.partner_id, word.address_id, word.topic)
+        if key not in latest or _later_word(word, latest[key].at, latest[key].subscribed):
+            latest[key] = word
+    c = subscriptions.c
+    query = sa.select(c.partner_id, c.address_id, c.topic, c.id, c.subscribed, c.changed_at)
+    query = query.where(one_of(db, c.partner_id, sorted({word.partner_id for word in latest.values()})))
+    standing = {(row.partner_id, row.address_id, row.topic): row for row in db.execute(query)}
+    kept, new, moved, changes = [], [], [], []
+    for key, word in latest.items():
+        known = standing.get(key)
+        if known is not None and not _later_word(word, known.changed_at, known.subscribed):
+            continue
+        kept.append(word)
+        wish = {"subscribed": word.subscribed, "changed_at": word.at, "how": how}
+        row = {"program_id": word.program_id, "partner_id": key[0], "address_id": key[1], "topic": key[2], **wish}
+        if known is None:
+            new.append(row)
+        else:
+            moved.append({"id": known.id, **wish})
+        if known is None or known.subscribed != word.subscribed:
+            changes.append(row | {"source": source})
+    insert_many(db, subscriptions, new)
+    update_each(db, subscriptions, moved)
+    insert_many(db, consent_changes, changes)
+    return kept
+
+
+def _later_word(word: Word, at: datetime, subscribed: bool) -> bool:
+    """Whether it counts more than one that was said `at` an instant."""
+    return word.at > at or (word.at == at and subscribed and not word.subscribed)
+
+
+def lift_suppressions(
+    db: Connection, program_id: int, address_id: int, reasons: Collection[str], why: str, now: datetime
+) -> None:
+    """Ends these suppressions of an address, and records each. The address is locked by the caller."""
+    c = suppressions.c
+    db.execute(sa.delete(suppressions).where(c.address_id == address_id, c.reason.in_(reasons)))
+    changes = [
+        recorded(program_id, address_id, None, now, f"{_LIFTED}{reason}", why) | {"subscribed": True}
+        for reason in sorted(reasons)
+    ]
+    insert_many(db, consent_changes, changes)
+
+
+def lifted(db: Connection, address_ids: Collection[int]) -> dict[tuple[int, str], datetime]:
+    """When suppressions of these addresses were last lifted, by (address, reason)."""
+    c = consent_changes.c
+    query = sa.select(c.address_id, c.how, c.changed_at).where(
+        one_of(db, c.address_id, address_ids), c.topic.is_(None), c.subscribed
+    )
+    found: dict[tuple[int, str], datetime] = {}
+    for address_id, how, at in db.execute(query):
+        key = (address_id, how.removeprefix(_LIFTED))
+        found[key] = max(at, found.get(key, at))
+    return found
 
 
 def recorded(

@@ -155,6 +155,23 @@ def survivor_of(db: Connection, partner_id: int) -> int:
     return partner_id if survivor is None else survivor
 
 
+def survivors_of(db: Connection, partner_ids: Collection[int]) -> dict[int, int]:
+    """As `survivor_of`, of many: by the partner that was asked for."""
+    c = partners.c
+    query = sa.select(c.id, sa.func.coalesce(c.merged_into_id, c.id)).where(one_of(db, c.id, partner_ids))
+    return {partner_id: survivor for partner_id, survivor in db.execute(query)}
+
+
+def places_of(
+    db: Connection, program_id: int, partner_ids: Collection[int], addresses_: Collection[int]
+) -> dict[int, Place]:
+    """Where these partners of the program are mailed, and those who are mailed at these addresses."""
+    c = partners.c
+    mine = sa.select(c.id, c.address_id).where(c.program_id == program_id)
+    ways = (mine.where(one_of(db, c.id, partner_ids)), mine.where(one_of(db, c.address_id, addresses_)))
+    return {id_: Place(program_id, address_id) for id_, address_id in db.execute(sa.union_all(*ways))}
+
+
 def names_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str]:
     """The first and last name of each of these partners; empty for those without."""
     c = partners.c
