@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import structlog
@@ -14,6 +15,7 @@ from engage.logs import configure
 from engage.settings import Settings
 from engage.web.app import build_app
 from engage.web.mailbox import MailStore, mailbox_app
+from engage.web.mailbox.server import MailboxServer
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +36,7 @@ def web(
     with services(settings, log_level="INFO") as built:
         built.library()
         store = MailStore(settings.data_dir / "mailbox") if with_mailbox else None
-        serve(build_app(built, store), settings)
+        serve(build_app(built, store), settings, MailboxServer if with_mailbox else uvicorn.Server)
 
 
 def mailbox() -> None:
@@ -42,14 +44,14 @@ def mailbox() -> None:
     settings = Settings.load()
     configure(settings.log_format.value)
     require_free_port(settings.host, settings.port)
-    serve(mailbox_app(MailStore(settings.data_dir / "mailbox")), settings)
+    serve(mailbox_app(MailStore(settings.data_dir / "mailbox")), settings, MailboxServer)
 
 
-def serve(app: object, settings: Settings) -> None:
+def serve(app: object, settings: Settings, server: type[uvicorn.Server]) -> None:
     # uvicorn raises the signal again once it has shut down in order: that is a clean end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("listening", url=f"http://{settings.host}:{settings.port}")
-    uvicorn.run(
+    config = uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
@@ -58,3 +60,5 @@ def serve(app: object, settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=5,
     )
+    with suppress(KeyboardInterrupt):
+        server(config).run()

@@ -15,6 +15,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from starlette.types import ASGIApp
 
+from engage.web.mailbox.server import MailboxServer
+
 Script = Callable[[socket.socket, "ScriptedServer"], None]
 
 
@@ -23,7 +25,7 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, **options: object) -> None:
         config = uvicorn.Config(app, port=0, log_level="error", lifespan="off", **options)  # type: ignore[arg-type]
-        self._server = uvicorn.Server(config)
+        self._server = MailboxServer(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property

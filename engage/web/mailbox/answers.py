@@ -1,12 +1,15 @@
 """What every answer of SendGrid's API has in common: who may ask, how much, and how a refusal looks."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from engage.web.mailbox.payload import LARGEST_REQUEST, Fault
+
+_T = TypeVar("_T")
 
 
 def unauthorized(request: Request) -> Response | None:
@@ -30,6 +33,18 @@ async def json_body(request: Request) -> tuple[bytes, Any] | Response:
         return raw, orjson.loads(raw)
     except orjson.JSONDecodeError:
         return refused(400, Fault("Bad Request"))
+
+
+async def said(request: Request, wanted: TypeAdapter[_T]) -> _T | Response:
+    """What a request to the mailbox itself says, or the refusal of what it cannot mean, which names each field."""
+    read = await json_body(request)
+    if isinstance(read, Response):
+        return read
+    try:
+        return wanted.validate_python(read[1])
+    except ValidationError as error:
+        found = {(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()}
+        return refused(400, *(Fault(message, field) for field, message in sorted(found)))
 
 
 def refused(status: int, *found: Fault) -> Response:

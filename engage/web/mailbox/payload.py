@@ -50,6 +50,18 @@ def faults(body: Any) -> list[Fault]:
     ]
 
 
+def recipients(body: Any) -> list[str]:
+    """The addresses that a request is to, as far as it can be read."""
+    blocks = body.get("personalizations") if isinstance(body, dict) else None
+    people = [
+        person
+        for block in (blocks if isinstance(blocks, list) else [])
+        if isinstance(block, dict) and isinstance(block.get("to"), list)
+        for person in block["to"]
+    ]
+    return [str(person.get("email", "")) for person in people if isinstance(person, dict)]
+
+
 def _personalization_faults(body: dict[str, Any]) -> Iterator[Fault]:
     blocks = body.get("personalizations")
     if not isinstance(blocks, list) or not blocks:

@@ -18,7 +18,8 @@ from starlette.routing import Route
 from engage.clock import utc_now
 from engage.web.mailbox import pages
 from engage.web.mailbox.answers import json_body, refused, unauthorized
-from engage.web.mailbox.payload import Fault, faults
+from engage.web.mailbox.faults import SEND, FaultScript, faulty, pause
+from engage.web.mailbox.payload import Fault, faults, recipients
 from engage.web.mailbox.store import MailStore
 from engage.web.mailbox.summary import Summary
 from engage.web.mailbox.suppressed import SuppressedStore
@@ -48,11 +49,13 @@ def mailbox_app(store: MailStore, clock: Callable[[], datetime] = utc_now) -> St
 
 def _routes(store: MailStore, clock: Callable[[], datetime]) -> list[Route]:
     reader = _Reader(store)
-    intake = _Intake(store, clock)
+    script = FaultScript()
+    intake = _Intake(store, clock, script)
     return [
-        Route("/v3/mail/send", intake.send, methods=["POST"]),
+        Route(SEND, intake.send, methods=["POST"]),
         Route("/v3/scopes", intake.scopes, methods=["GET"]),
         *suppression_routes(SuppressedStore(store.folder), clock),
+        *script.routes(),
         Route("/mailbox", reader.inbox, methods=["GET"]),
         Route("/mailbox/messages.json", reader.messages, methods=["GET"]),
         Route("/mailbox/messages", reader.clear, methods=["DELETE"]),
@@ -66,10 +69,11 @@ def _routes(store: MailStore, clock: Callable[[], datetime]) -> list[Route]:
 class _Intake:
     """Answers as SendGrid does."""
 
-    def __init__(self, store: MailStore, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: MailStore, clock: Callable[[], datetime], script: FaultScript) -> None:
         self._store = store
         self._disk = GroupSync(store.sync)
         self._clock = clock
+        self._script = script
 
     async def send(self, request: Request) -> Response:
         if (refusal := unauthorized(request)) is not None:
@@ -78,6 +82,15 @@ class _Intake:
         if isinstance(read, Response):
             return read
         raw, body = read
+        step = self._script.next(request, recipients(body))
+        if step is None:
+            return await self._take(raw, body)
+        await pause(request, step.delay_before)
+        taken = await self._take(raw, body) if step.takes else None
+        await pause(request, step.delay)
+        return faulty(step, taken)
+
+    async def _take(self, raw: bytes, body: Any) -> Response:
         if found := faults(body):
             return refused(400, *found)
         summary = Summary.of(body, secrets.token_urlsafe(16), self._clock())
