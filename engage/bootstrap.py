@@ -15,6 +15,7 @@ from engage.domain.gates import Shut
 from engage.domain.records import Record
 from engage.facts import Scope
 from engage.failpoints import failpoint
+from engage.pipeline.absorb import absorb
 from engage.pipeline.alarms import send_alarms
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import deliver
@@ -42,6 +43,7 @@ from engage.sources.watched import Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
 from engage.store.evidence import accept_on_evidence
+from engage.store.feedback import keep_webhook
 from engage.store.intake import Intake, analyze, hear
 from engage.store.journal import Entry, Journal
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
@@ -267,6 +269,16 @@ class Services:
             settled = accept_on_evidence(db, accepted, self.clock(), numbers)
         log.info("journal_replayed", entries=len(entries), settled=len(settled))
 
+    def keep_webhook(self, provider: str, body: str) -> None:
+        """Stores what a provider reports, and has it absorbed soon."""
+        with self.database.write() as db:
+            webhook_id = keep_webhook(db, provider, body, self.clock())
+        self.queue.enqueue("absorb", [webhook_id], Lane.FEEDBACK)
+
+    def absorb(self, webhook_ids: Sequence[int]) -> None:
+        """Takes what these requests report."""
+        absorb(self.database, self.library(), webhook_ids, self.clock())
+
     def open_runs(self) -> datetime | None:
         """Opens the runs of the slots that are due; returns when the next slot comes."""
         library = self.library()
@@ -289,6 +301,7 @@ class Services:
             log.warning("process_silent", process=process, last_beat=last.isoformat(timespec="seconds"))
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
+        self.queue.enqueue("absorb", found.webhooks, Lane.FEEDBACK)
         if not shut:  # else they stay due, and nothing need be tried
             self.hint(found.deliveries)
 

@@ -9,6 +9,7 @@ from engage.pipeline.enroll import Hints
 from engage.pipeline.runs import GIVEN_UP_AFTER
 from engage.store.deliveries import Released, due, expire, release_expired_leases
 from engage.store.events import unmatched
+from engage.store.feedback import waiting_webhooks
 from engage.store.runs import unfinished_runs
 
 GRACE = timedelta(seconds=10)
@@ -25,6 +26,7 @@ class Found:
     events: list[int]
     deliveries: Hints
     runs: list[int]
+    webhooks: list[int]
     released: Released
 
 
@@ -40,5 +42,6 @@ def sweep(db: Connection, now: datetime) -> Found:
         unmatched(db, now - GRACE, MOST),
         hints,
         unfinished_runs(db, now - GRACE, now - GIVEN_UP_AFTER),
+        waiting_webhooks(db, now - GRACE, MOST),
         released,
     )

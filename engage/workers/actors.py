@@ -30,6 +30,10 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
     def poll(ids: list[int]) -> None:
         services().poll(ids)
 
+    @dramatiq.actor(broker=broker, queue_name=Lane.FEEDBACK, throws=thrown)
+    def absorb(ids: list[int]) -> None:
+        services().absorb(ids)
+
     @dramatiq.actor(broker=broker, queue_name=Lane.BULK, throws=thrown)
     def deliver(ids: list[int]) -> None:
         message = CurrentMessage.get_current_message()

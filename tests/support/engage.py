@@ -114,6 +114,8 @@ class Engage:
                     self.services.match(ids)
                 case "run":
                     self.services.run(ids)
+                case "absorb":
+                    self.services.absorb(ids)
                 case "poll":
                     self.services.poll(ids)
                 case "deliver":
