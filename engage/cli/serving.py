@@ -13,7 +13,7 @@ from engage.cli.context import services
 from engage.cli.ports import require_free_port
 from engage.logs import configure
 from engage.settings import Settings
-from engage.web.app import build_app
+from engage.web.app import build_app, webhooks_of
 from engage.web.mailbox import MailStore, mailbox_app
 from engage.web.mailbox.server import MailboxServer
 
@@ -44,7 +44,8 @@ def mailbox() -> None:
     settings = Settings.load()
     configure(settings.log_format.value)
     require_free_port(settings.host, settings.port)
-    serve(mailbox_app(MailStore(settings.data_dir / "mailbox")), settings, MailboxServer)
+    app = mailbox_app(MailStore(settings.data_dir / "mailbox"), webhooks=webhooks_of(settings))
+    serve(app, settings, MailboxServer)
 
 
 def serve(app: object, settings: Settings, server: type[uvicorn.Server]) -> None:

@@ -1,13 +1,15 @@
-"""The web application: unsubscribing, health, and (in demo and `engage up`) the local mailbox."""
+"""The web application: unsubscribing, webhooks, health, and (in demo and `engage up`) the local mailbox."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from engage.bootstrap import Services
+from engage.bootstrap import Services, mailbox_webhook_key
 from engage.domain.errors import EngageError, ServiceUnreachable
-from engage.web import health, home, unsubscribe
+from engage.providers.webhook_signature import load_private_key
+from engage.settings import Settings
+from engage.web import health, home, unsubscribe, webhooks
 from engage.web.headers import StrictHeaders
-from engage.web.mailbox import MailStore, build_router
+from engage.web.mailbox import MailStore, Webhooks, build_router
 
 
 def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
@@ -18,8 +20,9 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app.include_router(home.router)
     app.include_router(health.router)
     app.include_router(unsubscribe.router)
+    app.include_router(webhooks.build_router(services))
     if mailbox is not None:
-        app.include_router(build_router(mailbox, services.clock))
+        app.include_router(build_router(mailbox, services.clock, webhooks_of(services.settings)))
 
     @app.exception_handler(EngageError)
     def explain(_request: Request, error: EngageError) -> Response:
@@ -28,3 +31,8 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
 
     app.add_middleware(StrictHeaders)
     return app
+
+
+def webhooks_of(settings: Settings) -> Webhooks:
+    """Where the mailbox reports to: this installation, signed with the key that it believes."""
+    return Webhooks(f"{settings.public_url}/webhooks/sendgrid", load_private_key(mailbox_webhook_key(settings)))

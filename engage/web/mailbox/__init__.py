@@ -6,5 +6,6 @@ can run in the reader's browser.
 
 from engage.web.mailbox.routes import build_router, mailbox_app
 from engage.web.mailbox.store import MailStore, read_log
+from engage.web.mailbox.webhooks import Webhooks
 
-__all__ = ["MailStore", "build_router", "mailbox_app", "read_log"]
+__all__ = ["MailStore", "Webhooks", "build_router", "mailbox_app", "read_log"]

@@ -25,29 +25,37 @@ from engage.web.mailbox.summary import Summary
 from engage.web.mailbox.suppressed import SuppressedStore
 from engage.web.mailbox.suppressing import SCOPES, suppression_routes
 from engage.web.mailbox.syncing import GroupSync
+from engage.web.mailbox.webhooks import Reporter, Webhooks
 
 _SCOPES = ["mail.send", "mail.batch.create", "mail.batch.read", *SCOPES]
 _NO_SUCH_MESSAGE = Response("no such message; it may have been removed", 404, media_type="text/plain")
 
 
-def build_router(store: MailStore, clock: Callable[[], datetime] = utc_now) -> APIRouter:
-    """SendGrid's API under /v3 and everything under /mailbox, to include in an application at its root."""
+def build_router(
+    store: MailStore, clock: Callable[[], datetime] = utc_now, webhooks: Webhooks | None = None
+) -> APIRouter:
+    """SendGrid's API under /v3 and everything under /mailbox, to include in an application at its root.
+
+    `webhooks` is where it reports to when it is asked to.
+    """
     router = APIRouter()
-    for route in _routes(store, clock):
+    for route in _routes(store, clock, webhooks):
         router.add_route(route.path, route.endpoint, methods=list(route.methods or ()), include_in_schema=False)
     return router
 
 
-def mailbox_app(store: MailStore, clock: Callable[[], datetime] = utc_now) -> Starlette:
+def mailbox_app(
+    store: MailStore, clock: Callable[[], datetime] = utc_now, webhooks: Webhooks | None = None
+) -> Starlette:
     """The mailbox on its own; / leads to /mailbox."""
 
     async def home(request: Request) -> Response:  # noqa: ARG001
         return RedirectResponse("/mailbox")
 
-    return Starlette(routes=[Route("/", home), *_routes(store, clock)])
+    return Starlette(routes=[Route("/", home), *_routes(store, clock, webhooks)])
 
 
-def _routes(store: MailStore, clock: Callable[[], datetime]) -> list[Route]:
+def _routes(store: MailStore, clock: Callable[[], datetime], webhooks: Webhooks | None) -> list[Route]:
     reader = _Reader(store)
     script = FaultScript()
     intake = _Intake(store, clock, script)
@@ -56,6 +64,7 @@ def _routes(store: MailStore, clock: Callable[[], datetime]) -> list[Route]:
         Route("/v3/scopes", intake.scopes, methods=["GET"]),
         *suppression_routes(SuppressedStore(store.folder), clock),
         *script.routes(),
+        *Reporter(store, clock, webhooks).routes(),
         Route("/mailbox", reader.inbox, methods=["GET"]),
         Route("/mailbox/messages.json", reader.messages, methods=["GET"]),
         Route("/mailbox/messages", reader.clear, methods=["DELETE"]),
