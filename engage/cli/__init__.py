@@ -31,6 +31,7 @@ COMMANDS = {
     "preview": "preview",
     "run": "planning",
     "held": "held",
+    "sending": "sending",
     "replay": "replay",
     "demo-feed": "demo",
 }

@@ -8,16 +8,22 @@ import typer
 
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, print_json, queue_of
+from engage.cli.sending import gate_stands, topic_stands
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import AuthoringError, EngageError
+from engage.domain.gates import State, state_of
 from engage.facts import feed_state
 from engage.logs import configure
+from engage.pipeline.alarms import STALE
 from engage.providers.sender_domain import sender_records
 from engage.settings import Settings
+from engage.store.alarms import unsent_alarms
 from engage.store.deliveries import counts_by_state
 from engage.store.holds import held_bursts
+from engage.store.programs import program_keys
 from engage.store.runs import held_runs
 from engage.store.schema import require_schema
+from engage.store.topic_pauses import standing_pauses
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 _SECONDS = 3
@@ -69,6 +75,7 @@ def _examine(built: Services) -> Iterator[Finding]:
         yield from _authored(built)
         yield from _watched(built)
         yield from _stuck(built)
+        yield from _sending(built)
     built.close()
 
 
@@ -171,6 +178,28 @@ def _stuck(built: Services) -> Iterator[Finding]:
     for state, advice in _LOOK_AT.items():
         if counts.get(state):
             yield Finding("deliveries", WARN, f"{counts[state]:,} are {state}", advice)
+
+
+def _sending(built: Services) -> Iterator[Finding]:
+    """Whether mail goes out, and whether anybody would hear of it when it does not."""
+    now, settings = built.clock(), built.settings
+    with built.database.read() as db:
+        gate, topics, programs = built.gate.gate(db), standing_pauses(db), program_keys(db)
+        unsent = unsent_alarms(db, now - STALE)
+    advice = {
+        State.PAUSED: "mend what was wrong, then: engage sending resume",
+        State.BROKEN: "it goes on by itself when the provider is back",
+        State.RESTING: "it goes on by itself",
+    }.get(state_of(gate, now), "")
+    yield Finding("sending", WARN if advice else OK, gate_stands(gate, now), advice)
+    for topic in topics:
+        name = f"topic {topic.topic} of {programs[topic.program_id]}"
+        yield Finding(name, WARN, topic_stands(topic), "engage sending resume --topic lets its mail out again")
+    if settings.alarm_url is None and settings.mails_the_world:
+        yield Finding("alarms", WARN, "go to the log only", "set ENGAGE_ALARM_URL, so that somebody hears of them")
+    elif settings.alarm_url is not None and unsent:
+        said = f"{_many(unsent, 'alarm', 'alarms')} could not be sent yet"
+        yield Finding("alarms", WARN, said, "see that ENGAGE_ALARM_URL is right; engage sending lists them")
 
 
 def _many(count: int, one: str, more: str) -> str:

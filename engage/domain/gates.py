@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from engage.domain.messages import Outcome, SendResult
 
@@ -93,6 +94,24 @@ def passage(gate: Gate, now: datetime) -> Passage:
     if gate.probe_until is not None and now < gate.probe_until:
         return Shut(gate, gate.probe_until, gate.reason or "")
     return Probe(gate)
+
+
+class State(StrEnum):
+    """How a gate stands, in one word."""
+
+    OPEN = "open"
+    RESTING = "resting"  # the provider asked to be left alone
+    BROKEN = "broken"  # the breaker is open
+    PAUSED = "paused"  # everything waits for an operator
+
+
+def state_of(gate: Gate, now: datetime) -> State:
+    """How the gate stands at `now`."""
+    if gate.paused_at is not None:
+        return State.PAUSED
+    if gate.opened:
+        return State.BROKEN
+    return State.RESTING if isinstance(passage(gate, now), Shut) else State.OPEN
 
 
 def after(gate: Gate, results: Sequence[SendResult], now: datetime) -> Gate:

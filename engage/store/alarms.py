@@ -69,5 +69,12 @@ def last_alarms(db: Connection, limit: int) -> list[Alarm]:
     return [Alarm(**row) for row in db.execute(sa.select(alarms).order_by(alarms.c.id.desc()).limit(limit)).mappings()]
 
 
+def unsent_alarms(db: Connection, since: datetime) -> int:
+    """How many of those raised after `since` were tried in vain, and not sent yet."""
+    c = alarms.c
+    tried = sa.select(sa.func.count()).where(c.raised_at > since, c.tries > 0, c.sent_at.is_(None))
+    return db.execute(tried.select_from(alarms)).scalar_one()
+
+
 def _pause(tries: int) -> timedelta:
     return min(_FIRST_PAUSE * 2.0 ** min(tries, 16), _LONGEST_PAUSE)

@@ -17,6 +17,11 @@ def program_ids(db: Connection, keys: Iterable[str]) -> dict[str, int]:
     return {key: id_ for key, id_ in rows}
 
 
+def program_keys(db: Connection) -> dict[int, str]:
+    """The key of each programme that was ever stored, by its id."""
+    return {id_: key for id_, key in db.execute(sa.select(programs.c.id, programs.c.key))}
+
+
 def ensure_programs(db: Connection, keys: Iterable[str]) -> dict[str, int]:
     """Stores the programmes that are new and gives the id of each."""
     wanted = list(keys)

@@ -1,0 +1,114 @@
+"""`sending`: whether mail goes out, and how an operator stops it and lets it out again."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from engage.domain.messages import Outcome, SendResult
+from engage.pipeline.gating import Gatekeeper
+from engage.store.alarms import claim_alarms, raise_alarm
+from engage.store.database import Database
+from engage.store.programs import program_keys
+from engage.store.topic_pauses import pause_topic
+from tests.commands.saying import assert_said
+from tests.providers.servers import ScriptedServer, http_answers
+from tests.support.installation import Installation
+
+NOW = datetime.now(UTC)
+SCOPES = json.dumps({"scopes": ["mail.send"]})
+GOOD_KEY = f"HTTP/1.1 200 OK\r\nContent-Length: {len(SCOPES)}\r\n\r\n{SCOPES}".encode()
+BAD_KEY = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextmanager
+def sendgrid(*answers: bytes) -> Iterator[dict[str, str]]:
+    """The settings of a SendGrid that answers so when asked for the key's scopes."""
+    with ScriptedServer(http_answers(*answers)) as server:
+        yield {"ENGAGE_PROVIDER": "sendgrid", "ENGAGE_SENDGRID_API_KEY": "SG.x", "ENGAGE_SENDGRID_HOST": server.url}
+
+
+@pytest.fixture
+def database(fresh: Installation) -> Iterator[Database]:
+    assert fresh.imports().code == 0
+    made = Database(f"sqlite:///{fresh.folder}/var/engage.db")
+    yield made
+    made.close()
+
+
+def findings(installation: Installation, **env: str) -> dict[str, dict[str, str]]:
+    return {finding["what"]: finding for finding in installation.run("doctor", "--json", env=env).json()}
+
+
+def test_at_first_mail_goes_out(fresh: Installation) -> None:
+    assert fresh.run("sending").out == "Sending by mailbox 127.0.0.1:8000 goes on.\nNo rate is set.\n"
+    shown = fresh.run("sending", "--json", env={"ENGAGE_PROVIDER_RATE": "2.5"}).json()
+    assert (shown["state"], shown["rate"], shown["topics"], shown["alarms"]) == ("open", 2.5, [], [])
+    assert_said(fresh.run("sending", "resume", "--why", "mended", "--anyway"), 1, "nothing keeps mail back")
+
+
+def test_an_operator_stops_sending_and_lets_it_out_again(fresh: Installation) -> None:
+    assert fresh.run("sending", "pause", "--why", "a wrong price").out == "All sending is paused.\n"
+    assert_said(fresh.run("sending", "pause", "--why", "me too"), 1, "is paused since", "a wrong price")
+    assert_said(fresh.run("sending"), 0, "is paused since", ": a wrong price.", "engage sending resume --why")
+    resumed = fresh.run("sending", "resume", "--why", "mended", "--anyway", "--json").json()
+    assert (resumed["state"], resumed["resumed_why"]) == ("open", "mended")
+
+
+def test_a_reason_must_be_given(fresh: Installation) -> None:
+    assert_said(fresh.run("sending", "pause"), 2, "--why")
+
+
+def test_sending_is_resumed_only_when_the_provider_would_take_mail(fresh: Installation) -> None:
+    with sendgrid(BAD_KEY) as env:
+        assert fresh.run("sending", "pause", "--why", "a new key", env=env).code == 0
+        refused = fresh.run("sending", "resume", "--why", "it is there", env=env)
+        assert_said(refused, 3, "nothing was resumed", "401", "ENGAGE_SENDGRID_API_KEY", "--anyway")
+        assert fresh.run("sending", "--json", env=env).json()["state"] == "paused"
+    away = fresh.run("sending", "resume", "--why", "it is there", env=env)
+    assert_said(away, 3, "nothing was resumed", "does not answer")
+    with sendgrid(GOOD_KEY) as env:
+        assert fresh.run("sending", "pause", "--why", "a new key", env=env).code == 0
+        assert_said(fresh.run("sending", "resume", "--why", "it is there", env=env), 0, "Sending goes on.", "restart")
+
+
+def test_a_paused_topic_is_shown_and_resumed_alone(fresh: Installation, database: Database) -> None:
+    with database.write() as db:
+        [(program_id, program)] = program_keys(db).items()
+        pause_topic(db, program_id, "tips", "3 complaints about 900 mails", NOW)
+    assert_said(fresh.run("sending"), 0, f"Topic tips of {program} is paused since", "3 complaints about 900 mails")
+    wrong = fresh.run("sending", "resume", "--topic", "tip", "--why", "mended")
+    assert_said(wrong, 1, "topic 'tip'", "paused are: tips")
+    done = fresh.run("sending", "resume", "--topic", "tips", "--why", "mended")
+    assert_said(done, 0, f"Topic tips of {program} goes on.")
+    assert fresh.run("sending", "--json").json()["topics"] == []
+
+
+def test_trouble_and_its_alarms_are_shown_and_doctor_warns(fresh: Installation, database: Database) -> None:
+    refused = SendResult(Outcome.RETRY, detail="connection refused [errno 111]")
+    gate = Gatekeeper("mailbox 127.0.0.1:8000")
+    with database.write() as db:
+        gate.note(db, gate.passage(db, NOW), [refused] * 5, NOW)
+        raise_alarm(db, "webhooks_silent", "No webhook came in", NOW)
+        claim_alarms(db, NOW)
+        [program_id] = program_keys(db)
+        pause_topic(db, program_id, "tips", "too many complaints", NOW)
+    shown = fresh.run("sending")
+    assert_said(shown, 0, "waits for the provider", "5 attempts in a row failed: connection refused [errno 111]")
+    assert_said(shown, 0, "waits to be sent: No webhook came in")
+    as_json = fresh.run("sending", "--json").json()
+    assert (as_json["state"], as_json["alarms"][0]["tries"]) == ("broken", 1)
+    found = findings(fresh, ENGAGE_ALARM_URL="https://hooks.example.com/x")
+    warned = {what: finding["said"] for what, finding in found.items() if finding["state"] == "warn"}
+    assert "waits for the provider" in warned["sending"]
+    assert "1 alarm could not be sent yet" in warned["alarms"]
+    assert any("too many complaints" in said for what, said in warned.items() if what.startswith("topic tips of "))
+
+
+def test_doctor_says_when_nobody_would_hear_of_trouble(fresh: Installation) -> None:
+    real = {"ENGAGE_PROVIDER": "smtp", "ENGAGE_SMTP_URL": "smtp://127.0.0.1:9", "ENGAGE_SEND_TO": "nobody"}
+    found = findings(fresh, **real)
+    assert "ENGAGE_ALARM_URL" in found["alarms"]["advice"]
+    assert found["sending"]["state"] == "ok"
