@@ -228,11 +228,11 @@ def _mark_machines(db: Connection, ours: Ours) -> None:
         return
     clicks: dict[int, list[Click]] = {}
     delivered: dict[int, list[datetime]] = {}
-    for delivery_id, kind, id_, at, url in deliveries_and_clicks(db, concerned):
-        if kind == FeedbackKind.CLICKED:
-            clicks.setdefault(delivery_id, []).append(Click(id_, at, url))
+    for row in deliveries_and_clicks(db, concerned):
+        if row.kind == FeedbackKind.CLICKED:
+            clicks.setdefault(row.delivery_id, []).append(Click(row.id, row.occurred_at, row.url))
         else:
-            delivered.setdefault(delivery_id, []).append(at)
+            delivered.setdefault(row.delivery_id, []).append(row.occurred_at)
     marked = {id_ for mail, made in clicks.items() for id_ in machine_clicks(made, delivered.get(mail, ()))}
     mark_machine(db, sorted(marked))
 
