@@ -88,7 +88,7 @@ def _look(campaign: Campaign, trigger: ScheduleTrigger, zone: str, mark: Mark | 
         return due_slots(trigger.cron, zone, campaign.catch_up, mark.looked_until, now)
     # Edited: slots that it would have had while it said otherwise were not missed. But the ones on time are fired:
     # while a new version is rolled out, two schedulers may read two versions of the file, and each finds the other's.
-    return due_slots(trigger.cron, zone, CatchUp.SKIP, max(mark.looked_until, now - ON_TIME), now)
+    return due_slots(trigger.cron, zone, CatchUp.SKIP, now - ON_TIME, now)
 
 
 def carry_out(database: Database, library: Library, run_id: int, now: datetime, hint: Callable[[Hints], None]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.keys import run_key
 from engage.store.tables import enrollments, occasions, runs, schedule_marks
-from engage.store.upserts import BATCH, insert_many, insert_new
+from engage.store.upserts import insert_many, insert_new
 
 OPEN, RUNNING, DONE, HELD, DROPPED = "open", "running", "done", "held", "dropped"
 
@@ -54,22 +54,23 @@ _MARK = [schedule_marks.c[name] for name in Mark.__dataclass_fields__]
 
 def marks(db: Connection) -> dict[tuple[int, str], Mark]:
     """(programme, campaign) -> its mark, of all that have one."""
-    return {(row.program_id, row.campaign): Mark(**row._mapping) for row in db.execute(sa.select(*_MARK))}
+    found = [Mark(*row) for row in db.execute(sa.select(*_MARK))]
+    return {(mark.program_id, mark.campaign): mark for mark in found}
 
 
 def set_marks(db: Connection, moved: Sequence[Mark]) -> None:
     """Sets marks, each only forward: of two schedulers the one whose clock is behind changes nothing."""
+    if not moved:
+        return
     c = schedule_marks.c
-    for start in range(0, len(moved), BATCH):
-        rows = [asdict(mark) for mark in moved[start : start + BATCH]]
-        insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(schedule_marks).values(rows)
-        new = insert.excluded
-        statement = insert.on_conflict_do_update(
-            index_elements=[c.program_id, c.campaign],
-            set_={"looked_until": new.looked_until, "schedule": new.schedule},
-            where=c.looked_until < new.looked_until,
-        )
-        db.execute(statement)
+    insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(schedule_marks)
+    new = insert.excluded
+    statement = insert.on_conflict_do_update(
+        index_elements=[c.program_id, c.campaign],
+        set_={"looked_until": new.looked_until, "schedule": new.schedule},
+        where=c.looked_until < new.looked_until,
+    )
+    db.execute(statement, [asdict(mark) for mark in moved])
 
 
 @dataclass(frozen=True, slots=True)
