@@ -76,12 +76,17 @@ def _event(message: Summary, number: int, address: str, planned: Planned) -> Eve
         "smtp-id": f"<{message.id}@mailbox.invalid>",
         "event": name,
         "sg_event_id": event_id(f"{message.id} {number} {planned.event}"),
-        "sg_message_id": f"{message.id}.recvd-mailbox-1.{number}",
+        "sg_message_id": message_id_to(message, number),
     }
     if message.campaign:
         event["category"] = [message.campaign]
     # SendGrid lays custom arguments beside its own fields, which win
     return {**message.custom_args, **event, **more, **planned.fields}
+
+
+def message_id_to(message: Summary, number: int) -> str:
+    """What SendGrid calls a message to one of its recipients: the id that it answered, and where it handled it."""
+    return f"{message.id}.recvd-mailbox-1.{number}"
 
 
 def event_id(of: str) -> str:

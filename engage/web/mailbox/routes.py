@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from engage.clock import utc_now
 from engage.web.mailbox import pages
+from engage.web.mailbox.activity import Activity
 from engage.web.mailbox.answers import json_body, refused, unauthorized
 from engage.web.mailbox.faults import SEND, FaultScript, faulty, pause
 from engage.web.mailbox.payload import Fault, faults, recipients
@@ -59,9 +60,15 @@ def _routes(store: MailStore, clock: Callable[[], datetime], webhooks: Webhooks 
     reader = _Reader(store)
     script = FaultScript()
     intake = _Intake(store, clock, script)
+    activity = Activity(store, clock, script)
+
+    async def scopes(request: Request) -> Response:
+        return unauthorized(request) or JSONResponse({"scopes": [*_SCOPES, *activity.scopes]})
+
     return [
         Route(SEND, intake.send, methods=["POST"]),
-        Route("/v3/scopes", intake.scopes, methods=["GET"]),
+        Route("/v3/scopes", scopes, methods=["GET"]),
+        *activity.routes(),
         *suppression_routes(SuppressedStore(store.folder), clock),
         *script.routes(),
         *Reporter(store, clock, webhooks).routes(),
@@ -112,9 +119,6 @@ class _Intake:
         except OSError as error:  # it may be on the disk or not: an answer that says neither
             return refused(500, Fault(f"The mailbox cannot tell whether the message is kept: {error}"))
         return Response(status_code=202, headers={"X-Message-Id": summary.id})
-
-    async def scopes(self, request: Request) -> Response:
-        return unauthorized(request) or JSONResponse({"scopes": _SCOPES})
 
 
 class _Reader:
