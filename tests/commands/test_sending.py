@@ -9,12 +9,13 @@ import pytest
 
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline.gating import Gatekeeper
-from engage.store.alarms import claim_alarms, raise_alarm
+from engage.store.alarms import alarm_sent, claim_alarms, raise_alarm
 from engage.store.database import Database
 from engage.store.programs import program_keys
 from engage.store.topic_pauses import pause_topic
 from tests.commands.saying import assert_said
 from tests.providers.servers import ScriptedServer, http_answers
+from tests.support.command import ROOT
 from tests.support.installation import Installation
 
 NOW = datetime.now(UTC)
@@ -105,6 +106,19 @@ def test_trouble_and_its_alarms_are_shown_and_doctor_warns(fresh: Installation, 
     assert "waits for the provider" in warned["sending"]
     assert "1 alarm could not be sent yet" in warned["alarms"]
     assert any("too many complaints" in said for what, said in warned.items() if what.startswith("topic tips of "))
+
+
+def test_a_refused_key_looks_as_the_docs_show_it(fresh: Installation, database: Database) -> None:
+    then = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    refused = SendResult(Outcome.RETRY, status=401, detail="401 authorization required", auth_failed=True)
+    gate = Gatekeeper("sendgrid api.sendgrid.com")
+    with database.write() as db:
+        gate.note(db, gate.passage(db, then), [refused], then)
+        [alarm] = claim_alarms(db, then)
+        alarm_sent(db, alarm.id, then)
+    real = {"PROVIDER": "sendgrid", "SENDGRID_API_KEY": "SG.x", "SEND_TO": "nobody", "PROVIDER_RATE": "50"}
+    shown = fresh.run("sending", env={f"ENGAGE_{name}": value for name, value in real.items()})
+    assert f"```console\n$ engage sending\n{shown.out}```" in (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_doctor_says_when_nobody_would_hear_of_trouble(fresh: Installation) -> None:
