@@ -3,7 +3,7 @@
 Every decision is kept with the values behind it. Nothing here sends: what is to be sent becomes a pending delivery.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from engage.policy import decide
 from engage.queueing import Lane
 from engage.store.deliveries import insert_deliveries
 from engage.store.enrollments import insert_decisions, insert_enrollments
+from engage.store.topic_pauses import paused_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,12 @@ def enroll(
     campaigns = {entry.campaign.name: entry.campaign for entry in enrolled.values()}
     people = Recipients.load(db, scope, {entry.partner_id for entry in enrolled.values()}, campaigns.values(), runs)
     feeds = heard_feeds(db, scope, campaigns.values(), now)
+    paused = paused_topics(db, scope.program_id, now)
     decided, to_send = [], []
     for id_, entry in enrolled.items():
         for step in entry.campaign.steps:
             recipient = people.of(entry.partner_id, entry.campaign, step)
-            decision = _decide(scope, entry, step, recipient, people, feeds[entry.campaign.name], now)
+            decision = _decide(scope, entry, step, recipient, people, feeds[entry.campaign.name], paused, now)
             decided.append(_decision_row(scope, id_, step, decision, entry.values, now))
             if not isinstance(decision, Skip):
                 people.take_address(entry.occasion_id, step, entry.partner_id, recipient)
@@ -94,6 +96,7 @@ def _decide(
     recipient: Recipient,
     people: Recipients,
     feeds: tuple[FeedState, ...],
+    paused: Collection[str],
     now: datetime,
 ) -> Decision:
     campaign = entry.campaign
@@ -107,6 +110,7 @@ def _decide(
         expires_at=now + campaign.send_within,
         event_age=entry.event_age,
         same_address=entry.by_run and people.same_address(entry.occasion_id, step, entry.partner_id, recipient),
+        topic_paused=campaign.topic in paused,
         feeds=feeds,
     )
     return decide(case)

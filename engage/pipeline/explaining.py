@@ -18,6 +18,7 @@ from engage.pipeline.plan import may_enter, planned_case
 from engage.pipeline.recipients import Recipients
 from engage.policy import Verdict, decide, examine
 from engage.store.referrals import subjects_of
+from engage.store.topic_pauses import paused_topics
 
 Trees = tuple[tuple[str, Node], ...]
 """The tree of a condition for each subject, by the subject's external id."""
@@ -69,11 +70,12 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, partner: str, as_o
     again = _again(db, scope, campaign, partner_id, as_of) if meeting else ()
     people = Recipients.load(db, scope, [partner_id], [campaign], dry=True, as_of=as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
+    paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     steps = []
     for step in campaign.steps:
         recipient = people.of(partner_id, campaign, step)
         standing = people.partners[partner_id]
-        case = planned_case(scope, campaign, standing, recipient, feeds, as_of, bool(meeting), stopped)
+        case = planned_case(scope, campaign, standing, recipient, paused, feeds, as_of, bool(meeting), stopped)
         objection = next((verdict.decision for verdict in again if verdict.decision), None)
         steps.append(ExplainedStep(step.id, recipient.key, (*again, *examine(case)), objection or decide(case)))
     return Explanation(partner, campaign, as_of, conditions, stops, tuple(steps))

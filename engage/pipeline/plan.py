@@ -19,6 +19,7 @@ from engage.policy import Case, decide
 from engage.slots import current_slot
 from engage.store.events import events_between
 from engage.store.people import PartnerStanding, names_of
+from engage.store.topic_pauses import paused_topics
 from engage.store.upserts import BATCH
 
 LOOK_BACK = timedelta(days=1)
@@ -81,6 +82,7 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
     if isinstance(campaign.trigger, EventTrigger):
         candidates = _of_events(db, scope, campaign, campaign.trigger, as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
+    paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     planned: list[Planned] = []
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
@@ -89,7 +91,9 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         people.mailed = taken  # one address gets one mail, across the chunks too
         names = names_of(db, people.partners)
         for one in chunk:
-            steps = tuple(_step(scope, campaign, step, one, people, names, feeds, as_of) for step in campaign.steps)
+            steps = tuple(
+                _step(scope, campaign, step, one, people, names, paused, feeds, as_of) for step in campaign.steps
+            )
             planned.append(Planned(people.partners[one.partner_id].external_id, steps))
     return Plan(campaign, as_of, len(candidates), sum(one.may_enter for one in candidates), tuple(planned))
 
@@ -124,12 +128,13 @@ def _step(
     candidate: _Candidate,
     people: Recipients,
     names: Mapping[int, str],
+    paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
 ) -> PlannedStep:
     recipient = people.of(candidate.partner_id, campaign, step)
     same = people.same_address(_NO_OCCASION, step, candidate.partner_id, recipient)
-    case = planned_case(scope, campaign, people.partners[candidate.partner_id], recipient, feeds, as_of)
+    case = planned_case(scope, campaign, people.partners[candidate.partner_id], recipient, paused, feeds, as_of)
     decision = decide(replace(case, same_address=same)) if candidate.may_enter else Skip(Reason.ALREADY_ENROLLED)
     if not isinstance(decision, Skip):
         people.take_address(_NO_OCCASION, step, candidate.partner_id, recipient)
@@ -143,6 +148,7 @@ def planned_case(
     campaign: Campaign,
     partner: PartnerStanding,
     recipient: Recipient,
+    paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
     condition_holds: bool | None = None,
@@ -157,6 +163,7 @@ def planned_case(
         partner,
         transactional=scope.program.topics[campaign.topic].transactional,
         expires_at=as_of + campaign.send_within,
+        topic_paused=paused,
         feeds=feeds,
         condition_holds=condition_holds,
         stopped=stopped,

@@ -25,6 +25,7 @@ from engage.store.people import (
     staff_members,
     suppressed_addresses,
 )
+from engage.store.topic_pauses import paused_topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def _recheck_program(
     recipients = _recipients(db, scope, batch, partners)
     moved = [one.id for one in batch if not recipients[one.id].to_staff and _has_moved(one, partners[one.partner_id])]
     sharing = sharing_an_address(db, moved)
+    paused = paused_topics(db, scope.program_id, now)
     seconds = {
         claimed.id: _second(
             scope,
@@ -82,6 +84,7 @@ def _recheck_program(
             claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
             claimed.id in stopped.get(claimed.campaign, ()),
             claimed.id in sharing,
+            claimed.topic in paused,
             now,
         )
         for claimed in batch
@@ -128,6 +131,7 @@ def _second(
     holds_still: bool | None,
     stopped: bool,
     same_address: bool,
+    topic_paused: bool,
     now: datetime,
 ) -> Second:
     topic = scope.program.topics.get(claimed.topic)
@@ -140,6 +144,7 @@ def _second(
         transactional=topic is not None and topic.transactional,
         expires_at=claimed.expires_at,
         same_address=same_address,
+        topic_paused=topic_paused,
         feeds=feeds,
         condition_holds=holds_still,
         stopped=stopped,

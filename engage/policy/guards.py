@@ -36,6 +36,7 @@ class Case:
     suppressed: bool = False
     unsubscribed: bool = False
     same_address: bool = False
+    topic_paused: bool = False
     feed_missing: bool = False
     feed_stale: bool = False
     condition_holds: bool | None = None
@@ -102,6 +103,12 @@ def not_stopped(case: Case) -> Decision | None:
     return Skip(Reason.STOPPED) if case.stopped else None
 
 
+def topic_goes_out(case: Case) -> Decision | None:
+    """Too many complaints pause a topic until an operator has looked; alerts to staff are none of its mail."""
+    paused = case.topic_paused and not case.to_staff
+    return Defer(case.now + LOOK_AGAIN, Reason.TOPIC_PAUSED) if paused else None
+
+
 def feeds_are_heard(case: Case) -> Decision | None:
     """Silence of a feed is not silence of a partner: the campaign is held until the feed is back."""
     if case.feed_missing:
@@ -119,6 +126,7 @@ GUARDS: tuple[Guard, ...] = (
     not_suppressed,
     has_consent,
     one_mail_per_address,
+    topic_goes_out,
     feeds_are_heard,
     condition_still_holds,
     not_stopped,

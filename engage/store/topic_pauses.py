@@ -37,9 +37,12 @@ def standing_pauses(db: Connection, program_id: int | None = None) -> list[Topic
     return [TopicPause(*row) for row in db.execute(query.order_by(c.paused_at, c.id))]
 
 
-def paused_topics(db: Connection, program_id: int) -> frozenset[str]:
-    """The topics of the program whose mail waits."""
-    return frozenset(pause.topic for pause in standing_pauses(db, program_id))
+def paused_topics(db: Connection, program_id: int, at: datetime) -> frozenset[str]:
+    """The topics of the program whose mail waits, or waited, at an instant."""
+    c = topic_pauses.c
+    standing = sa.or_(c.lifted_at.is_(None), c.lifted_at > at)
+    query = sa.select(c.topic).where(c.program_id == program_id, c.paused_at <= at, standing)
+    return frozenset(db.execute(query).scalars())
 
 
 def lift_pause(db: Connection, program_id: int, topic: str, why: str, now: datetime) -> bool:

@@ -222,6 +222,7 @@ OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.OUTSIDE_DATES, {"ends": date(2026, 11, 1)}),
     (Reason.FEED_NEVER_CONNECTED, {"feed_missing": True}),
     (Reason.FEED_STALE, {"feed_stale": True}),
+    (Reason.TOPIC_PAUSED, {"topic_paused": True}),
     (Reason.TOO_OLD, {"event_age": 4 * DAY}),
     (Reason.NOT_ACTIVE, {"partner_active": False}),
     (Reason.NO_ADDRESS, {"address": None}),
