@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import address_refusals, addresses, consent_changes, partners, subscriptions, suppressions
-from engage.store.upserts import insert_many, insert_new, one_of, update_each
+from engage.store.upserts import insert_many, insert_new, one_of, one_of_named, update_each
 
 _LIFTED = "lifted: "
 """How a suppression that was lifted is recorded, before its reason."""
@@ -216,20 +217,32 @@ def _later(found: dict[str, datetime], topic: str, at: datetime) -> None:
 
 def _words(db: Connection, places: Mapping[int, Place], as_of: datetime | None) -> Iterator[sa.Row[Any]]:
     """What was said by these partners, and at their addresses, some of it twice: in one statement."""
-    held = {place.address_id for place in places.values() if place.address_id is not None}
-    programs = {place.program_id for place in places.values()}
+    values: dict[str, Any] = {
+        "partner_ids": list(places),
+        "address_ids": list({place.address_id for place in places.values() if place.address_id is not None}),
+        "program_ids": list({place.program_id for place in places.values()}),
+    }
+    if as_of is not None:
+        values["as_of"] = as_of
+    return iter(db.execute(_words_said(db.dialect.name, as_of is not None), values))
+
+
+@cache
+def _words_said(dialect: str, dated: bool) -> sa.CompoundSelect[Any]:
+    """Built once: it is asked for each batch that is sent, and building it costs more than running it."""
     s, r = subscriptions.c, address_refusals.c
     said = sa.select(s.partner_id, s.program_id, s.address_id, s.topic, s.subscribed, s.changed_at.label("at"))
     noted = sa.select(sa.null(), r.program_id, r.address_id, r.topic, sa.false(), r.refused_at)
-    if as_of is not None:
+    if dated:
+        as_of = sa.bindparam("as_of", type_=s.changed_at.type)
         said, noted = said.where(s.changed_at <= as_of), noted.where(r.refused_at <= as_of)
+    at_addresses = one_of_named(dialect, r.address_id, "address_ids")
     # each by its index: an OR of them would read the whole table
-    ways: Iterable[sa.Select[Any]] = (
-        said.where(one_of(db, s.partner_id, list(places))),
-        said.where(one_of(db, s.address_id, held)),
-        noted.where(one_of(db, r.program_id, programs), one_of(db, r.address_id, held)),
+    return sa.union_all(
+        said.where(one_of_named(dialect, s.partner_id, "partner_ids")),
+        said.where(one_of_named(dialect, s.address_id, "address_ids")),
+        noted.where(one_of_named(dialect, r.program_id, "program_ids"), at_addresses),
     )
-    return iter(db.execute(sa.union_all(*ways)))
 
 
 def changes_of(

@@ -18,6 +18,13 @@ def one_of(db: Connection, column: sa.Column[Any], ids: Collection[Any]) -> sa.C
     return column == sa.any_(sa.bindparam(None, list(ids), type_=postgresql.ARRAY(column.type)))
 
 
+def one_of_named(dialect: str, column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
+    """As `one_of`, for a statement that is built once: the ids are bound under `name`, as a list, at each execution."""
+    if dialect == "sqlite":
+        return column.in_(sa.bindparam(name, expanding=True))
+    return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+
+
 def insert_or_ignore(db: Connection, table: sa.Table) -> "sqlite.Insert | postgresql.Insert":
     """An INSERT that skips rows which a unique constraint has already."""
     if db.dialect.name == "sqlite":
