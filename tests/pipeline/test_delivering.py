@@ -16,7 +16,7 @@ from engage.pipeline.compose import Composer
 from engage.providers.protocol import DEADLINE
 from engage.queueing import Lane
 from engage.store import tables
-from engage.store.deliveries import MOST_CLAIMS, claim, settle
+from engage.store.deliveries import claim, settle
 from engage.store.evidence import accept_on_evidence
 from engage.store.journal import Journal
 from tests.support.engage import Engage, Noting
@@ -140,7 +140,7 @@ def test_a_poisonous_delivery_ends_dead_with_its_reason_and_takes_no_other_with_
 ) -> None:
     won(engage, "ann", poisonous, "bob")
     engage.work()
-    for _round in range(MOST_CLAIMS):
+    for _round in range(3):
         sweeps(engage, timedelta(minutes=1))
     assert states(engage) == {"ann": "accepted", "eve": "dead", "bob": "accepted"}
     (reason,) = (reason for reason in reasons(engage) if reason)
@@ -155,7 +155,7 @@ def test_a_delivery_whose_workers_die_each_time_ends_dead(engage: Engage) -> Non
     _task, ids, _lane = engage.queue.waiting.popleft()
     engage.services.match(ids)
     (_, due, _) = engage.queue.waiting.popleft()
-    for number in range(MOST_CLAIMS):
+    for number in range(3):
         assert states(engage) == {"ann": "pending"}
         with engage.services.database.write() as db:
             claim(db, due, f"worker {number}", engage.now, timedelta(minutes=2), suspects=number > 0)
@@ -172,7 +172,7 @@ def test_an_outage_of_the_database_counts_against_nobody(engage: Engage, monkeyp
     def away(*_: object) -> object:
         raise ServiceUnreachable("the database is away")
 
-    for _round in range(2 * MOST_CLAIMS):
+    for _round in range(6):
         monkeypatch.setattr(Composer, "compose", away)
         with pytest.raises(ServiceUnreachable):
             engage.work()
