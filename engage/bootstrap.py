@@ -26,12 +26,14 @@ from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
 from engage.pipeline.outlet import LEASE, Outlet
+from engage.pipeline.reconcile import due_for_a_look, reconcile
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
 from engage.providers.alarm_channel import AlarmChannel
 from engage.providers.protocol import Provider
-from engage.providers.selection import build_provider
+from engage.providers.selection import build_provider, build_records
+from engage.providers.sendgrid_activity import SendGridActivity
 from engage.providers.webhook_signature import PublicKey, load_private_key, new_private_key, public_keys, shown
 from engage.queueing import Lane, Queue
 from engage.settings import PREFIX, Settings, SettingsError, environment, kept_secret, secret_keys
@@ -101,6 +103,19 @@ class Services:
             sendgrid_host=s.sendgrid_host,
             sendgrid_api_key=key,
             smtp_url=s.smtp_url or "",
+            clock=self.clock,
+        )
+
+    @cached_property
+    def records(self) -> SendGridActivity | None:
+        """The provider's records, which can be asked for mails whose answer was lost; None where it has none."""
+        s = self.settings
+        key = s.sendgrid_api_key.get_secret_value() if s.sendgrid_api_key else ""
+        return build_records(
+            s.provider,
+            mailbox_url=s.mailbox_url,
+            sendgrid_host=s.sendgrid_host,
+            sendgrid_api_key=key,
             clock=self.clock,
         )
 
@@ -304,6 +319,16 @@ class Services:
         self.queue.enqueue("absorb", found.webhooks, Lane.FEEDBACK)
         if not shut:  # else they stay due, and nothing need be tried
             self.hint(found.deliveries)
+
+    def look_up_due(self) -> None:
+        """Has the provider's records asked for deliveries whose answer was lost."""
+        if self.records is not None:
+            self.queue.enqueue("reconcile", due_for_a_look(self.database, self.clock()), Lane.UPKEEP)
+
+    def reconcile(self, ids: Sequence[int]) -> None:
+        """Asks the provider's records for those of the deliveries that are unknown, and settles those it has."""
+        if self.records is not None:
+            reconcile(self.database, self.records, ids, self.clock)
 
     def send_alarms(self) -> None:
         """Tells operators of what was raised, in the log and by the channel that is set."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from engage.domain.errors import InputError
 from engage.providers.protocol import Provider
 from engage.providers.sendgrid import SendGridProvider
+from engage.providers.sendgrid_activity import SendGridActivity
 from engage.providers.smtp import SmtpProvider, parse_smtp_url
 
 
@@ -34,3 +35,17 @@ def build_provider(
             )
         return SmtpProvider(parse_smtp_url(smtp_url), clock)
     raise InputError(f"there is no provider '{kind}'", "set ENGAGE_PROVIDER to mailbox, sendgrid or smtp")
+
+
+def build_records(
+    kind: str,
+    *,
+    clock: Callable[[], datetime],
+    mailbox_url: str = "",
+    sendgrid_api_key: str = "",
+    sendgrid_host: str = "https://api.sendgrid.com",
+) -> SendGridActivity | None:
+    """The records of the provider called `kind`; None where it has none that can be asked."""
+    if kind == "mailbox":
+        return SendGridActivity(mailbox_url, "mailbox", clock)
+    return SendGridActivity(sendgrid_host, sendgrid_api_key, clock) if kind == "sendgrid" else None

@@ -26,6 +26,10 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
     def run(ids: list[int]) -> None:
         services().run(ids)
 
+    @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
+    def reconcile(ids: list[int]) -> None:
+        services().reconcile(ids)
+
     @dramatiq.actor(broker=broker, queue_name=Lane.SOURCES, throws=thrown)
     def poll(ids: list[int]) -> None:
         services().poll(ids)

@@ -15,6 +15,7 @@ TICK = 1.0
 """Seconds between two looks at the clock."""
 
 SWEEP_EVERY = timedelta(seconds=5)
+LOOK_UP_EVERY = timedelta(minutes=1)
 
 
 class Scheduler:
@@ -25,6 +26,7 @@ class Scheduler:
         self._library: Library | None = None
         self._next_run: datetime | None = None
         self._next_sweep: datetime | None = None
+        self._next_look: datetime | None = None
 
     def run(self, stop: StopSignal) -> None:
         """Ticks until told to stop. A service that is away is waited for, not died of."""
@@ -53,3 +55,6 @@ class Scheduler:
             self.services.poll_due()
             self.services.send_alarms()
             self._next_sweep = now + SWEEP_EVERY
+        if self._next_look is None or now >= self._next_look:
+            self.services.look_up_due()
+            self._next_look = now + LOOK_UP_EVERY
