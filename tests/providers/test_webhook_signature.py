@@ -85,6 +85,7 @@ def _der(key: object) -> str:
         _der(ec.generate_private_key(ec.SECP384R1()).public_key()),
         _der(ed25519.Ed25519PrivateKey.generate().public_key()),
     ],
+    ids=["nothing", "comma", "short", "no-base64", "pem", "cut", "p384", "ed25519"],
 )
 def test_what_is_no_key_of_sendgrids_is_refused_with_a_reason(text: str) -> None:
     with pytest.raises(ValueError, match="key"):
