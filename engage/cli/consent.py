@@ -1,4 +1,4 @@
-"""`consent`: brings in what people said before engage, and shows what stands against mailing somebody."""
+"""`consent`: brings in what people said before engage, shows what stands against mailing somebody, lifts it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -13,11 +13,11 @@ from rich.table import Table
 from engage.authoring.folder import PROGRAM_FILE
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, ProgramOption, console, library_of, print_json, scope_named, services
-from engage.domain.consent import Refusal
-from engage.domain.errors import InputError
+from engage.domain.consent import Refusal, SuppressionReason
+from engage.domain.errors import InputError, UsageError
 from engage.domain.records import Outcome
 from engage.facts import Scope
-from engage.pipeline.consent import foresee, heed
+from engage.pipeline.consent import foresee, heed, lift
 from engage.pipeline.consent_shown import Shown, show_consent
 from engage.pipeline.library import Library
 from engage.pipeline.sendgrid_lists import Translated, translate
@@ -33,11 +33,14 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be
 
 def register(app: typer.Typer) -> None:
     consent = typer.Typer(
-        name="consent", help="Bring in what people said before engage, and show who said no.", no_args_is_help=True
+        name="consent",
+        help="Bring in what people said before engage, show who said no, lift a suppression.",
+        no_args_is_help=True,
     )
     consent.command("import")(import_)
     consent.command()(sendgrid)
     consent.command()(show)
+    consent.command("lift")(lift_)
     app.add_typer(consent)
 
 
@@ -143,6 +146,31 @@ def show(
         print_json(_shown_json(shown))
     else:
         _print_shown(shown, who)
+
+
+def lift_(
+    email: Annotated[str, typer.Argument(help="The address that may be mailed again.")],
+    why: Annotated[str, typer.Option("--why", help="Why, for the record of changes.")],
+    reason: Annotated[
+        list[SuppressionReason] | None,
+        typer.Option("--reason", help="Which suppression; unless it is named, what a person said is not lifted."),
+    ] = None,
+    program: ProgramOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End the suppression of an address that bounced, was invalid, or waits for somebody to look at it."""
+    with services(queue=NoQueue()) as built:
+        scope = scope_named(library_of(built), program)
+        if not why.strip():
+            raise UsageError("--why is empty", "say why, for whoever asks later")
+        with built.database.write() as db:
+            lifted = lift(db, scope.program_id, email.strip().lower(), reason or (), why.strip(), built.clock())
+    if as_json:
+        print_json({"email": email.strip().lower(), "lifted": lifted})
+    else:
+        what = " and ".join(one.replace("_", " ") for one in lifted)
+        console.print(escape(f"{email} is no longer suppressed: {what}."))
+        console.print("SendGrid keeps lists of its own: take the address off them too, or it drops what is sent.")
 
 
 def _sound_library(built: Services) -> Library:

@@ -145,7 +145,9 @@ def _for_good(raw: dict[str, Any]) -> bool:
 
 def _suppresses(kind: FeedbackKind, raw: dict[str, Any]) -> SuppressionReason | None:
     if kind is FeedbackKind.DROPPED:
-        return DROPPED_FOR.get(_text(raw, "reason").strip().lower())
+        reason = DROPPED_FOR.get(_text(raw, "reason").strip().lower())
+        # of mail that belongs to a group it may be the group that was left, and not everything
+        return None if reason is SuppressionReason.STOP_ALL and "asm_group_id" in raw else reason
     return {
         FeedbackKind.BOUNCED: SuppressionReason.BOUNCE,
         FeedbackKind.COMPLAINED: SuppressionReason.COMPLAINT,
