@@ -28,6 +28,7 @@ from engage.pipeline.observing import observe
 from engage.pipeline.outlet import LEASE, Outlet
 from engage.pipeline.reconcile import due_for_a_look, reconcile
 from engage.pipeline.runs import carry_out, open_due_runs
+from engage.pipeline.settling import Move, Moved, carry_over
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
 from engage.providers.alarm_channel import AlarmChannel
@@ -50,6 +51,7 @@ from engage.store.intake import Intake, analyze, hear
 from engage.store.journal import Entry, Journal
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
 from engage.store.schema import require_schema
+from engage.store.settling import Which
 from engage.store.upkeep import beat, forget, forget_silent
 
 log = structlog.get_logger(__name__)
@@ -208,7 +210,7 @@ class Services:
 
     def run(self, run_ids: Sequence[int]) -> None:
         for run_id in run_ids:
-            carry_out(self.database, self.library(), run_id, self.clock(), self.hint)
+            carry_out(self.database, self.library(), run_id, self.clock, self.hint, self.stopping.is_set)
 
     def run_now(self, campaign: Campaign) -> tuple[Run, bool]:
         """Carries out the schedule's current slot here and now; says whether its run is new. Twice is once.
@@ -254,6 +256,17 @@ class Services:
     def _decided(self, state: str, decided: Iterable[Decided], why: str | None) -> None:
         for one in decided:
             log.info(f"hold_{state}", id=str(one.id), why=why)
+
+    def move(self, move: Move, which: Which, why: str | None) -> Moved:
+        """Does with unknown or dead deliveries what an operator decided; with all of the chosen or, with InputError,
+        none.
+        """
+        library = self.library()
+        with self.database.write() as db:
+            moved = carry_over(db, library, move, which, why, self.clock())
+        log.info("deliveries_moved", move=move.name.lower(), deliveries=len(moved.ids), why=why)
+        self.hint(moved.hints)
+        return moved
 
     def deliver(self, ids: Sequence[int], lane: Lane) -> None:
         outlet = Outlet(

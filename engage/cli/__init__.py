@@ -31,6 +31,8 @@ COMMANDS = {
     "preview": "preview",
     "run": "planning",
     "held": "held",
+    "unknown": "unknown",
+    "dead": "dead",
     "sending": "sending",
     "replay": "replay",
     "demo-feed": "demo",

@@ -16,9 +16,10 @@ from engage.facts import feed_state
 from engage.logs import configure
 from engage.pipeline.alarms import STALE
 from engage.providers.sender_domain import sender_records
-from engage.settings import Settings
+from engage.settings import Provider, Settings
 from engage.store.alarms import unsent_alarms
 from engage.store.deliveries import counts_by_state
+from engage.store.feedback import last_webhook
 from engage.store.holds import held_bursts
 from engage.store.programs import program_keys
 from engage.store.runs import held_runs
@@ -28,8 +29,8 @@ from engage.store.topic_pauses import standing_pauses
 OK, WARN, FAIL = "ok", "warn", "fail"
 _SECONDS = 3
 _LOOK_AT = {
-    DeliveryState.UNKNOWN: "they may or may not have been sent; docs/operations.md says how to list them",
-    DeliveryState.DEAD: "they were refused for good; docs/operations.md says how to list them with the reason",
+    DeliveryState.UNKNOWN: "they may or may not have been sent: engage unknown list shows them, and what to do",
+    DeliveryState.DEAD: "nothing comes of them by itself: engage dead list says why, and what to do",
     DeliveryState.RETRY: "the provider did not take them; they are tried again by themselves",
 }
 
@@ -76,6 +77,7 @@ def _examine(built: Services) -> Iterator[Finding]:
         yield from _watched(built)
         yield from _stuck(built)
         yield from _sending(built)
+        yield from _webhooks(built)
     built.close()
 
 
@@ -200,6 +202,21 @@ def _sending(built: Services) -> Iterator[Finding]:
     elif settings.alarm_url is not None and unsent:
         said = f"{_many(unsent, 'alarm', 'alarms')} could not be sent yet"
         yield Finding("alarms", WARN, said, "see that ENGAGE_ALARM_URL is right; engage sending lists them")
+
+
+def _webhooks(built: Services) -> Iterator[Finding]:
+    """Whether SendGrid tells us what became of our mails."""
+    if built.settings.provider is not Provider.SENDGRID:
+        return
+    with built.database.read() as db:
+        last = last_webhook(db)
+    if last is None:
+        what = "no webhook has ever come in: bounces, complaints and lost answers stay unseen"
+        yield Finding("webhooks", WARN, what, "set up SendGrid's event webhook: docs/feedback.md")
+        return
+    hours = int((built.clock() - last).total_seconds() // 3600)
+    ago = _many(hours, "hour", "hours") if hours < 48 else _many(hours // 24, "day", "days")
+    yield Finding("webhooks", OK, f"the last came in {last:%Y-%m-%d %H:%M} UTC, {ago} ago")
 
 
 def _many(count: int, one: str, more: str) -> str:
