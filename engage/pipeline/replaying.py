@@ -141,7 +141,7 @@ class Replay:
         with self._scratch.write() as db:
             opened = open_due_runs(db, library, self.now).run_ids
         for run_id in opened:
-            carry_out(self._scratch, library, run_id, self.now, lambda _: None)
+            carry_out(self._scratch, library, run_id, lambda: self.now, lambda _: None)
 
     def _deliver(self, library: Library, composer: Composer, outlet: Outlet) -> None:
         while True:

@@ -24,10 +24,12 @@ from engage.store.runs import (
     Mark,
     Run,
     finish_run,
+    leave_run,
     marks,
     open_runs,
     run_before,
     set_marks,
+    stay_at_run,
     take_run,
 )
 from engage.store.upserts import BATCH
@@ -35,8 +37,8 @@ from engage.triggers import ON_TIME, Due, due_slots, next_at, schedule_in
 
 log = structlog.get_logger(__name__)
 
-GIVEN_UP_AFTER = timedelta(minutes=10)
-"""A run that was begun so long ago and is not done is taken up again: its worker is gone."""
+GIVEN_UP_AFTER = timedelta(minutes=2)
+"""A run that its worker has not been at for so long is taken up by another: the worker is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,22 @@ def _look(campaign: Campaign, trigger: ScheduleTrigger, zone: str, mark: Mark | 
     return due_slots(trigger.cron, zone, CatchUp.SKIP, now - ON_TIME, now)
 
 
-def carry_out(database: Database, library: Library, run_id: int, now: datetime, hint: Callable[[Hints], None]) -> None:
+def carry_out(
+    database: Database,
+    library: Library,
+    run_id: int,
+    clock: Callable[[], datetime],
+    hint: Callable[[Hints], None],
+    stopping: Callable[[], bool] = lambda: False,
+) -> None:
     """Enrolls whom the run concerns, chunk by chunk, each in a transaction of its own; `hint` is told after each.
 
-    A run that another worker has begun is left to it. Facts are read as of the instant at which the run was begun,
-    so that a run taken up again after a crash finds the same partners and only does what is missing. A run whose feeds
-    are silent, or that more partners would enter than max_audience says, is held and says so: it changes nothing.
+    A run that another worker is at is left to it. Facts are read as of the instant at which the run was begun, so that
+    a run taken up again after a crash, or after `stopping` said that this worker is to end, finds the same partners and
+    only does what is missing. A run whose feeds are silent, or that more partners would enter than max_audience says,
+    is held and says so: it changes nothing.
     """
+    now = clock()
     with database.write() as db:
         run = take_run(db, run_id, now, now - GIVEN_UP_AFTER)
     if run is None:
@@ -115,7 +126,12 @@ def carry_out(database: Database, library: Library, run_id: int, now: datetime, 
         with database.write() as db:
             episodes = turn_episodes(db, scope, campaign, found.partner_ids, run.slot, run.as_of)
     for start in range(0, len(members), BATCH):
+        if stopping():
+            with database.write() as db:
+                leave_run(db, run.id)
+            return
         with database.write() as db:
+            stay_at_run(db, run.id, clock())
             hints = _enroll_chunk(db, library, scope, campaign, run, members[start : start + BATCH], episodes, now)
         hint(hints)
     with database.write() as db:

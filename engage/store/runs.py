@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +13,7 @@ from engage.store.tables import enrollments, occasions, runs, schedule_marks
 from engage.store.upserts import insert_many, insert_new
 
 OPEN, RUNNING, DONE, HELD, DROPPED = "open", "running", "done", "held", "dropped"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,13 @@ def begin_run(
 
 
 def take_run(db: Connection, run_id: int, now: datetime, given_up_before: datetime) -> Run | None:
-    """Takes a run that is open, or whose worker began before `given_up_before` and is gone; None if it is not free.
+    """Takes a run that is open, or whose worker has not been at it since `given_up_before`; None if it is not free.
 
     The facts of a run are those of `now`, when it is first taken. A campaign's runs are carried out one after another:
-    `again` asks who has entered on the ones before. One that is not done long after it was begun is waited for no more.
+    `again` asks who has entered on the ones before. One that nobody has been at for so long is waited for no more.
     """
     c, earlier = runs.c, runs.alias("earlier").c
-    unfinished = sa.or_(earlier.state == OPEN, sa.and_(earlier.state == RUNNING, earlier.as_of >= given_up_before))
+    unfinished = sa.or_(earlier.state == OPEN, sa.and_(earlier.state == RUNNING, earlier.started_at >= given_up_before))
     mine = sa.and_(earlier.program_id == c.program_id, earlier.campaign == c.campaign, earlier.id < c.id)
     free = sa.or_(c.state == OPEN, sa.and_(c.state == RUNNING, c.started_at < given_up_before))
     as_of = sa.case((c.state == OPEN, sa.literal(now, c.as_of.type)), else_=c.as_of)
@@ -127,6 +128,16 @@ def take_run(db: Connection, run_id: int, now: datetime, given_up_before: dateti
         .values(state=RUNNING, started_at=now, as_of=as_of)
     )
     return get_run(db, run_id) if db.execute(statement).rowcount else None
+
+
+def stay_at_run(db: Connection, run_id: int, now: datetime) -> None:
+    """Says that the run's worker is at it."""
+    db.execute(sa.update(runs).where(runs.c.id == run_id, runs.c.state == RUNNING).values(started_at=now))
+
+
+def leave_run(db: Connection, run_id: int) -> None:
+    """Says that nobody is at the run, which is to be taken up where it is; its facts stay those that they were."""
+    stay_at_run(db, run_id, _LONG_AGO)
 
 
 def reopen_held_run(db: Connection, run_id: int, now: datetime, **also: object) -> bool:
@@ -197,7 +208,7 @@ def finish_run(
 
 
 def unfinished_runs(db: Connection, opened_before: datetime, begun_before: datetime) -> list[int]:
-    """Runs that nobody has begun since `opened_before`, and those begun before `begun_before` that are not done."""
+    """Runs that nobody has begun since `opened_before`, and those that nobody has been at since `begun_before`."""
     c = runs.c
     waiting = sa.and_(c.state == OPEN, c.as_of <= opened_before)
     query = sa.select(c.id).where(sa.or_(waiting, sa.and_(c.state == RUNNING, c.started_at < begun_before)))

@@ -346,3 +346,22 @@ def test_the_sweeper_hands_nothing_out_while_the_gate_is_shut(engage: Engage) ->
         ids = list(db.execute(sa.select(tables.deliveries.c.id)).scalars())
     engage.services.deliver(ids, Lane.TRANSACTIONAL)
     assert engage.provider.messages == []
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_whose_worker_is_told_to_stop_is_taken_up_where_it_was_left(
+    engage: Engage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engage.pipeline.runs.BATCH", 2)
+    for number in range(5):
+        engage.partner(f"p{number}")
+    looks = iter([False, True])
+    stop = engage.services.stopping
+    monkeypatch.setattr(stop, "is_set", lambda: next(looks, False))
+    engage.services.run_now(engage.services.library().find("monthly-newsletter"))
+    assert len(engage.states()) == 2
+    sweeps(engage)
+    sweeps(engage)
+    assert states(engage) == dict.fromkeys([f"p{number}" for number in range(5)], "accepted")

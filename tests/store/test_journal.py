@@ -49,9 +49,9 @@ def test_an_entry_that_could_not_be_replayed_stays(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append([entry(1)])
     dies(journal)
-    with pytest.raises(ServiceUnreachable):
-        for _entries in Journal(tmp_path).left_behind():
-            raise ServiceUnreachable("the database is away")
+    replaying = Journal(tmp_path).left_behind()
+    assert next(replaying) == [entry(1)]
+    replaying.close()  # type: ignore[attr-defined]  # as when the database is away
     assert left_behind(tmp_path) == [entry(1)]
 
 
@@ -105,10 +105,9 @@ def test_on_a_full_disk_there_is_no_room_and_what_had_room_is_recorded(tmp_path:
     started.make_room()
     with files_no_larger_than(64 * 1024):
         started.append([entry(number) for number in range(32)])
+        started.append([entry(number) for number in range(32, 500)])
         with pytest.raises(ServiceUnreachable, match="make room there"):
-            for number in range(1_000):
-                started.make_room()
-                started.append([entry(number)])
+            started.make_room()
     dies(started)
     assert left_behind(tmp_path)[:32] == [entry(number) for number in range(32)]
 
