@@ -116,6 +116,8 @@ class Engage:
                     self.services.run(ids)
                 case "absorb":
                     self.services.absorb(ids)
+                case "reconcile":
+                    self.services.reconcile(ids)
                 case "poll":
                     self.services.poll(ids)
                 case "deliver":
