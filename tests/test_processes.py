@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -163,9 +164,11 @@ def slow_provider() -> Iterator[tuple[SlowProvider, str]]:
         yield provider, server.url
 
 
-def test_a_worker_killed_amid_a_newsletter_sends_nothing_twice_and_leaves_nothing_behind(
+@pytest.fixture
+def sending(
     run_engage: EngageCommand, database_url: str, valkey_url: str, slow_provider: tuple[SlowProvider, str]
-) -> None:
+) -> tuple[Installation, SlowProvider, Tethered]:
+    """A worker is sending a newsletter to 300 partners through a slow provider."""
     provider, url = slow_provider
     installation = Installation(
         run_engage,
@@ -182,6 +185,33 @@ def test_a_worker_killed_amid_a_newsletter_sends_nothing_twice_and_leaves_nothin
     worker = installation.start("worker")
     assert installation.run("run", "monthly").code == 0
     wait_for(lambda: provider.got.total() > 60, "the newsletter to be on its way")
+    return installation, provider, worker
+
+
+def test_a_worker_told_to_end_amid_a_newsletter_gives_back_what_it_has_not_sent(
+    sending: tuple[Installation, SlowProvider, Tethered], database_url: str
+) -> None:
+    installation, provider, worker = sending
+    began = time.monotonic()
+    assert worker.stop() == 0
+    assert time.monotonic() - began < 15
+    assert provider.got.total() < 300, "the worker ended in the middle"
+    database = Database(database_url)
+    assert set(states(database)) == {"accepted", "pending"}, "nothing waits for a lease"
+    assert states(database)["accepted"] == provider.got.total()
+
+    installation.start("worker")
+    installation.start("scheduler")
+    wait_for(lambda: set(states(database)) == {"accepted"}, "every delivery to be settled", 60)
+    database.close()
+    assert set(provider.got.values()) == {1}
+    assert len(provider.got) == 300
+
+
+def test_a_worker_killed_amid_a_newsletter_sends_nothing_twice_and_leaves_nothing_behind(
+    sending: tuple[Installation, SlowProvider, Tethered], database_url: str
+) -> None:
+    installation, provider, worker = sending
     os.kill(worker.pid, signal.SIGKILL)
     worker.process.wait()
     assert provider.got.total() < 300, "the worker was killed in the middle"

@@ -9,10 +9,13 @@ class StopSignal:
     """From its making on, SIGTERM and SIGINT no longer end the process but `wait`. To be made in the main thread."""
 
     def __init__(self) -> None:
-        # A pipe, not a threading.Event: its lock could be held by the very thread that the signal interrupts.
+        # The interpreter itself writes into this pipe, in whichever thread the kernel has the signal handled. A Python
+        # handler runs in the main thread only, and would not wake it where another thread was interrupted.
         self._reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: os.write(writer, b"."))
+            signal.signal(number, lambda *_: None)  # without a handler the signal would end the process
 
     def wait(self, seconds: float | None = None) -> bool:
         """True as soon as a signal has come, also one that came long ago; False after `seconds` without."""
