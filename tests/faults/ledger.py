@@ -79,7 +79,7 @@ def provider_log(site: Site) -> Logged:
     """What the mailbox of the installation has on disk."""
     ids: Counter[str] = Counter()
     mails: Counter[Mail] = Counter()
-    for kept in read_log(site.data / "mailbox"):
+    for kept in read_log(site.mailbox_folder):
         ids[kept.custom_args["engage_delivery"]] += 1
         mails[kept.to, kept.subject] += 1
     return Logged(ids, mails)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Iterator
 
 from engage import failpoints
+from engage.domain.errors import ServiceUnreachable
 from engage.logs import configure
 from engage.pipeline import runs as pipeline_runs
 from engage.pipeline import sweep as pipeline_sweep
@@ -38,6 +39,7 @@ from tests.faults.site import Site, compile_once
 
 _PR_SET_PDEATHSIG = 1
 _PRELOADED = "ENGAGE_TEST_FAULTS_PRELOAD"
+_ENDS_WITHIN = 16  # seconds: 15 are promised
 CHUNK = 10
 """Changes that a feeder takes in one transaction."""
 
@@ -73,8 +75,9 @@ def work(site: Site, armed: str) -> None:
         services.start()
         services.library()
         declare_actors(broker, lambda: services)
-        start_heart(services, "worker")
-        run_worker(broker)
+        services.replay_journal()
+        with start_heart(services, "worker"):
+            run_worker(broker, stopping=services.stopping.set)
         services.close()
 
 
@@ -83,8 +86,8 @@ def schedule(site: Site, armed: str) -> None:
         stop = StopSignal()
         services = site.services()
         services.start()
-        start_heart(services, "scheduler")
-        Scheduler(services).run(stop)
+        with start_heart(services, "scheduler"):
+            Scheduler(services).run(stop)
         services.close()
 
 
@@ -99,8 +102,12 @@ def feed(site: Site, armed: str, shared: Feed) -> None:
             if upto <= shared.taken.value:
                 time.sleep(0.01)
                 continue
-            take_changes(services, range(shared.taken.value, upto), shared.partners, since)
-            shared.taken.value = upto
+            try:
+                take_changes(services, range(shared.taken.value, upto), shared.partners, since)
+            except ServiceUnreachable:  # as a poller does: later again, the same
+                time.sleep(0.2)
+            else:
+                shared.taken.value = upto
 
 
 @contextmanager
@@ -208,12 +215,16 @@ class Crew:
         self.members.remove(member)
 
     def stop(self, members: Iterable[Member] | None = None) -> None:
-        """Asks these, or all, to end in order, and waits for them."""
+        """Asks these, or all, to end in order, and waits for them; who takes longer than it may is noted and killed."""
         leaving = list(self.members if members is None else members)
         for member in leaving:
             member.process.terminate()
         for member in leaving:
-            member.process.join()
+            member.process.join(_ENDS_WITHIN)
+            if member.process.is_alive():
+                self.unexpected.append(f"a {member.role} did not end within {_ENDS_WITHIN} s of SIGTERM")
+                member.process.kill()
+                member.process.join()
             self.members.remove(member)
 
     def close(self) -> None:

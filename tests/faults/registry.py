@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.scenarios import kills
+from tests.faults.scenarios import kills, restarts, stopped, valkey
 from tests.faults.stage import Measured, Where
 
 BOTH = ("sqlite", "postgres")
@@ -19,4 +19,9 @@ class Scenario:
     databases: tuple[str, ...] = BOTH
 
 
-SCENARIOS = (Scenario("kills", kills.run, 0.06),)
+SCENARIOS = (
+    Scenario("kills", kills.run, 0.06),
+    Scenario("valkey", valkey.run, 0.1),
+    Scenario("restarts", restarts.run, 0.2, ("postgres",)),
+    Scenario("stopped", stopped.run, 1.0),
+)

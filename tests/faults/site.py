@@ -52,6 +52,10 @@ class Site:
         return self.folder / "var"
 
     @property
+    def mailbox_folder(self) -> Path:
+        return self.data / "mailbox"
+
+    @property
     def environment(self) -> dict[str, str]:
         """As the command `engage` reads it."""
         return {
@@ -63,6 +67,7 @@ class Site:
             "ENGAGE_REDIS_URL": self.redis_url,
             "ENGAGE_MAILBOX_URL": self.mailbox_url,
             "ENGAGE_PORT": str(self.port),
+            "ENGAGE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
         }
 
     def settings(self) -> Settings:

@@ -18,8 +18,10 @@ import sqlalchemy as sa
 
 from engage.bootstrap import Services
 from engage.clock import utc_now
-from engage.queueing import NoQueue
+from engage.domain.deliveries import DeliveryState
 from engage.store.database import Database
+from engage.store.tables import deliveries
+from engage.web.mailbox import read_log
 from tests.faults import ledger
 from tests.faults.feeding import Mail, mails_of_changes, mails_of_newsletters, take_changes, take_partners
 from tests.faults.processes import Crew, Feed
@@ -114,11 +116,19 @@ class Stage:
 
     # --- what comes of it ---------------------------------------------------------------------------------------------
 
-    def settle(self, seconds: float = SETTLES_WITHIN) -> None:
-        """Waits until every mail that was fed in has a delivery, and each has come to an end; raises Breach if never."""
+    def settle(self, seconds: float = SETTLES_WITHIN, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Waits until every mail that was fed in has a delivery, and each has come to an end; raises Breach if never.
+
+        `meanwhile` is called again and again.
+        """
         wanted = self.eligible().total()
+
+        def over() -> bool:
+            meanwhile()
+            return ledger.total(self.database) >= wanted and ledger.unfinished(self.database) == 0
+
         self.wait_for(
-            lambda: ledger.total(self.database) >= wanted and ledger.unfinished(self.database) == 0,
+            over,
             lambda: f"{ledger.total(self.database)} of {wanted} deliveries are there, "
             f"{ledger.unfinished(self.database)} have not come to an end",
             seconds,
@@ -132,7 +142,39 @@ class Stage:
                 said = otherwise if isinstance(otherwise, str) else otherwise()
                 raise Breach(f"after {seconds:.0f} s: {said}")
             time.sleep(0.05)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        self.note(f"waited {took:.1f} s, else: {otherwise if isinstance(otherwise, str) else otherwise()}")
+        return took
+
+    def note(self, what: str) -> None:
+        """Says what the harness does, in a file beside those of the processes."""
+        with (self.site.folder / "harness.log").open("a") as log:
+            log.write(f"{utc_now().isoformat()} {what}\n")
+
+    def fed(self, shared: Feed) -> None:
+        """Waits until the feeder has taken all that it may; from then on that is what was fed in."""
+        self.wait_for(lambda: shared.taken.value >= shared.allowed.value, "the feeder has not taken all changes")
+        self.changes = shared.taken.value
+
+    def mails(self) -> int:
+        """How many mails the provider has."""
+        return sum(1 for _ in read_log(self.site.mailbox_folder))
+
+    def unknown(self) -> set[str]:
+        """The ids at the provider of what is unknown."""
+        c = deliveries.c
+        with self.database.read() as db:
+            return set(db.execute(sa.select(c.public_id).where(c.state == DeliveryState.UNKNOWN)).scalars())
+
+    def unarmed_crew(self) -> None:
+        """From now on a worker and a scheduler run that nobody kills, and nobody else."""
+        self.crew.close()
+        self.crew.worker()
+        self.crew.scheduler()
+
+    def now(self) -> float:
+        """Unix seconds, as the processes read them."""
+        return time.time()
 
     def ledger(self) -> ledger.Ledger:
         """Reads everything and compares."""

@@ -99,6 +99,7 @@ class _Game:
                     armed.remove(member)
                     left[kill.failpoint] -= 1
                     self.killed.append(kill)
+                    on.note(f"killed a {kill.role} at {kill.failpoint}")
                     last_kill = time.monotonic()
                 next_one(member.role)
             self._note_listed()
@@ -111,9 +112,8 @@ class _Game:
         on, shared = self.on, self._fed
         assert shared is not None
         self._open_newsletters(1.0)
-        on.wait_for(lambda: shared.taken.value >= shared.allowed.value, "the feeder has not taken all changes")
-        on.changes = shared.taken.value
-        on.settle()
+        on.fed(shared)
+        on.settle(meanwhile=self._note_listed)
         self._note_listed()
 
     def breaches(self) -> list[str]:
