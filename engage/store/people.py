@@ -3,13 +3,15 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.consent import Place, refused_topics
 from engage.store.tables import addresses, aliases, partner_versions, partners, staff, suppressions
-from engage.store.upserts import insert_many, one_of
+from engage.store.upserts import insert_many, one_of, one_of_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,16 @@ class StaffMember:
     manager_id: int | None = None
 
 
+def _locking(column: sa.Column[Any], key: sa.Column[Any]) -> sa.Select[Any]:
+    query = sa.select(column).where(one_of_named("postgresql", key, "ids"))
+    return query.order_by(key).with_for_update(key_share=True)
+
+
+# Built once, as `_standing_now` and `_suppressed` are: each batch that is sent asks them all.
+_LOCK_PARTNERS = _locking(partners.c.address_id, partners.c.id)
+_LOCK_ADDRESSES = _locking(addresses.c.id, addresses.c.id)
+
+
 def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Collection[int]) -> None:
     """Takes the locks under which consent is read and changed: recipients, then addresses, each sorted by id.
 
@@ -45,13 +57,9 @@ def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Co
         return
     wanted = set(addresses_)
     if partner_ids:
-        p = partners.c
-        query = sa.select(p.address_id).where(one_of(db, p.id, partner_ids)).order_by(p.id)
-        wanted |= set(db.execute(query.with_for_update(key_share=True)).scalars()) - {None}
+        wanted |= set(db.execute(_LOCK_PARTNERS, {"ids": list(partner_ids)}).scalars()) - {None}
     if wanted:
-        a = addresses.c
-        query = sa.select(a.id).where(one_of(db, a.id, wanted)).order_by(a.id)
-        db.execute(query.with_for_update(key_share=True)).all()
+        db.execute(_LOCK_ADDRESSES, {"ids": list(wanted)}).all()
 
 
 def partner_standings(
@@ -61,19 +69,17 @@ def partner_standings(
 
     With `as_of` status, owner, suppressions and refusals are those of that instant, otherwise those that stand now.
     """
-    p, v = partners.c, partner_versions.c
-    query = sa.select(p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id).where(
-        one_of(db, p.id, partner_ids)
-    )
-    if as_of is not None:
+    ids = list(partner_ids)
+    if as_of is None:
+        rows = db.execute(_standing_now(db.dialect.name), {"ids": ids}).all()
+    else:
+        p, v = partners.c, partner_versions.c
         query = (
             sa.select(p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
             .join(partner_versions, v.partner_id == p.id)
-            .where(
-                one_of(db, p.id, partner_ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of)
-            )
+            .where(one_of(db, p.id, ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of))
         )
-    rows = db.execute(query).all()
+        rows = db.execute(query).all()
     held = {row.address_id for row in rows if row.address_id is not None}
     blocked = suppressed_addresses(db, held, as_of)
     refused = refused_topics(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
@@ -92,13 +98,27 @@ def partner_standings(
     }
 
 
+@cache
+def _standing_now(dialect: str) -> sa.Select[Any]:
+    p = partners.c
+    query = sa.select(p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id)
+    return query.where(one_of_named(dialect, p.id, "ids"))
+
+
 def suppressed_addresses(db: Connection, ids: Collection[int], as_of: datetime | None = None) -> set[int]:
     """Those of these addresses that no program may mail."""
     if not ids:
         return set()
+    query = _suppressed(db.dialect.name)
+    if as_of is not None:
+        query = query.where(suppressions.c.created_at <= as_of)
+    return set(db.execute(query, {"ids": list(ids)}).scalars())
+
+
+@cache
+def _suppressed(dialect: str) -> sa.Select[Any]:
     c = suppressions.c
-    query = sa.select(c.address_id).where(one_of(db, c.address_id, ids))
-    return set(db.execute(query if as_of is None else query.where(c.created_at <= as_of)).scalars())
+    return sa.select(c.address_id).where(one_of_named(dialect, c.address_id, "ids"))
 
 
 def staff_members(db: Connection, ids: Collection[int]) -> dict[int, StaffMember]:

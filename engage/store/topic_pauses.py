@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -22,6 +23,16 @@ class TopicPause:
     reason: str
 
 
+def _paused_at() -> sa.Select[Any]:
+    c = topic_pauses.c
+    at = sa.bindparam("at", type_=c.paused_at.type)
+    standing = sa.or_(c.lifted_at.is_(None), c.lifted_at > at)
+    return sa.select(c.topic).where(c.program_id == sa.bindparam("program_id"), c.paused_at <= at, standing)
+
+
+_PAUSED_AT = _paused_at()  # built once: each batch that is sent asks it
+
+
 def pause_topic(db: Connection, program_id: int, topic: str, reason: str, now: datetime) -> bool:
     """Pauses the topic; says whether it was not paused already."""
     row = {"program_id": program_id, "topic": topic, "paused_at": now, "reason": reason}
@@ -39,10 +50,7 @@ def standing_pauses(db: Connection, program_id: int | None = None) -> list[Topic
 
 def paused_topics(db: Connection, program_id: int, at: datetime) -> frozenset[str]:
     """The topics of the program whose mail waits, or waited, at an instant."""
-    c = topic_pauses.c
-    standing = sa.or_(c.lifted_at.is_(None), c.lifted_at > at)
-    query = sa.select(c.topic).where(c.program_id == program_id, c.paused_at <= at, standing)
-    return frozenset(db.execute(query).scalars())
+    return frozenset(db.execute(_PAUSED_AT, {"program_id": program_id, "at": at}).scalars())
 
 
 def lift_pause(db: Connection, program_id: int, topic: str, why: str, now: datetime) -> bool:
