@@ -1,11 +1,14 @@
 """What providers report: each request as it came, its events once each, and what was read of them."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 
 from engage.domain.feedback import FeedbackKind
@@ -58,9 +61,29 @@ def last_webhook(db: Connection) -> datetime | None:
 
 def insert_feedback(db: Connection, rows: Sequence[Mapping[str, Any]]) -> set[str]:
     """Stores the events that are new; returns their natural keys."""
+    key = feedback.c.natural_key
+    known = set(db.execute(sa.select(key).where(one_of(db, key, [row["natural_key"] for row in rows]))).scalars())
+    new = [row for row in rows if row["natural_key"] not in known]
+    if db.dialect.name == "sqlite":  # where nobody else can add any in between
+        insert_many(db, feedback, new)
+        return {row["natural_key"] for row in new}
     # in one order everywhere, so that two workers with the same events wait for each other in one direction only
-    ordered = sorted(rows, key=lambda row: str(row["natural_key"]))
-    return {row.natural_key for row in insert_many(db, feedback, ordered, feedback.c.natural_key, or_ignore=True)}
+    new.sort(key=lambda row: str(row["natural_key"]))
+    return set(db.execute(_insert_as_json(new)).scalars()) if new else set()
+
+
+def _insert_as_json(rows: Sequence[Mapping[str, Any]]) -> "postgresql.Insert | sa.sql.dml.ReturningInsert[Any]":
+    """An INSERT of rows that are sent as one JSON text: with `raw` in it, a quarter of the time that arrays take."""
+    columns = [feedback.c[name] for name in rows[0]]
+    try:
+        text = orjson.dumps(rows).decode()
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits in `raw`
+        text = json.dumps(rows, default=datetime.isoformat)
+    sent = sa.cast(sa.bindparam("sent", text, type_=sa.Text), postgresql.JSONB)
+    named = (sa.column(column.name, column.type) for column in columns)
+    table = sa.func.jsonb_to_recordset(sent).table_valued(*named).render_derived(name="news", with_types=True)
+    statement = postgresql.insert(feedback).from_select([column.name for column in columns], sa.select(*table.c))
+    return statement.on_conflict_do_nothing().returning(feedback.c.natural_key)
 
 
 def soft_bounces(
