@@ -132,7 +132,8 @@ def test_six_are_asked_for_a_minute_and_those_never_looked_for_come_first(provid
     names = [f"p{n}" for n in range(8)]
     for name in names:
         provider.wins(name, NEVER_TAKEN)
-        provider.wins(f"{name}-reached")  # else the breaker opens
+        if name == "p3":
+            provider.wins("reached")  # else the breaker opens
     provider.looks()
     assert [name for name in names if provider.looked_up_at(name)] == names[:6]
     provider.looks()
