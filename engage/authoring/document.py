@@ -8,6 +8,7 @@ directives and equal keys are refused, size and depth are capped, so that what a
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -69,6 +70,7 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
+@lru_cache(maxsize=256)  # when one file changes all are read again, and to parse is most of that
 def read_document(source: str, path: str, first_line: int = 1) -> Node:
     """Reads one YAML document; an empty one is an empty scalar.
 
