@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.scenarios import kills, restarts, stopped, valkey
+from tests.faults.scenarios import dropped, kills, restarts, stopped, unsubscribing, valkey
 from tests.faults.stage import Measured, Where
 
 BOTH = ("sqlite", "postgres")
@@ -23,5 +23,7 @@ SCENARIOS = (
     Scenario("kills", kills.run, 0.06),
     Scenario("valkey", valkey.run, 0.1),
     Scenario("restarts", restarts.run, 0.2, ("postgres",)),
+    Scenario("dropped", dropped.run, 0.1),
+    Scenario("unsubscribing", unsubscribing.run, 0.2),
     Scenario("stopped", stopped.run, 1.0),
 )

@@ -74,6 +74,9 @@ class Http:
     def post(self, path: str, body: object) -> bytes:
         return self._request("POST", path, orjson.dumps(body))
 
+    def get(self, path: str) -> bytes:
+        return self._request("GET", path)
+
     def delete(self, path: str) -> bytes:
         return self._request("DELETE", path)
 
@@ -122,8 +125,17 @@ class SmallDisk:
         subprocess.run(["umount", "--lazy", str(self.folder)], capture_output=True, check=False)
 
 
-class SmallPostgres(PostgresServer):
-    """A durable PostgreSQL whose data lies on a disk of so many MB."""
+class Postgres(PostgresServer):
+    """A PostgreSQL that can tell when a transaction was committed."""
+
+    def make_data(self) -> None:
+        super().make_data()
+        with (self.data / "postgresql.conf").open("a") as settings:
+            settings.write("\ntrack_commit_timestamp = on\nmax_wal_size = 64MB\nmin_wal_size = 32MB\n")
+
+
+class SmallPostgres(Postgres):
+    """A durable one whose data lies on a disk of so many MB."""
 
     def __init__(self, megabytes: int) -> None:
         self._megabytes = megabytes
@@ -137,8 +149,6 @@ class SmallPostgres(PostgresServer):
         )
         self.data = self.disk.folder / "data"
         super().make_data()
-        with (self.data / "postgresql.conf").open("a") as settings:
-            settings.write("\nmax_wal_size = 64MB\nmin_wal_size = 32MB\n")
 
     def stop(self) -> None:
         if self.disk is not None:

@@ -25,7 +25,7 @@ from engage.web.mailbox import read_log
 from tests.faults import ledger
 from tests.faults.feeding import Mail, mails_of_changes, mails_of_newsletters, take_changes, take_partners
 from tests.faults.processes import Crew, Feed
-from tests.faults.servers import Http, SmallDisk, SmallPostgres, Valkey, free_port
+from tests.faults.servers import Http, Postgres, SmallDisk, SmallPostgres, Valkey, free_port
 from tests.faults.site import LEASE, Site, lay_out
 from tests.support.postgres import Databases, PostgresServer
 from tests.support.schema import prepare
@@ -216,7 +216,7 @@ def stage(
             stack.callback(shutil.copytree, folder, where.keep / folder.name, ignore=_not_kept)
         postgres, url = None, f"sqlite:///{folder / 'database' / 'engage.db'}"
         if database == "postgres":
-            postgres = SmallPostgres(small_disk) if small_disk else PostgresServer(durable=durable)
+            postgres = SmallPostgres(small_disk) if small_disk else Postgres(durable=durable)
             stack.callback(postgres.stop)
             url = Databases(postgres.url).create()
         elif small_disk:
