@@ -157,7 +157,7 @@ class _Held:
                 batch = batch[:1]
             seconds = recheck(db, work.library, [claimed for claimed, _ in batch], now)
             going = self._sort_out(db, batch, seconds, now)
-            if isinstance(passage, Probe) and going and not self._takes_probe(db, now):
+            if going and not self._takes_probe(db, passage, now):
                 return 0
             sending = begin_sending(db, going, self.lease, now, outlet.lease)
         failpoint("sending-committed")
@@ -170,9 +170,10 @@ class _Held:
             failpoint("settled")
         return len(batch)
 
-    def _takes_probe(self, db: Connection, now: datetime) -> bool:
+    def _takes_probe(self, db: Connection, passage: Passage, now: datetime) -> bool:
+        """Whether these may go out: after a probe only if it is ours."""
         gate = self.work.outlet.gate
-        return gate is not None and gate.take_probe(db, now, PROBE_LASTS)
+        return gate is None or not isinstance(passage, Probe) or gate.take_probe(db, now, PROBE_LASTS)
 
     def _sort_out(
         self, db: Connection, batch: Sequence[Ready], seconds: dict[int, Second], now: datetime
