@@ -15,8 +15,10 @@ import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from engage.cli import COMMANDS, main
+from engage.pipeline.judging import judge
 from engage.workers.tether import Tethered
 from tests.support.waiting import wait_for
 
@@ -61,6 +63,7 @@ class Forks:
 def _serve(path: str) -> None:
     for module in sorted(set(COMMANDS.values())):
         import_module(f"engage.cli.{module}")
+    judge(Path("campaigns"), Path("email_templates"))  # so that the shipped files are parsed and compiled already
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who is forked here is waited for by nobody
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}.new")
@@ -99,7 +102,7 @@ def _run(arguments: Sequence[str], folder: str, env: Mapping[str, str], said: st
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
-    sys.argv = [*arguments]
+    sys.argv, sys.modules["__main__"] = [*arguments], ModuleType("__main__")  # help names the program by both
     code = 1
     try:
         main()
