@@ -4,7 +4,7 @@ Promise: an event and all that follows from it are stored in one transaction. Th
 are shuffled, repeated and cut into requests. What cannot be read stays in its request, which says why.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +34,7 @@ from engage.store.feedback import (
     absorbed,
     deliveries_and_clicks,
     insert_feedback,
+    known_events,
     mark_machine,
     read_waiting,
 )
@@ -140,9 +141,12 @@ def take(db: Connection, library: Library, events: Sequence[FeedbackEvent], now:
 
     Locks are taken in the order in which sending takes them: recipients, then deliveries; programs come last.
     """
-    placed = _place(db, {event.natural_key: event for event in events})
-    new = insert_feedback(db, [_row(one, now) for one in placed])
-    placed = [one for one in placed if one.event.natural_key in new]
+    told = {event.natural_key: event for event in events}
+    for key in known_events(db, told):
+        del told[key]
+    placed = _place(db, list(told.values()))
+    stored = insert_feedback(db, [_row(one, now) for one in placed])
+    placed = [one for one in placed if one.event.natural_key in stored]
     if not placed:
         return
     heed_feedback(db, library, placed, now)
@@ -154,10 +158,10 @@ def take(db: Connection, library: Library, events: Sequence[FeedbackEvent], now:
     _pause_topics(db, library, ours, now)
 
 
-def _place(db: Connection, events: Mapping[str, FeedbackEvent]) -> list[Placed]:
-    mails = mails_named(db, {event.delivery for event in events.values() if event.delivery})
+def _place(db: Connection, events: Sequence[FeedbackEvent]) -> list[Placed]:
+    mails = mails_named(db, {event.delivery for event in events if event.delivery})
     found: list[tuple[FeedbackEvent, Mail | None, str]] = []
-    for event in events.values():
+    for event in events:
         mail = mails.get(event.delivery)
         known = (mail.email if mail is not None else None) or ""
         # of other mail that goes out by the same account, only what says something of an address is kept with it

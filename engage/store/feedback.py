@@ -59,17 +59,22 @@ def last_webhook(db: Connection) -> datetime | None:
     return found
 
 
-def insert_feedback(db: Connection, rows: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Stores the events that are new; returns their natural keys."""
+def known_events(db: Connection, natural_keys: Collection[str]) -> set[str]:
+    """Those of these events that are stored."""
     key = feedback.c.natural_key
-    known = set(db.execute(sa.select(key).where(one_of(db, key, [row["natural_key"] for row in rows]))).scalars())
-    new = [row for row in rows if row["natural_key"] not in known]
-    if db.dialect.name == "sqlite":  # where nobody else can add any in between
-        insert_many(db, feedback, new)
-        return {row["natural_key"] for row in new}
+    return set(db.execute(sa.select(key).where(one_of(db, key, natural_keys))).scalars())
+
+
+def insert_feedback(db: Connection, rows: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Stores events that `known_events` does not know; returns the natural keys of those nobody else stored first."""
+    if not rows:
+        return set()
+    if db.dialect.name == "sqlite":  # where nobody else can
+        insert_many(db, feedback, rows)
+        return {row["natural_key"] for row in rows}
     # in one order everywhere, so that two workers with the same events wait for each other in one direction only
-    new.sort(key=lambda row: str(row["natural_key"]))
-    return set(db.execute(_insert_as_json(new)).scalars()) if new else set()
+    ordered = sorted(rows, key=lambda row: str(row["natural_key"]))
+    return set(db.execute(_insert_as_json(ordered)).scalars())
 
 
 def _insert_as_json(rows: Sequence[Mapping[str, Any]]) -> "postgresql.Insert | sa.sql.dml.ReturningInsert[Any]":
