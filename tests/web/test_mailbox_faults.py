@@ -2,6 +2,7 @@
 what the mailbox has in the end."""
 
 import json
+import socket
 import time
 import urllib.request
 from collections import Counter
@@ -185,3 +186,14 @@ def test_a_server_that_cannot_lose_connections_says_so() -> None:
         assert answer.status_code == 501
         assert "engage mailbox" in answer.text
     assert client.post("/mailbox/faults", json={"answer": 503}).status_code == 200
+
+
+def test_half_a_request_is_nothing_and_no_trouble(mailbox: Faulty, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_connection(("127.0.0.1", int(mailbox.url.rpartition(":")[2]))) as half:
+        head = (
+            b"POST /v3/mail/send HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Type: application/json\r\n"
+        )
+        half.sendall(head + b"Content-Length: 1000\r\n\r\n{")
+    assert mailbox.send()[0].outcome is Outcome.ACCEPTED
+    assert mailbox.taken() == ["d-1"]
+    assert "Exception" not in caplog.text

@@ -4,9 +4,10 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
+from engage.web.bodies import read_body
 from engage.web.mailbox.payload import LARGEST_REQUEST, Fault
 
 _T = TypeVar("_T")
@@ -26,7 +27,10 @@ async def json_body(request: Request) -> tuple[bytes, Any] | Response:
     """The request's bytes and what they say, or the refusal of something that is no JSON or too large."""
     if not request.headers.get("content-type", "").startswith("application/json"):
         return refused(415, Fault("Content-Type should be application/json."))
-    raw = await _body(request)
+    try:
+        raw = await read_body(request, LARGEST_REQUEST)
+    except ClientDisconnect:
+        return refused(400, Fault("The request did not arrive whole."))
     if raw is None:
         return refused(413, Fault(f"The request may not exceed {LARGEST_REQUEST} bytes."))
     try:
@@ -49,18 +53,3 @@ async def said(request: Request, wanted: TypeAdapter[_T]) -> _T | Response:
 
 def refused(status: int, *found: Fault) -> Response:
     return JSONResponse({"errors": [fault.as_json() for fault in found]}, status)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The request's bytes; None when there are too many of them."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > LARGEST_REQUEST:
-        return None
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_REQUEST:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
