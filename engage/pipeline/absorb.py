@@ -105,7 +105,8 @@ def _lots(waiting: Iterable[Webhook]) -> Iterator[_Lot]:
                 lot = _Lot()
             lot.events += [(webhook.id, event) for event in part]
         lot.done[webhook.id] = _told(read.problems)
-    yield lot
+    if lot.done:
+        yield lot
 
 
 def _told(problems: Sequence[str]) -> str | None:
