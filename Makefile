@@ -16,8 +16,9 @@ env: $(STAMP) ## make .venv with the locked versions, and nothing else
 demo: env ## run engage on sample data, with a local mailbox in place of real email
 	@$(BIN)/engage demo
 
+# A process for each processor, each with a PostgreSQL and a Valkey of its own.
 test: env ## run the whole suite, on SQLite and PostgreSQL (ARGS="-k name" for a part)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
 
 check: env ## lint, types, floors, then the whole suite
 	$(BIN)/ruff check
