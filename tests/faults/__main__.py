@@ -10,12 +10,16 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engage.logs import configure
+from engage.workers.tether import Tethered
 from tests.faults.processes import fork_server
-from tests.faults.registry import SCENARIOS, Scenario
+from tests.faults.registry import BOTH, SCENARIOS, Scenario
 from tests.faults.servers import NoSmallDisk
 from tests.faults.stage import Breach, Measured, Where
 
@@ -37,8 +41,32 @@ class Line:
 
 def main() -> int:
     asked = _arguments()
-    lines: list[Line] = []
+    configure(level="ERROR")
     began = time.monotonic()
+    lines = _play_all(asked, asked.database) if asked.database else _play_beside(BOTH)
+    if asked.lane is None:
+        _print_summary(lines, time.monotonic() - began)
+    if path := asked.lane or asked.json:
+        path.write_text(json.dumps([asdict(line) for line in lines], indent=2) + "\n")
+    return 1 if not lines or any(line.verdict == "BREACH" for line in lines) else 0
+
+
+def _play_beside(databases: Sequence[str]) -> list[Line]:
+    """Plays on all of these at the same time, each in a process of its own: scenarios mostly wait."""
+    with tempfile.TemporaryDirectory(prefix="engage-faults-") as name, ExitStack() as stack:
+        files = [Path(name) / database for database in databases]
+        command = [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
+        lanes = [
+            stack.enter_context(Tethered([*command, "--database", database, "--lane", file], env=os.environ))
+            for database, file in zip(databases, files, strict=True)
+        ]
+        for lane in lanes:
+            lane.process.wait()
+        return [Line(**line) for file in files for line in json.loads(file.read_text())]
+
+
+def _play_all(asked: argparse.Namespace, database: str) -> list[Line]:
+    lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="engage-faults-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL's own user has to find its way
@@ -47,14 +75,10 @@ def main() -> int:
             if asked.only and scenario.name not in asked.only:
                 continue
             scale = asked.scale if asked.scale is not None else scenario.small if asked.small else 1.0
-            for database in scenario.databases:
-                if asked.database in (None, database):
-                    lines.append(_play(scenario, Where(context, folder, scale, asked.keep), database))
-                    _print(lines[-1])
-    _print_summary(lines, time.monotonic() - began)
-    if asked.json:
-        asked.json.write_text(json.dumps([asdict(line) for line in lines], indent=2) + "\n")
-    return 1 if not lines or any(line.verdict == "BREACH" for line in lines) else 0
+            if database in scenario.databases:
+                lines.append(_play(scenario, Where(context, folder, scale, asked.keep), database))
+                _print(lines[-1])
+    return lines
 
 
 def _arguments() -> argparse.Namespace:
@@ -66,6 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, help="the size of each scenario; 1 is what is promised")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     parser.add_argument("--keep", type=Path, help="copy what each scenario leaves (logs, database) to this folder")
+    parser.add_argument("--lane", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if unknown := set(asked.only) - {scenario.name for scenario in SCENARIOS}:
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {names}")

@@ -83,4 +83,3 @@ def mails_of_changes(numbers: Iterable[int], partners: int) -> Counter[Mail]:
 def mails_of_newsletters(runs: int, partners: int) -> Counter[Mail]:
     """The mails to which so many runs of the newsletter must lead."""
     return Counter({(address(n), f"Tips for {partner_name(n)}"): runs for n in range(partners)} if runs else {})
-

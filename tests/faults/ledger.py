@@ -1,4 +1,4 @@
-"""What must hold when everything has settled: what was fed in, the deliveries, and what the provider has on disk, agree.
+"""What must hold when all has settled: what was fed in, the deliveries, and what the provider has on disk, agree.
 
 What was fed in is computed by the harness, not read from engage; the provider's log is read from its file.
 """
@@ -143,12 +143,12 @@ def _kept(ledger: Ledger) -> list[str]:
 
 
 def _sent_once(ledger: Ledger) -> list[str]:
-    """Each message at most once in the provider's log; each accepted one exactly once there; no other one that ended."""
+    """Each message at most once in the provider's log, each accepted one exactly once, no other one that ended."""
     by_state: dict[str, list[str]] = defaultdict(list)
     for row in ledger.rows:
         by_state[row.state].append(row.public_id)
     sent = ledger.log.deliveries
-    accepted = Counter({id_: 1 for id_ in by_state[DeliveryState.ACCEPTED]})
+    accepted = Counter(dict.fromkeys(by_state[DeliveryState.ACCEPTED], 1))
     never = {id_ for state in ENDS if state is not DeliveryState.ACCEPTED for id_ in by_state[state]}
     strangers = sent.keys() - {row.public_id for row in ledger.rows}
     return [

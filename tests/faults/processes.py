@@ -1,7 +1,7 @@
 """Worker, scheduler and feeder as processes that are forked from one that has everything in memory already.
 
-They do what `engage worker` and `engage scheduler` do, with a short lease and armed failpoints. A new one works within a
-few tenths of a second of the kill of the one before. None outlives the harness.
+They do what `engage worker` and `engage scheduler` do, with a short lease and armed failpoints. A new one works a few
+tenths of a second after the one before was killed. None outlives the harness.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,6 @@ from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Iterator
 
 from engage import failpoints
 from engage.domain.errors import ServiceUnreachable
@@ -61,7 +60,7 @@ def fork_server(folder: Path) -> ForkServerContext:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What a feeder shares with the harness: how many changes it may take, how many it has taken, of how many partners."""
+    """What a feeder shares with the harness: how many changes it may take and has taken, of how many partners."""
 
     allowed: "Synchronized[int]"
     taken: "Synchronized[int]"

@@ -4,11 +4,8 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -144,9 +141,7 @@ class SmallPostgres(Postgres):
 
     def make_data(self) -> None:
         owner = self.folder.stat()
-        self.disk = SmallDisk(
-            self.folder / "disk", self._megabytes, f"uid={owner.st_uid},gid={owner.st_gid},mode=700"
-        )
+        self.disk = SmallDisk(self.folder / "disk", self._megabytes, f"uid={owner.st_uid},gid={owner.st_gid},mode=700")
         self.data = self.disk.folder / "data"
         super().make_data()
 

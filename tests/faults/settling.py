@@ -1,4 +1,4 @@
-"""What happens afterwards to what is unknown: webhooks settle what the provider has, an operator sends the rest again."""
+"""What becomes of what is unknown: webhooks settle what the provider has, an operator sends the rest again."""
 
 import os
 import subprocess

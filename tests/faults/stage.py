@@ -1,4 +1,4 @@
-"""The stage of a scenario: an empty installation on one database, with its servers and processes, gone with the block."""
+"""The stage of a scenario: an empty installation on one database, with its servers and processes."""
 
 import math
 import shutil
@@ -75,6 +75,8 @@ class Stage:
         self.newsletters = 0
         self.changes = 0
         self.mailbox: Http
+        self.database_disk: SmallDisk
+        self.journal_disk: SmallDisk
         self._services: dict[bool, Services] = {}
         self._web: Http | None = None
 
@@ -129,8 +131,10 @@ class Stage:
 
         self.wait_for(
             over,
-            lambda: f"{ledger.total(self.database)} of {wanted} deliveries are there, "
-            f"{ledger.unfinished(self.database)} have not come to an end",
+            lambda: (
+                f"{ledger.total(self.database)} of {wanted} deliveries are there, "
+                f"{ledger.unfinished(self.database)} have not come to an end"
+            ),
             seconds,
         )
 
@@ -185,12 +189,31 @@ class Stage:
     def count(self, *states: str) -> int:
         return len(ledger.ids_in(self.database, *states))
 
+    def said(self, role: str) -> str:
+        """What the processes of this role have logged so far."""
+        log = self.site.folder / f"{role}.log"
+        return log.read_text() if log.exists() else ""
+
     def scalar(self, query: sa.Select[Any]) -> Any:
         with self.database.read() as db:
             return db.execute(query).scalar_one()
 
 
 _not_kept = shutil.ignore_patterns("campaigns", "email_templates", "journal", "disk")
+
+
+@contextmanager
+def bare(where: Where, database: str) -> Iterator[tuple[str, Path]]:
+    """The URL of a database with engage's schema, and an empty folder; no process runs."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{database}-", dir=where.folder)))
+        url = f"sqlite:///{folder / 'engage.db'}"
+        if database == "postgres":
+            postgres = Postgres()
+            stack.callback(postgres.stop)
+            url = Databases(postgres.url).create()
+        prepare(url)
+        yield url, folder
 
 
 @contextmanager
@@ -212,8 +235,6 @@ def stage(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{database}-", dir=where.folder)))
         lay_out(folder)
-        if where.keep is not None:
-            stack.callback(shutil.copytree, folder, where.keep / folder.name, ignore=_not_kept)
         postgres, url = None, f"sqlite:///{folder / 'database' / 'engage.db'}"
         if database == "postgres":
             postgres = SmallPostgres(small_disk) if small_disk else Postgres(durable=durable)
@@ -240,6 +261,8 @@ def stage(
         made.mailbox = Http(site, "mailbox", mailbox_port)
         stack.callback(made.mailbox.stop)
         stack.callback(lambda: made._web.stop() if made._web else None)
+        if where.keep is not None:
+            stack.callback(shutil.copytree, folder, where.keep / folder.name, ignore=_not_kept)
         stack.callback(made.database.close)
         stack.callback(made.crew.close)
         yield made

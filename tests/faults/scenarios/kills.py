@@ -46,7 +46,7 @@ def run(where: Where, database: str) -> Measured:
             **found.figures(),
         }
         counted = (
-            f"{len(game.killed)} kills, at least {min(per_failpoint.values())} at each of {len(per_failpoint)} failpoints; "
+            f"{len(game.killed)} kills, {min(per_failpoint.values())}+ at each of {len(per_failpoint)} failpoints; "
             f"{found.counted()}; listed within {worst:.1f} s; {settled.said}"
         )
         return Measured(counted, [*found.breaches, *game.breaches(), *settled.breaches], figures)

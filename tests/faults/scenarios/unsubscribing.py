@@ -28,8 +28,8 @@ _NOTING = {
     ),
     "postgresql": (
         "CREATE TABLE noted (xid xid8 DEFAULT pg_current_xact_id(), what text, partner_id bigint)",
-        "CREATE FUNCTION note_sending() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO noted (what, partner_id) "
-        "SELECT 'sending', partner_id FROM deliveries WHERE id = NEW.delivery_id; RETURN NULL; END $$",
+        "CREATE FUNCTION note_sending() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO noted (what, partner_id) SELECT 'sending', partner_id FROM deliveries WHERE id = NEW.delivery_id; RETURN NULL; END $$",
         "CREATE FUNCTION note_refusal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "INSERT INTO noted (what, partner_id) VALUES ('unsubscribe', NEW.partner_id); RETURN NULL; END $$",
         "CREATE TRIGGER note_sending AFTER INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION note_sending()",
@@ -45,7 +45,7 @@ the time of a transaction's commit.
 
 
 def run(where: Where, database: str) -> Measured:
-    """No request goes out whose `sending` commit follows the unsubscribe's. The click is the one of the mail's header."""
+    """No request goes out whose `sending` commit follows the unsubscribe's. The click is that of the mail's header."""
     trials = where.scaled(TRIALS, 20)
     with stage(where, database) as on:
         on.has_partners(trials)
@@ -78,7 +78,9 @@ def _links(on: Stage) -> dict[int, str]:
     c, services = partners.c, on.services
     with on.database.read() as db:
         rows = db.execute(sa.select(c.id, c.program_id, c.address_id)).all()
-    tokens = {row.id: UnsubscribeLink(row.program_id, row.id, row.address_id, "tips").token(services.signer) for row in rows}
+    tokens = {
+        row.id: UnsubscribeLink(row.program_id, row.id, row.address_id, "tips").token(services.signer) for row in rows
+    }
     return {id_: f"{on.web.url}/unsubscribe/{token}" for id_, token in tokens.items()}
 
 

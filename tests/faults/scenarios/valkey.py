@@ -1,5 +1,6 @@
 """Valkey is killed and comes back empty, or is flushed, while 2,000 mails are queued."""
 
+import itertools
 import random
 from datetime import datetime
 
@@ -75,4 +76,4 @@ class _Outage:
         """The longest time within the outage in which no mail reached the provider, in seconds."""
         end = min((at for at in received if at >= self.recovered), default=self.recovered)
         moments = [self.up, *(at for at in received if self.up < at < end), end]
-        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return max(later - earlier for earlier, later in itertools.pairwise(moments))
