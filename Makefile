@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check mutants pictures lock clean
+.PHONY: help env demo test check faults mutants pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ check: env ## lint, types, floors, then the whole suite
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) test
+
+faults: env ## kill, stop, fill and lose all that can be, and count the mail: half an hour (ARGS="kills --small")
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 mutants: env ## take ten guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants

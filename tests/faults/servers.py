@@ -12,8 +12,7 @@ import orjson
 
 from engage.workers.embedded import EmbeddedValkey
 from engage.workers.tether import Tethered
-from tests.faults.site import Site
-from tests.support.command import ENGAGE
+from tests.faults.site import COMMAND, Site
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_for
 
@@ -50,11 +49,10 @@ class Http:
 
     def __init__(self, site: Site, command: str, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ENGAGE_")}
-        environment |= site.environment | {"ENGAGE_PORT": str(port)}
+        environment = site.command_environment | {"ENGAGE_PORT": str(port)}
         log = site.folder / f"{command}.log"
         with log.open("ab") as output:
-            self._process = Tethered([ENGAGE, command], cwd=site.folder, env=environment, output=output.fileno())
+            self._process = Tethered([*COMMAND, command], cwd=site.folder, env=environment, output=output.fileno())
         try:
             wait_for(lambda: not self._process.running() or self._answers(), f"engage {command}", 60)
             if not self._process.running():

@@ -1,6 +1,5 @@
 """What becomes of what is unknown: webhooks settle what the provider has, an operator sends the rest again."""
 
-import os
 import subprocess
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +8,8 @@ import orjson
 
 from engage.domain.deliveries import DeliveryState
 from tests.faults import ledger
+from tests.faults.site import COMMAND
 from tests.faults.stage import Stage
-from tests.support.command import ENGAGE
 
 
 @dataclass(slots=True)
@@ -60,11 +59,10 @@ def listed(on: Stage) -> set[str]:
 
 def engage(on: Stage, *arguments: str) -> Any:
     """Runs a command that prints JSON, as an operator would."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ENGAGE_")}
     done = subprocess.run(
-        [str(ENGAGE), *arguments],
+        [*COMMAND, *arguments],
         cwd=on.site.folder,
-        env=environment | on.site.environment,
+        env=on.site.command_environment,
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,8 @@
 """Where an installation under test has everything: its files, its services, and the two kinds of mail that it sends."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +18,7 @@ from tests.support.command import ROOT
 from tests.support.installation import SHARED, WON, email
 
 PROGRAM = "maven-partners"
+COMMAND = (sys.executable, "-m", "engage")
 LEASE = timedelta(seconds=3)
 """Short, so that what a killed worker held is taken back soon. Two minutes in production."""
 
@@ -69,6 +72,12 @@ class Site:
             "ENGAGE_PORT": str(self.port),
             "ENGAGE_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
         }
+
+    @property
+    def command_environment(self) -> dict[str, str]:
+        """Of a process that runs the command: this tree's engage, with this installation's settings and no other."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("ENGAGE_")}
+        return own | self.environment | {"PYTHONPATH": str(ROOT)}
 
     def settings(self) -> Settings:
         fields = {name.removeprefix("ENGAGE_").lower(): value for name, value in self.environment.items()}

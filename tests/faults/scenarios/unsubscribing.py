@@ -29,7 +29,8 @@ _NOTING = {
     "postgresql": (
         "CREATE TABLE noted (xid xid8 DEFAULT pg_current_xact_id(), what text, partner_id bigint)",
         "CREATE FUNCTION note_sending() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO noted (what, partner_id) SELECT 'sending', partner_id FROM deliveries WHERE id = NEW.delivery_id; RETURN NULL; END $$",
+        "INSERT INTO noted (what, partner_id) SELECT 'sending', partner_id "
+        "FROM deliveries WHERE id = NEW.delivery_id; RETURN NULL; END $$",
         "CREATE FUNCTION note_refusal() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
         "INSERT INTO noted (what, partner_id) VALUES ('unsubscribe', NEW.partner_id); RETURN NULL; END $$",
         "CREATE TRIGGER note_sending AFTER INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION note_sending()",
