@@ -15,6 +15,7 @@ from engage.domain.gates import Shut
 from engage.domain.records import Record
 from engage.facts import Scope
 from engage.failpoints import failpoint
+from engage.logs import Outage
 from engage.pipeline.absorb import absorb
 from engage.pipeline.alarms import send_alarms
 from engage.pipeline.compose import Composer
@@ -83,6 +84,7 @@ class Services:
         self.settings = settings
         self.lease = lease
         self.stopping = threading.Event()
+        self.outage = Outage("delivering_stopped", "delivering_again")
         self.queue = queue
         self.clock = clock
         self.database = Database(settings.database_url)
@@ -279,6 +281,7 @@ class Services:
             journal=self.journal,
             stopping=self.stopping,
             lease=self.lease,
+            outage=self.outage,
         )
         deliver(self.database, self.library(), self.composer, outlet, ids)
 

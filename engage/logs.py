@@ -3,10 +3,13 @@
 import logging
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any, Literal
 
 import structlog
+
+log = structlog.get_logger(__name__)
 
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
 _TALKATIVE = (
@@ -70,3 +73,29 @@ def _masked(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     return _masked(str(value))
+
+
+class Outage:
+    """Says once that something is away and once that it is back, however many threads run into it."""
+
+    def __init__(self, away: str, back: str) -> None:
+        """`away` and `back` name the two events in the log."""
+        self._away, self._back = away, back
+        self._lock = threading.Lock()
+        self._lasts = False
+
+    def met(self, error: Exception, hint: str = "") -> None:
+        """It did not answer; `error` says how."""
+        with self._lock:
+            known, self._lasts = self._lasts, True
+        if not known:
+            log.warning(self._away, error=str(error), hint=hint)
+
+    def over(self) -> None:
+        """It answered."""
+        if not self._lasts:
+            return
+        with self._lock:
+            news, self._lasts = self._lasts, False
+        if news:
+            log.info(self._back)

@@ -167,6 +167,7 @@ class _Held:
             failpoint("answered")
             answers = [(claimed, result) for (claimed, _), result in zip(messages, results, strict=True)]
             store_answers(work.database, outlet, passage, answers, self.lease)
+            outlet.outage.over()
             failpoint("settled")
         return len(batch)
 
@@ -241,7 +242,8 @@ class _Held:
         ids = [one.id for one in self.claimed]
         try:
             yield
-        except ServiceUnreachable:
+        except ServiceUnreachable as error:
+            self.work.outlet.outage.met(error)
             persist(self.work.database, self.work.outlet, lambda _db: None, self.until)
             self._give_back(ids)
             raise

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from engage.logs import Outage
 from engage.pipeline.gating import Gatekeeper
 from engage.providers.protocol import Provider
 from engage.store.journal import Entry, Journal
@@ -20,7 +21,8 @@ class Outlet:
 
     `allows` is SEND_TO's answer for an address. `slots(n)` waits for n of the worker's places in `sending`; `batch` is
     how many are asked for at a time. `clock` is read between one batch and the next. `stopping` is set when nothing
-    new is to be begun. Without a `gate` nothing is ever shut, without a `journal` nothing is recorded.
+    new is to be begun, `outage` says in the log when nothing can be. Without a `gate` nothing is ever shut, without a
+    `journal` nothing is recorded.
     """
 
     provider: Provider
@@ -32,6 +34,7 @@ class Outlet:
     journal: Journal | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     lease: timedelta = LEASE
+    outage: Outage = field(default_factory=lambda: Outage("delivering_stopped", "delivering_again"))
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Journals what the provider has taken. Raises OSError."""

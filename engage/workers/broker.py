@@ -17,9 +17,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from engage.domain.errors import ServiceUnreachable
+from engage.logs import Outage
 from engage.queueing import Lane
 from engage.workers.doorbell import PATIENCE, Doorbell
-from engage.workers.outage import Outage
 
 NAMESPACE = "engage"
 
@@ -40,6 +40,7 @@ _DEAD_MESSAGE_TTL_MS = 3_600_000
 _MAX_RETRIES = 3
 _BACKOFF_MS = (1_000, 30_000)
 _CONNECT_SECONDS = 2
+_WAITS = "work waits in the database until Redis answers again"
 _ANSWER_SECONDS = 10
 
 
@@ -58,7 +59,7 @@ class DoorbellBroker(RedisBroker):
             dead_message_ttl=_DEAD_MESSAGE_TTL_MS,
         )
         self.doorbell = Doorbell(client, f"{NAMESPACE}:doorbell")
-        self.outage = Outage()
+        self.outage = Outage("redis_away", "redis_back")
 
     @property
     def consumer_class(self) -> type[_RedisConsumer]:
@@ -100,7 +101,7 @@ class _DoorbellConsumer(_RedisConsumer):
         try:
             message = super().__next__()
         except ConnectionClosed as error:  # dramatiq would say so for each queue and rest for three seconds
-            self._outage.met(error)
+            self._outage.met(error, _WAITS)
         else:
             self._outage.over()
         if message is None:
@@ -132,7 +133,7 @@ class RedisQueue:
                 self._broker.enqueue(Message(queue_name=lane, actor_name=task, args=(part,), kwargs={}, options={}))
                 self._broker.outage.over()
         except (redis.RedisError, OSError) as error:
-            self._broker.outage.met(error)
+            self._broker.outage.met(error, _WAITS)
 
 
 def make_broker(redis_url: str) -> DoorbellBroker:
