@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,6 +14,7 @@ from engage.store.upserts import insert_many, insert_new
 
 OPEN, RUNNING, DONE, HELD, DROPPED = "open", "running", "done", "held", "dropped"
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_WAITED_FOR = timedelta(hours=1)  # a run that fails each time it is taken up must not stop its campaign for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ def take_run(db: Connection, run_id: int, now: datetime, given_up_before: dateti
     `again` asks who has entered on the ones before. One that nobody has been at for so long is waited for no more.
     """
     c, earlier = runs.c, runs.alias("earlier").c
-    unfinished = sa.or_(earlier.state == OPEN, sa.and_(earlier.state == RUNNING, earlier.started_at >= given_up_before))
+    at_it = sa.and_(earlier.started_at >= given_up_before, earlier.as_of >= now - _WAITED_FOR)
+    unfinished = sa.or_(earlier.state == OPEN, sa.and_(earlier.state == RUNNING, at_it))
     mine = sa.and_(earlier.program_id == c.program_id, earlier.campaign == c.campaign, earlier.id < c.id)
     free = sa.or_(c.state == OPEN, sa.and_(c.state == RUNNING, c.started_at < given_up_before))
     as_of = sa.case((c.state == OPEN, sa.literal(now, c.as_of.type)), else_=c.as_of)
