@@ -26,9 +26,12 @@ def settle_by_webhooks(on: Stage) -> Settled:
 
     Then nothing may be unknown that the provider has. What it never got cannot be reported: that is listed by
     `engage unknown list`, sent again by `engage unknown resend`, and must then have gone out once, as all the rest.
+    So must what is dead because its workers were killed three times, after `engage dead retry`.
     """
+    before, dead = len(on.unknown()), on.count(DeliveryState.DEAD)
+    if not before and not dead:
+        return Settled("none was unknown")
     on.unarmed_crew()
-    before = len(on.unknown())
     on.web  # noqa: B018 - it takes the webhooks
     on.mailbox.post("/mailbox/webhooks", {"duplicate": 2, "change_ids": True, "shuffle": 7})
     have = ledger.provider_log(on.site).deliveries
@@ -38,17 +41,25 @@ def settle_by_webhooks(on: Stage) -> Settled:
     if never_left:
         engage(on, "unknown", "resend", "--all", "--why", "the provider has none of them", "--json")
         on.settle()
+    if dead:
+        engage(on, "dead", "retry", "--all", "--why", "it was their workers that were killed", "--json")
+        on.settle()
     found = on.ledger()
-    left = found.states[DeliveryState.UNKNOWN]
+    left, still_dead = found.states[DeliveryState.UNKNOWN], found.states[DeliveryState.DEAD]
     breaches += [*found.breaches, *([f"{left} are unknown after the webhooks came in"] if left else [])]
+    if still_dead:
+        breaches.append(f"{still_dead} are dead again")
     said = f"webhooks settled {before - len(never_left)}, {len(never_left)} never reached the provider and were resent"
+    if dead:
+        said += f", {dead} dead were tried again"
     figures = {
         "unknown_before_webhooks": before,
         "settled_by_webhooks": before - len(never_left),
         "never_reached_the_provider": len(never_left),
+        "dead_tried_again": dead,
         "unknown_at_the_end": left,
     }
-    return Settled(said if before else "none was unknown", breaches, figures)
+    return Settled(said, breaches, figures)
 
 
 def listed(on: Stage) -> set[str]:

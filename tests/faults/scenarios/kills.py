@@ -33,6 +33,7 @@ def run(where: Where, database: str) -> Measured:
         killing = time.monotonic() - began
         game.finish()
         found = on.ledger()
+        breaches, by_kill = game.breaches(), game.unknown_by_kill()
         settled = settle_by_webhooks(on)
         per_failpoint = Counter(one.failpoint for one in game.killed)
         worst = max(game.listed_after.values(), default=0.0)
@@ -41,7 +42,7 @@ def run(where: Where, database: str) -> Measured:
             "kills_by_failpoint": dict(per_failpoint),
             "seconds_of_killing": round(killing, 1),
             "unknown_listed_within_seconds": round(worst, 2),
-            "most_unknown_of_a_kill": max(game.unknown_by_kill().values(), default=0),
+            "most_unknown_of_a_kill": max(by_kill.values(), default=0),
             **settled.figures,
             **found.figures(),
         }
@@ -49,7 +50,7 @@ def run(where: Where, database: str) -> Measured:
             f"{len(game.killed)} kills, {min(per_failpoint.values())}+ at each of {len(per_failpoint)} failpoints; "
             f"{found.counted()}; listed within {worst:.1f} s; {settled.said}"
         )
-        return Measured(counted, [*found.breaches, *game.breaches(), *settled.breaches], figures)
+        return Measured(counted, [*found.breaches, *breaches, *settled.breaches], figures)
 
 
 @dataclass(slots=True)
