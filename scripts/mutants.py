@@ -36,18 +36,15 @@ class Guard:
 
 
 _FIRST_SCHEMA = "engage/store/migrations/versions/0001_the_first_schema.py"
+_BEGIN = "                sending = begin_sending(db, going, self.lease, now, outlet.lease)\n"
 _SEND = """\
-            sending = begin_sending(db, going, self.lease, now, outlet.lease)
-        failpoint("sending-committed")
-        messages = [(claimed, message) for claimed, message in going if claimed.id in sending]
-        if messages:
-            results = outlet.provider.send([message for _, message in messages])
+        results = outlet.provider.send([message for _, message in ready])
+        failpoint("answered")
 """
 _SENT_BEFORE = """\
-            messages = list(going)
-            results = outlet.provider.send([message for _, message in messages]) if messages else []
-            sending = begin_sending(db, going, self.lease, now, outlet.lease)
-        if messages:
+                results = outlet.provider.send([message for _, message in going]) if going else []
+                sending = begin_sending(db, going, self.lease, now, outlet.lease)
+                globals()["_sent_before"] = [r for (c, _), r in zip(going, results) if c.id in sending]
 """
 
 GUARDS = (
@@ -68,7 +65,13 @@ GUARDS = (
         ],
     ),
     Guard("lease token", [Cut("engage/store/deliveries.py", "d.lease == lease", "d.id > 0", count=4)]),
-    Guard("commit before send", [Cut("engage/pipeline/deliver.py", _SEND, _SENT_BEFORE)]),
+    Guard(
+        "commit before send",
+        [
+            Cut("engage/pipeline/deliver.py", _BEGIN, _SENT_BEFORE),
+            Cut("engage/pipeline/deliver.py", _SEND, "        results = _sent_before\n"),
+        ],
+    ),
     Guard(
         "recipient lock",
         [

@@ -1,6 +1,7 @@
 """Stores what the provider answered, through an outage of the database if need be."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 Answer = tuple[Claimed, SendResult]
 T = TypeVar("T")
 _LOOK_AGAIN_SECONDS = 0.5
+_TRIES_WHEN_STOPPING = 4  # a process that is to end does not wait for a database: two seconds, in case of a deadlock
 
 
 def store_answers(database: Database, outlet: Outlet, passage: Passage, answers: Sequence[Answer], lease: str) -> None:
@@ -63,17 +65,19 @@ def persist(
 
     Raises ServiceUnreachable when it is away beyond `until`, or the process is to end: `entries` are replayed later.
     """
-    journalled = False
+    journalled, tries_left = False, _TRIES_WHEN_STOPPING
     while True:
         try:
             with database.write() as db:
                 result = write(db)
-        except ServiceUnreachable:
-            if not journalled:
+        except Exception as error:
+            if not journalled:  # whatever it is, what the provider has taken must not be lost with it
                 _journal(outlet, entries)
                 journalled = True
-            if outlet.clock() > until or outlet.stopping.wait(_LOOK_AGAIN_SECONDS):
+            tries_left -= outlet.stopping.is_set()
+            if not isinstance(error, ServiceUnreachable) or outlet.clock() > until or not tries_left:
                 raise
+            time.sleep(_LOOK_AGAIN_SECONDS)
         else:
             if journalled and outlet.journal is not None:
                 outlet.journal.forget(entries)

@@ -20,7 +20,7 @@ from engage.domain.decisions import Defer, Reason, Send, Skip
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.domain.gates import Gate, Open, Passage, Probe, Shut
-from engage.domain.messages import Message
+from engage.domain.messages import Message, Outcome, SendResult
 from engage.failpoints import failpoint
 from engage.pipeline.answers import persist, store_answers
 from engage.pipeline.compose import Composed, Composer
@@ -28,7 +28,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.outlet import Outlet
 from engage.pipeline.recheck import Second, recheck
 from engage.store.database import Database
-from engage.store.deliveries import Claimed, begin_sending, claim, give_up, keep_messages, move, suspects
+from engage.store.deliveries import Claimed, begin_sending, claim, give_up, keep_messages, move, settle, suspects
 from engage.store.enrollments import insert_decisions
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,8 @@ _AFTER_SKIP = {
     Reason.UNSUBSCRIBED: DeliveryState.CANCELLED,
 }
 """The state after being decided against when looked at again; any other reason leads to SKIPPED."""
+
+_NOT_BEGUN = SendResult(Outcome.RETRY, detail="not begun")
 
 Ready = tuple[Claimed, Message]
 
@@ -127,7 +129,7 @@ class _Held:
             if not granted:
                 continue
             with outlet.slots(granted):
-                done = self._send(ready[:granted])
+                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted])
             if not done:
                 self._give_back(claimed.id for claimed, _ in ready)
                 return
@@ -149,27 +151,46 @@ class _Held:
         if outlet.journal is not None:
             outlet.journal.make_room()
         now = outlet.clock()
-        with work.database.write() as db:
-            passage: Passage = Open(Gate()) if outlet.gate is None else outlet.gate.passage(db, now)
-            if isinstance(passage, Shut):
-                return 0
-            if isinstance(passage, Probe):
-                batch = batch[:1]
-            seconds = recheck(db, work.library, [claimed for claimed, _ in batch], now)
-            going = self._sort_out(db, batch, seconds, now)
-            if going and not self._takes_probe(db, passage, now):
-                return 0
-            sending = begin_sending(db, going, self.lease, now, outlet.lease)
+        going: list[Ready] = []
+        try:
+            with work.database.write() as db:
+                passage: Passage = Open(Gate()) if outlet.gate is None else outlet.gate.passage(db, now)
+                if isinstance(passage, Shut):
+                    return 0
+                if isinstance(passage, Probe):
+                    batch = batch[:1]
+                seconds = recheck(db, work.library, [claimed for claimed, _ in batch], now)
+                going = self._sort_out(db, batch, seconds, now)
+                if going and not self._takes_probe(db, passage, now):
+                    return 0
+                sending = begin_sending(db, going, self.lease, now, outlet.lease)
+        except ServiceUnreachable:
+            self._take_back(going)  # the commit may have got through, and nothing has left
+            raise
         failpoint("sending-committed")
-        messages = [(claimed, message) for claimed, message in going if claimed.id in sending]
-        if messages:
-            results = outlet.provider.send([message for _, message in messages])
-            failpoint("answered")
-            answers = [(claimed, result) for (claimed, _), result in zip(messages, results, strict=True)]
-            store_answers(work.database, outlet, passage, answers, self.lease)
-            outlet.outage.over()
-            failpoint("settled")
+        ready = [(claimed, message) for claimed, message in going if claimed.id in sending]
+        if outlet.clock() > now + outlet.lease / 2:  # it slept: much may have been said and decided meanwhile
+            self._take_back(ready)
+        elif ready:
+            self._hand_over(ready, passage)
         return len(batch)
+
+    def _hand_over(self, ready: Sequence[Ready], passage: Passage) -> None:
+        outlet = self.work.outlet
+        results = outlet.provider.send([message for _, message in ready])
+        failpoint("answered")
+        answers = [(claimed, result) for (claimed, _), result in zip(ready, results, strict=True)]
+        store_answers(self.work.database, outlet, passage, answers, self.lease)
+        outlet.outage.over()
+        failpoint("settled")
+
+    def _take_back(self, ready: Sequence[Ready]) -> None:
+        """Makes due again what became `sending` and has not left; under our lease only."""
+        if not ready:
+            return
+        now = self.work.outlet.clock()
+        back = [(claimed, _NOT_BEGUN, now) for claimed, _ in ready]
+        persist(self.work.database, self.work.outlet, lambda db: settle(db, back, self.lease, now), self.until)
 
     def _takes_probe(self, db: Connection, passage: Passage, now: datetime) -> bool:
         """Whether these may go out: after a probe only if it is ours."""

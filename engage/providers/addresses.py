@@ -28,6 +28,7 @@ def without_personal_data(text: str, message: Message | None = None) -> str:
         for own in (message.to.email, _wire_address_or_same(message.to.email), message.to.name):
             if len(own) > 1:
                 text = re.sub(rf"(?<!\w){re.escape(own)}(?!\w)", _MASK, text, flags=re.IGNORECASE)
+    text = "".join(char if char.isprintable() else " " for char in text)  # databases take no NUL and no half character
     line = " ".join(_ADDRESS.sub(_MASK, text).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 

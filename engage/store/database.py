@@ -74,9 +74,11 @@ class Database:
 
 
 def _is_of_the_server(error: sa.exc.DatabaseError) -> bool:
-    """Whether it is for the operator to mend (down, full, not a database, no permission), not a bug in a statement."""
+    """Whether it is for the operator to mend (down, full, read-only, no database, no right), not a bug."""
     refused = isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
-    return isinstance(error, sa.exc.OperationalError) or type(error) is sa.exc.DatabaseError or refused
+    # read-only, as a standby is and a managed server whose disk is full, is an InternalError of psycopg's
+    known = isinstance(error, sa.exc.OperationalError | sa.exc.InternalError) or type(error) is sa.exc.DatabaseError
+    return known or refused
 
 
 def _postgres_engine(url: sa.URL, pool_size: int, durable: bool) -> Engine:

@@ -11,6 +11,7 @@ import os
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -85,9 +86,10 @@ class Journal:
         with self._lock:
             self._waiting = [entry for entry in self._waiting if entry not in known]
             if self._file is not None and not self._waiting:
-                os.pwrite(self._file, bytes(self._end), 0)
-                os.fdatasync(self._file)
-                self._end = 0
+                written, self._end = self._end, 0  # first: what comes next must lie where reading begins
+                with suppress(OSError):  # what stays there is replayed once more
+                    os.pwrite(self._file, bytes(written), 0)
+                    os.fdatasync(self._file)
 
     def left_behind(self) -> Iterator[list[Entry]]:
         """What each process that is gone has recorded; its file is removed when the next one is asked for."""
@@ -100,7 +102,8 @@ class Journal:
                 continue
             try:
                 yield _read(file)
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
             finally:
                 os.close(file)
 
@@ -117,9 +120,14 @@ class Journal:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(".new")  # nobody takes it over before it is locked
-            self._file = _locked(draft, os.O_RDWR | os.O_CREAT)
-            draft.rename(self._path)
-            _sync_folder(self._folder)
+            file = _locked(draft, os.O_RDWR | os.O_CREAT)
+            try:
+                draft.rename(self._path)
+                _sync_folder(self._folder)
+            except OSError:
+                os.close(file)
+                raise
+            self._file = file
         return self._file
 
 

@@ -34,6 +34,9 @@ from engage.store.tables import (
 Id = sa.Column[int]
 Clause = sa.ColumnElement[bool]
 
+_GONE = (DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
+"""The states of a mail that its recipient has, or may have."""
+
 MERGED = "merged into another"
 """The reason of deliveries that would have told the survivor the same twice."""
 
@@ -79,7 +82,7 @@ def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     moved["partners"] = _repoint(db, partners.c.recruited_by_id, pair, partners.c.id != pair.survivor)
     _repoint(db, partners.c.merged_into_id, pair)
     _move_consent(db, pair)
-    _release_claimed(db, deliveries.c.partner_id == pair.merged)
+    _release_claimed(db, deliveries.c.partner_id.in_((pair.merged, pair.survivor)))
     moved["cancelled"] = _cancel_twins(db, pair)
     _repoint(db, deliveries.c.partner_id, pair)
     _move_enrollments(db, pair)
@@ -98,7 +101,7 @@ def move_referral(db: Connection, pair: Pair, after: int) -> dict[str, int]:
         twin.c.referral_id == pair.survivor, twin.c.to_status == e.to_status, twin.c.occurred_at == e.occurred_at
     )
     _calm(db, e.referral_id == pair.merged, known)
-    _release_claimed(db, _about_referral(pair.merged))
+    _release_claimed(db, sa.or_(_about_referral(pair.merged), _about_referral(pair.survivor)))
     cancelled = _cancel_told_twice(db, pair)
     moved = sa.update(events).where(e.referral_id == pair.merged)
     counts = {"events": db.execute(moved.values(referral_id=pair.survivor, sequence=e.sequence + after)).rowcount}
@@ -209,30 +212,41 @@ def _release_claimed(db: Connection, which: Clause) -> None:
 
 
 def _cancel_twins(db: Connection, pair: Pair) -> int:
-    """Cancels what is due to the merged partner that the survivor gets, got or is not to get: same step and entry."""
+    """Cancels what is due to the merged partner that the survivor gets, got or is not to get: same step and entry.
+
+    And what is due to the survivor that the merged one got.
+    """
     d, other = deliveries.c, deliveries.alias("other")
     mine, theirs = enrollments.alias("mine"), enrollments.alias("theirs")
     twin = (
         sa.exists()
         .where(mine.c.id == d.enrollment_id, theirs.c.id == other.c.enrollment_id, theirs.c.key == mine.c.key)
-        .where(other.c.partner_id == pair.survivor, other.c.campaign == d.campaign, other.c.step == d.step)
+        .where(other.c.campaign == d.campaign, other.c.step == d.step)
     )
-    return _cancel(db, sa.and_(d.partner_id == pair.merged, twin), pair)
+    of_merged = sa.and_(d.partner_id == pair.merged, twin.where(other.c.partner_id == pair.survivor))
+    got = twin.where(other.c.partner_id == pair.merged, other.c.state.in_(_GONE))
+    return _cancel(db, of_merged, pair) + _cancel(db, sa.and_(d.partner_id == pair.survivor, got), pair)
 
 
 def _cancel_told_twice(db: Connection, pair: Pair) -> int:
     """Cancels what is due about a change of the merged referral that the survivor's campaign has been told of too."""
-    d = deliveries.c
+    d, other = deliveries.c, deliveries.alias("other")
     entry, event, occasion = enrollments.alias("entry"), events.alias("event"), occasions.alias("occasion")
-    same, told = events.alias("same"), occasions.alias("told")
+    same, told, entered = events.alias("same"), occasions.alias("told"), enrollments.alias("entered")
     twin = (
         sa.exists()
         .where(entry.c.id == d.enrollment_id, occasion.c.id == entry.c.occasion_id, event.c.id == occasion.c.event_id)
-        .where(event.c.referral_id == pair.merged, same.c.referral_id == pair.survivor)
         .where(same.c.to_status == event.c.to_status, same.c.occurred_at == event.c.occurred_at)
         .where(told.c.event_id == same.c.id, told.c.campaign == occasion.c.campaign)
     )
-    return _cancel(db, sa.and_(_about_referral(pair.merged), twin), pair)
+    of_merged = twin.where(event.c.referral_id == pair.merged, same.c.referral_id == pair.survivor)
+    got = (
+        twin.where(event.c.referral_id == pair.survivor, same.c.referral_id == pair.merged)
+        .where(entered.c.occasion_id == told.c.id, other.c.enrollment_id == entered.c.id)
+        .where(other.c.step == d.step, other.c.recipient == d.recipient, other.c.state.in_(_GONE))
+    )
+    cancelled = _cancel(db, sa.and_(_about_referral(pair.merged), of_merged), pair)
+    return cancelled + _cancel(db, sa.and_(_about_referral(pair.survivor), got), pair)
 
 
 def _cancel(db: Connection, which: Clause, pair: Pair) -> int:

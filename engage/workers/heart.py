@@ -35,7 +35,7 @@ class Heart:
             try:
                 self._services.beat(self._process, self._role)
                 self._services.replay_journal()
-            except EngageError as error:
+            except Exception as error:  # noqa: BLE001 - a heart that stops says that the process is dead
                 if not failing:
                     log.warning("heartbeat_failed", error=str(error))
                 failing = True
