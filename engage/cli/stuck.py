@@ -26,6 +26,8 @@ AddressesOption = Annotated[bool, typer.Option("--addresses", help="Show email a
 
 def chosen(ids: list[str] | None, campaign: str | None, error: str | None = None, everything: bool = False) -> Which:
     """What a command is to act on. Raises UsageError unless it was said in one way."""
+    if campaign == "" or error == "":
+        raise UsageError("an empty text chooses nothing", "--all means all of them")
     some = campaign is not None or error is not None
     if [bool(ids), some, everything].count(True) != 1:
         raise UsageError("say in one way which deliveries", "name ids such as d-12, or choose several: see --help")
@@ -54,7 +56,9 @@ def show(state: DeliveryState, which: Which, limit: int, addresses: bool, as_jso
     for one in found:
         _print(one, state, addresses)
     if not total:
-        console.print(f"Nothing is {state}.")
+        of = f" of campaign '{which.campaign}'" if which.campaign is not None else ""
+        of += f" with '{which.error}' in its reason" if which.error is not None else ""
+        console.print(escape(f"Nothing{of} is {state}."))
         return
     if total > len(found):
         console.print(f"{len(found):,} of {total:,} are shown; --limit shows more.")

@@ -26,9 +26,8 @@ _HINT = (
     "engage unknown settle ID says what you found out."
 )
 
-SentOption = Annotated[
-    bool | None, typer.Option("--sent/--not-sent", help="What you found out: the provider has it, or has it not.")
-]
+SentOption = Annotated[bool, typer.Option("--sent", help="You found out that the provider has it.")]
+NotSentOption = Annotated[bool, typer.Option("--not-sent", help="You found out that the provider has it not.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -63,14 +62,15 @@ def resend(
 
 def settle(
     why: WhyOption,
-    sent: SentOption = None,
+    sent: SentOption = False,
+    not_sent: NotSentOption = False,
     ids: IdsArgument = None,
     campaign: CampaignOption = None,
     everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what you found out: with --sent they are accepted, with --not-sent cancelled. All that are named or none."""
-    if sent is None:
+    if sent is not_sent:
         raise UsageError("say what you found out", "--sent if the provider has them, --not-sent if it has not")
     which = chosen(ids, campaign, everything=everything)
     if sent:

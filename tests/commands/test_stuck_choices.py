@@ -1,0 +1,26 @@
+"""What cannot be meant as it was said is refused, and no filter reads as an all-clear."""
+
+import pytest
+
+from tests.support.command import EngageCommand
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (["dead", "drop", "--error", ""], "--all means all of them"),
+        (["dead", "retry", "--campaign", ""], "--all means all of them"),
+        (["unknown", "settle", "--why", "x", "--sent", "--not-sent", "d-1"], "say what you found out"),
+        (["unknown", "settle", "--why", "x", "d-1"], "say what you found out"),
+    ],
+)
+def test_a_choice_that_means_nothing_is_refused(run_engage: EngageCommand, said: list[str], answer: str) -> None:
+    done = run_engage(*said)
+    assert done.code == 2
+    assert answer in done.err
+
+
+def test_a_filter_that_matches_nothing_is_told_with_the_answer(run_engage: EngageCommand) -> None:
+    assert run_engage("dead", "list", "--campaign", "nosuch").out == "Nothing of campaign 'nosuch' is dead.\n"
+    assert run_engage("dead", "list", "--error", "zzz").out == "Nothing with 'zzz' in its reason is dead.\n"
+    assert run_engage("unknown", "list").out == "Nothing is unknown.\n"
