@@ -20,7 +20,7 @@ from engage.logs import configure
 from engage.workers.tether import Tethered
 from tests.faults.processes import fork_server
 from tests.faults.registry import BOTH, SCENARIOS, Scenario
-from tests.faults.servers import NoSmallDisk
+from tests.faults.servers import NoSmallDisk, keep_mounts_to_ourselves
 from tests.faults.stage import Breach, Measured, Where
 
 IN_CI = os.environ.get("CI", "").lower() in ("true", "1")
@@ -67,6 +67,7 @@ def _play_beside(databases: Sequence[str]) -> list[Line]:
 
 def _play_all(asked: argparse.Namespace, database: str) -> list[Line]:
     lines: list[Line] = []
+    keep_mounts_to_ourselves()
     with tempfile.TemporaryDirectory(prefix="engage-faults-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL's own user has to find its way

@@ -71,8 +71,13 @@ class Ledger:
 def read(site: Site, database: Database, eligible: Counter[Mail]) -> Ledger:
     """Reads the deliveries and the provider's log, and looks for breaches."""
     ledger = Ledger(eligible, rows(database), provider_log(site))
-    ledger.breaches += [*_kept(ledger), *_sent_once(ledger)]
+    ledger.breaches += breaches(ledger)
     return ledger
+
+
+def breaches(ledger: Ledger) -> list[str]:
+    """What must hold and does not, in words."""
+    return [*_kept(ledger), *_sent_once(ledger)]
 
 
 def provider_log(site: Site) -> Logged:

@@ -1,9 +1,11 @@
 """The servers of an installation, real, and ways to break them: kill, restart, fill the disk."""
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,8 @@ from engage.workers.tether import Tethered
 from tests.faults.site import COMMAND, Site
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_for
+
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000  # sched.h, sys/mount.h
 
 
 class NoSmallDisk(RuntimeError):
@@ -87,6 +91,16 @@ class Http:
 
 
 # --- disks that are soon full -----------------------------------------------------------------------------------------
+
+
+def keep_mounts_to_ourselves() -> None:
+    """What is mounted from now on is seen by this process and its children only, and goes with them, however they end.
+
+    Without the right to it nothing happens: then nothing can be mounted either.
+    """
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and libc.unshare(_CLONE_NEWNS) == 0:
+        libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
 
 
 class SmallDisk:

@@ -39,7 +39,7 @@ steps:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Goes to every process of a scenario. `hurried`: sweeps and second looks come each second, not after many."""
+    """Goes to every process of a scenario. `hurried`: what comes each five or ten seconds comes each one or two."""
 
     folder: Path
     database_url: str
@@ -47,7 +47,6 @@ class Site:
     mailbox_url: str
     port: int
     hurried: bool = True
-    lease: timedelta = LEASE
     began: datetime = field(default_factory=utc_now)
 
     @property
@@ -85,7 +84,7 @@ class Site:
 
     def services(self, clock: Callable[[], datetime] = utc_now, queue: Queue | None = None) -> Services:
         """The services of one process; `queue`: Valkey, unless another is given."""
-        return Services(self.settings(), queue or self.queue(), clock, lease=self.lease)
+        return Services(self.settings(), queue or self.queue(), clock, lease=LEASE)
 
     def queue(self) -> Queue:
         return RedisQueue(make_broker(self.redis_url)) if self.redis_url else NoQueue()

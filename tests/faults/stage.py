@@ -26,7 +26,7 @@ from tests.faults import ledger
 from tests.faults.feeding import Mail, mails_of_changes, mails_of_newsletters, take_changes, take_partners
 from tests.faults.processes import Crew, Feed
 from tests.faults.servers import Http, Postgres, SmallDisk, SmallPostgres, Valkey, free_port
-from tests.faults.site import LEASE, Site, lay_out
+from tests.faults.site import Site, lay_out
 from tests.support.postgres import Databases, PostgresServer
 from tests.support.schema import prepare
 
@@ -77,7 +77,6 @@ class Stage:
         self.mailbox: Http
         self.database_disk: SmallDisk
         self.journal_disk: SmallDisk
-        self._services: dict[bool, Services] = {}
         self._web: Http | None = None
 
     @cached_property
@@ -91,6 +90,13 @@ class Stage:
         if self._web is None:
             self._web = Http(self.site, "web", self.site.port)
         return self._web
+
+    def close(self) -> None:
+        if "services" in self.__dict__:
+            self.services.close()
+        self.database.close()
+        if self._web is not None:
+            self._web.stop()
 
     # --- what is fed in -----------------------------------------------------------------------------------------------
 
@@ -176,10 +182,6 @@ class Stage:
         self.crew.worker()
         self.crew.scheduler()
 
-    def now(self) -> float:
-        """Unix seconds, as the processes read them."""
-        return time.time()
-
     def ledger(self) -> ledger.Ledger:
         """Reads everything and compares."""
         found = ledger.read(self.site, self.database, self.eligible())
@@ -222,7 +224,6 @@ def stage(
     database: str,
     *,
     hurried: bool = True,
-    lease: Any = LEASE,
     durable: bool = False,
     small_disk: int | None = None,
     small_journal: int | None = None,
@@ -247,9 +248,7 @@ def stage(
         valkey = Valkey()
         stack.callback(lambda: valkey.stop())
         mailbox_port = free_port()
-        site = Site(
-            folder, url, valkey.url, f"http://127.0.0.1:{mailbox_port}", free_port(), hurried=hurried, lease=lease
-        )
+        site = Site(folder, url, valkey.url, f"http://127.0.0.1:{mailbox_port}", free_port(), hurried=hurried)
         site.data.mkdir()
         made = Stage(where, site, valkey, postgres)
         if small_journal:
@@ -260,9 +259,8 @@ def stage(
             made.database_disk = postgres.disk if isinstance(postgres, SmallPostgres) else disk
         made.mailbox = Http(site, "mailbox", mailbox_port)
         stack.callback(made.mailbox.stop)
-        stack.callback(lambda: made._web.stop() if made._web else None)
+        stack.callback(made.close)
         if where.keep is not None:
             stack.callback(shutil.copytree, folder, where.keep / folder.name, ignore=_not_kept)
-        stack.callback(made.database.close)
         stack.callback(made.crew.close)
         yield made

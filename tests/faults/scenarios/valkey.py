@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from datetime import datetime
 
 import redis
@@ -67,10 +68,10 @@ class _Outage:
         else:
             with redis.Redis.from_url(on.valkey.url) as client:
                 client.flushall()
-        up = on.now()
+        up = time.time()
         on.takes(max(0, queued - len(waiting)))
         on.wait_for(lambda: waiting - ledger.ids_in(on.database, *DUE), "nothing that was queued is taken up again")
-        return cls(up, on.now())
+        return cls(up, time.time())
 
     def silence(self, received: list[float]) -> float:
         """The longest time within the outage in which no mail reached the provider, in seconds."""
