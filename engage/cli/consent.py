@@ -12,9 +12,18 @@ from rich.table import Table
 
 from engage.authoring.folder import PROGRAM_FILE
 from engage.bootstrap import Services
-from engage.cli.context import JsonOption, ProgramOption, console, library_of, print_json, scope_named, services
+from engage.cli.context import (
+    JsonOption,
+    ProgramOption,
+    WhyOption,
+    console,
+    library_of,
+    print_json,
+    scope_named,
+    services,
+)
 from engage.domain.consent import Refusal, SuppressionReason
-from engage.domain.errors import InputError, UsageError
+from engage.domain.errors import InputError
 from engage.domain.records import Outcome
 from engage.facts import Scope
 from engage.pipeline.consent import foresee, heed, lift
@@ -150,7 +159,7 @@ def show(
 
 def lift_(
     email: Annotated[str, typer.Argument(help="The address that may be mailed again.")],
-    why: Annotated[str, typer.Option("--why", help="Why, for the record of changes.")],
+    why: WhyOption,
     reason: Annotated[
         list[SuppressionReason] | None,
         typer.Option("--reason", help="Which suppression; unless it is named, what a person said is not lifted."),
@@ -161,10 +170,8 @@ def lift_(
     """End the suppression of an address that bounced, was invalid, or waits for somebody to look at it."""
     with services(queue=NoQueue()) as built:
         scope = scope_named(library_of(built), program)
-        if not why.strip():
-            raise UsageError("--why is empty", "say why, for whoever asks later")
         with built.database.write() as db:
-            lifted = lift(db, scope.program_id, email.strip().lower(), reason or (), why.strip(), built.clock())
+            lifted = lift(db, scope.program_id, email.strip().lower(), reason or (), why, built.clock())
     if as_json:
         print_json({"email": email.strip().lower(), "lifted": lifted})
     else:

@@ -23,6 +23,20 @@ from engage.workers.broker import RedisQueue, make_broker, require_answer
 console = Console(soft_wrap=True)  # a script that reads a line gets the whole line
 errors = Console(stderr=True)
 
+
+def _in_one_line(text: str | None) -> str | None:
+    """A reason as it is kept and printed: one line without control characters. Raises UsageError if nothing is left."""
+    if text is None:
+        return None
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if not line:
+        raise UsageError("--why is empty", "say why, for whoever asks later")
+    return line
+
+
+_why = typer.Option("--why", metavar="TEXT", help="Your reason, kept with the decision.", callback=_in_one_line)
+WhyOption = Annotated[str, _why]
+WhyIfAnyOption = Annotated[str | None, _why]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 ProgramOption = Annotated[str | None, typer.Option("--program", help="The program's key, where there are several.")]
 

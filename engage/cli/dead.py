@@ -1,10 +1,8 @@
 """`dead`: mails of which nothing can come by itself, to be tried again or dropped."""
 
-from typing import Annotated
-
 import typer
 
-from engage.cli.context import JsonOption
+from engage.cli.context import JsonOption, WhyIfAnyOption
 from engage.cli.stuck import (
     AddressesOption,
     AllOption,
@@ -21,8 +19,6 @@ from engage.pipeline.settling import Move
 from engage.store.settling import Which
 
 _HINT = "engage dead retry ID tries it again once you have mended what was wrong; engage dead drop ID ends it for good."
-
-WhyOption = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Your reason, kept with the delivery.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +45,7 @@ def retry(
     campaign: CampaignOption = None,
     error: ErrorOption = None,
     everything: AllOption = False,
-    why: WhyOption = None,
+    why: WhyIfAnyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try them again, decided anew. All that are named or none."""
@@ -62,7 +58,7 @@ def drop(
     campaign: CampaignOption = None,
     error: ErrorOption = None,
     everything: AllOption = False,
-    why: WhyOption = None,
+    why: WhyIfAnyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End them for good: they are cancelled. All that are named or none."""

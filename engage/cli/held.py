@@ -5,11 +5,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.cli.context import JsonOption, WhyIfAnyOption, console, library_of, print_json, services
 from engage.pipeline.holding import Decided, Hold, HoldId, Outlook
 
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="As `engage held list` names them: run-12.")]
-WhyOption = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="Your reason, kept with the decision.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,14 +42,14 @@ def list_(as_json: JsonOption = False) -> None:
         console.print("Nothing is held.")
 
 
-def release(ids: IdsArgument, why: WhyOption = None, as_json: JsonOption = False) -> None:
+def release(ids: IdsArgument, why: WhyIfAnyOption = None, as_json: JsonOption = False) -> None:
     """Let what is held go on, as of now. All of the ids or none."""
     with services() as built:
         library_of(built)
         _print(built.release([HoldId.parse(id_) for id_ in ids], why), "released", as_json)
 
 
-def drop(ids: IdsArgument, why: WhyOption = None, as_json: JsonOption = False) -> None:
+def drop(ids: IdsArgument, why: WhyIfAnyOption = None, as_json: JsonOption = False) -> None:
     """End what is held for good: a run's slot does not come again, changes stay history. All of the ids or none."""
     with services() as built:
         _print(built.drop([HoldId.parse(id_) for id_ in ids], why), "dropped", as_json)

@@ -8,15 +8,23 @@ import typer
 from rich.markup import escape
 
 from engage.bootstrap import Services
-from engage.cli.context import JsonOption, ProgramOption, console, library_of, print_json, scope_named, services
-from engage.domain.errors import InputError, ServiceUnreachable
+from engage.cli.context import (
+    JsonOption,
+    ProgramOption,
+    WhyOption,
+    console,
+    library_of,
+    print_json,
+    scope_named,
+    services,
+)
+from engage.domain.errors import InputError, ServiceUnreachable, UsageError
 from engage.domain.gates import Gate, State, state_of
 from engage.queueing import NoQueue
 from engage.store.alarms import Alarm, last_alarms
 from engage.store.programs import program_keys
 from engage.store.topic_pauses import TopicPause, lift_pause, standing_pauses
 
-WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="Your reason, kept with the decision.")]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic's mail, which was paused by itself.")]
 AnywayOption = Annotated[bool, typer.Option("--anyway", help="Also when the provider would not take mail now.")]
 
@@ -80,6 +88,8 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Let mail out again: all of it, if the provider would take it now, or one topic's."""
+    if program is not None and topic is None:
+        raise UsageError("--program goes with --topic", "without --topic the mail of all programs is let out")
     with services(queue=NoQueue()) as built:
         if topic is not None:
             _resume_topic(built, topic, program, why, as_json)

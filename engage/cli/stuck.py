@@ -19,7 +19,6 @@ ErrorOption = Annotated[
     str | None, typer.Option("--error", metavar="TEXT", help="All whose reason has this text in it.")
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
-WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="Your reason, kept with the delivery.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many to show at the most.")]
 AddressesOption = Annotated[bool, typer.Option("--addresses", help="Show email addresses too.")]
 

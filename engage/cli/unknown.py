@@ -4,14 +4,13 @@ from typing import Annotated
 
 import typer
 
-from engage.cli.context import JsonOption
+from engage.cli.context import JsonOption, WhyOption
 from engage.cli.stuck import (
     AddressesOption,
     AllOption,
     CampaignOption,
     IdsArgument,
     LimitOption,
-    WhyOption,
     act,
     chosen,
     show,

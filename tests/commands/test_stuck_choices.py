@@ -24,3 +24,22 @@ def test_a_filter_that_matches_nothing_is_told_with_the_answer(run_engage: Engag
     assert run_engage("dead", "list", "--campaign", "nosuch").out == "Nothing of campaign 'nosuch' is dead.\n"
     assert run_engage("dead", "list", "--error", "zzz").out == "Nothing with 'zzz' in its reason is dead.\n"
     assert run_engage("unknown", "list").out == "Nothing is unknown.\n"
+
+
+@pytest.mark.parametrize("command", [["sending", "pause"], ["dead", "drop", "d-1"], ["held", "drop", "run-1"]])
+@pytest.mark.parametrize("why", ["", " \n ", "\x1b\x07"])
+def test_a_reason_that_says_nothing_is_refused(run_engage: EngageCommand, command: list[str], why: str) -> None:
+    done = run_engage(*command, "--why", why)
+    assert (done.code, "--why is empty" in done.err) == (2, True)
+
+
+def test_a_reason_is_kept_in_one_line(run_engage: EngageCommand) -> None:
+    assert run_engage("sending", "pause", "--why", "the price\nis \x1b[31mwrong").code == 0
+    assert "the price is [31mwrong" in run_engage("sending").out
+
+
+def test_resuming_one_program_needs_its_topic(run_engage: EngageCommand) -> None:
+    run_engage("sending", "pause", "--why", "a wrong price")
+    done = run_engage("sending", "resume", "--program", "nosuch", "--why", "x")
+    assert (done.code, "--program goes with --topic" in done.err) == (2, True)
+    assert "is paused" in run_engage("sending").out
