@@ -46,7 +46,7 @@ from engage.sources.polling import Polled, Poller
 from engage.sources.watched import Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
-from engage.store.evidence import accept_on_evidence
+from engage.store.evidence import accept_on_evidence, ids_of
 from engage.store.feedback import keep_webhook
 from engage.store.intake import Intake, analyze, hear
 from engage.store.journal import Entry, Journal
@@ -294,9 +294,11 @@ class Services:
             self.journal.forget(entries)
 
     def _replay(self, entries: Sequence[Entry]) -> None:
-        accepted = {entry.delivery_id: entry.provider_id for entry in entries}
-        numbers = {entry.delivery_id: entry.attempt for entry in entries}
         with self.database.write() as db:
+            ids = ids_of(db, {entry.delivery for entry in entries})
+            known = [(ids[entry.delivery], entry) for entry in entries if entry.delivery in ids]
+            accepted = {id_: entry.provider_id for id_, entry in known}
+            numbers = {id_: entry.attempt for id_, entry in known}
             settled = accept_on_evidence(db, accepted, self.clock(), numbers)
         log.info("journal_replayed", entries=len(entries), settled=len(settled))
 

@@ -22,6 +22,9 @@ FIRST_BREAK, LONGEST_BREAK = timedelta(seconds=2), timedelta(seconds=60)
 UNSAID_WAIT = timedelta(seconds=2)
 """How long a provider is left alone that says "too many requests" and not for how long."""
 
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""How far ahead of ours another machine's clock may be and still be believed."""
+
 _TOO_MANY = 429
 _NOT_NOW = range(450, 460)  # SMTP (RFC 5321, 4.2.3): this mailbox, this content, not now: nothing about the server
 _ALMOST = 1e-9  # a token that lacks less than this, by rounding, is whole
@@ -181,10 +184,11 @@ def take(gate: Gate, wanted: int, rate: float, now: datetime) -> tuple[Gate, Tak
     The bucket holds what comes in one second, and at least one message. With nothing granted the gate is the same.
     """
     full = max(1.0, rate)
-    held = full
-    if gate.tokens_at is not None:
-        gone = max(0.0, (now - gate.tokens_at).total_seconds())  # clocks of machines differ a little
-        held = min(full, gate.tokens + rate * gone)
+    since = gate.tokens_at
+    if since is None or since - now > CLOCKS_DIFFER:  # nobody is to wait for the time of a clock that was wrong
+        held, since = full, now
+    else:
+        held = min(full, gate.tokens + rate * max(0.0, (now - since).total_seconds()))
     granted = min(wanted, int(held + _ALMOST))
     left = max(0.0, held - granted)
     wait = timedelta(0)
@@ -193,5 +197,4 @@ def take(gate: Gate, wanted: int, rate: float, now: datetime) -> tuple[Gate, Tak
         wait = timedelta(microseconds=math.ceil(missing / rate * 1_000_000))
     if not granted:
         return gate, Taken(0, wait)
-    at = now if gate.tokens_at is None else max(now, gate.tokens_at)
-    return replace(gate, tokens=left, tokens_at=at), Taken(granted, wait)
+    return replace(gate, tokens=left, tokens_at=max(now, since)), Taken(granted, wait)

@@ -38,7 +38,7 @@ def store_answers(database: Database, outlet: Outlet, passage: Passage, answers:
     settled = [(one, result, due_again(result, one.attempts, now, one.expires_at, chance)) for one, result in answers]
     _report(answers)
     entries = [
-        Entry(one.id, one.attempts + 1, result.provider_id, now)
+        Entry(one.public_id, one.attempts + 1, result.provider_id, now)
         for one, result in answers
         if result.outcome is Outcome.ACCEPTED
     ]

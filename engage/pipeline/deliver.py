@@ -216,8 +216,9 @@ class _Held:
             else:
                 going.append((claimed, message))
         self._put_back(db, moved, now)
-        self._end(db, [claimed for claimed, _ in kept], DeliveryState.HELD, "ENGAGE_SEND_TO does not let it out", now)
-        keep_messages(db, [(claimed.id, message) for claimed, message in kept], now)
+        said = "ENGAGE_SEND_TO does not let it out"
+        held = self._end(db, [claimed for claimed, _ in kept], DeliveryState.HELD, said, now)
+        keep_messages(db, [(claimed.id, message) for claimed, message in kept if claimed.id in held], now)
         for decision, those in changed.items():
             match decision:
                 case Defer(until, reason):
@@ -232,9 +233,12 @@ class _Held:
         ids = [one.id for one in those]
         move(db, ids, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=due_at, reason=reason)
 
-    def _end(self, db: Connection, those: Sequence[Claimed], state: DeliveryState, reason: str, now: datetime) -> None:
+    def _end(
+        self, db: Connection, those: Sequence[Claimed], state: DeliveryState, reason: str, now: datetime
+    ) -> set[int]:
+        """Returns the ids of those that were still ours to end."""
         ids = [one.id for one in those]
-        move(db, ids, self.lease, DeliveryState.CLAIMED, state, reason=reason, settled_at=now)
+        return move(db, ids, self.lease, DeliveryState.CLAIMED, state, reason=reason, settled_at=now)
 
     def _end_broken(self, composed: Sequence[Composed]) -> None:
         """Ends those that could not be composed."""

@@ -88,6 +88,7 @@ def _postgres_engine(url: sa.URL, pool_size: int, durable: bool) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error must not carry a mail's text into the log
         connect_args={"connect_timeout": 10, "options": options},
     )
 
@@ -96,7 +97,9 @@ def _sqlite_engine(url: sa.URL, durable: bool) -> Engine:
     with suppress(OSError):  # what cannot be made is said when it cannot be opened
         Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     synchronous = "FULL" if durable else "OFF"
-    engine = sa.create_engine(url, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False})
+    engine = sa.create_engine(
+        url, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -1,6 +1,6 @@
 """Settles deliveries by proof that the provider has the mail: its webhooks, its records, or our own journal."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,6 +12,13 @@ from engage.store.tables import attempts, deliveries
 from engage.store.upserts import one_of, update_each
 
 _OPEN = tuple(TRANSITIONS[By.EVIDENCE])
+
+
+def ids_of(db: Connection, public_ids: Collection[str]) -> dict[str, int]:
+    """The ids of the deliveries with these public ids."""
+    d = deliveries.c
+    query = sa.select(d.public_id, d.id).where(one_of(db, d.public_id, public_ids))
+    return {public_id: id_ for public_id, id_ in db.execute(query)}
 
 
 def accept_on_evidence(

@@ -27,9 +27,9 @@ _SUFFIX = ".journal"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A mail that the provider has taken: which attempt of which delivery, under which id, and when."""
+    """A mail that the provider has taken: which attempt of which delivery (its public id), under which id, and when."""
 
-    delivery_id: int
+    delivery: str
     attempt: int
     provider_id: str
     accepted_at: datetime

@@ -238,3 +238,9 @@ def test_a_clock_that_lags_gets_nothing_for_it_and_takes_nothing_from_others() -
     lagging, taken = take(gate, 1, 10.0, NOW - 60 * SECOND)
     assert taken.granted == 0
     assert lagging is gate
+
+
+def test_a_clock_that_was_hours_ahead_keeps_nobody_waiting_for_its_time() -> None:
+    gate, taken = take(Gate(), 10, 10.0, NOW + 10_800 * SECOND)
+    assert taken.granted == 10
+    assert take(gate, 10, 10.0, NOW + SECOND)[1].granted == 10

@@ -226,6 +226,34 @@ def test_one_change_told_of_two_referrals_that_turn_out_to_be_one_is_one_mail(en
     assert len(provider.messages) == 1
 
 
+def test_what_is_not_to_be_let_out_is_held_although_its_lease_was_lost_once(
+    start: Callable[[str], Engage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = start("nobody")
+    won(engage, "ann")
+    recheck, sleeps = delivering.recheck, [True]
+
+    def slow(*arguments: object) -> object:
+        if sleeps and sleeps.pop():
+            db = arguments[0]
+            d = tables.deliveries
+            db.execute(sa.update(d).values(state="pending", lease=None, lease_until=None))  # type: ignore[attr-defined]
+        return recheck(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(delivering, "recheck", slow)
+    engage.work()
+    for _round in range(4):
+        sweeps(engage, timedelta(minutes=3))
+    assert states(engage) == {"ann": "held"}
+
+
+def test_an_error_of_the_database_carries_no_mail_into_the_log(engage: Engage) -> None:
+    wrong = sa.text("SELECT * FROM nowhere WHERE html = :html")
+    with engage.services.database.engine.connect() as db, pytest.raises(sa.exc.DBAPIError) as error:
+        db.execute(wrong, {"html": "Dear Ann"})
+    assert "Dear Ann" not in str(error.value)
+
+
 def test_a_database_that_has_become_read_only_is_away(postgres_url: str) -> None:
     database = Database(postgres_url)
     with pytest.raises(ServiceUnreachable, match="read-only"), database.write() as db:  # noqa: PT012 - first comes the state

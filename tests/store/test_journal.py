@@ -17,7 +17,7 @@ AT = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 
 def entry(number: int) -> Entry:
-    return Entry(number, 1, f"x-{number}", AT)
+    return Entry(f"delivery-{number}", 1, f"x-{number}", AT)
 
 
 def dies(journal: Journal) -> None:
@@ -79,7 +79,7 @@ def test_entries_that_came_while_others_were_replayed_are_kept(tmp_path: Path) -
     assert entry(2) in left_behind(tmp_path)
 
 
-@pytest.mark.parametrize("torn", [b'{"delivery_id": 2, "att', b"\x00\x00", b'{"delivery_id": 2}\n'])
+@pytest.mark.parametrize("torn", [b'{"delivery": "2", "att', b"\x00\x00", b'{"delivery": "2"}\n'])
 def test_a_line_that_was_not_written_whole_ends_what_is_read(tmp_path: Path, torn: bytes) -> None:
     journal = Journal(tmp_path)
     journal.append([entry(1)])
