@@ -42,7 +42,15 @@ _ENDS_WITHIN = 16  # seconds: 15 are promised
 CHUNK = 10
 """Changes that a feeder takes in one transaction."""
 
-if _PRELOADED in os.environ:
+
+def _die_with_parent() -> None:
+    """Also when stopped, which no thread of ours could see to. Linux only; elsewhere a thread watches (`_process`)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if _PRELOADED in os.environ:  # this is the fork server: the parent of all that follow
+    _die_with_parent()
     compile_once(Path(os.environ[_PRELOADED]))
 
 
@@ -112,8 +120,7 @@ def feed(site: Site, armed: str, shared: Feed) -> None:
 @contextmanager
 def _process(site: Site, role: str, armed: str) -> Iterator[None]:
     """Ties this process to the life of the harness, sends what it says to a file, arms its failpoints."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _die_with_parent()
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=lambda: (wait([parent.sentinel]), os._exit(1)), daemon=True).start()
