@@ -11,7 +11,7 @@ import structlog
 from engage.clock import utc_now
 from engage.domain.campaigns import Campaign, ScheduleTrigger
 from engage.domain.facts import Feed
-from engage.domain.gates import Shut
+from engage.domain.gates import Probe, Shut
 from engage.domain.records import Record
 from engage.facts import Scope
 from engage.failpoints import failpoint
@@ -323,10 +323,10 @@ class Services:
     def sweep(self) -> None:
         """Hands out what was due but not done, and takes back what dead workers held."""
         with self.database.write() as db:
-            found = sweep(db, self.clock())
+            passage = self.gate.passage(db, self.clock())
+            found = sweep(db, self.clock(), at_once=isinstance(passage, Probe))
             failpoint("sweeping")
             silent = forget_silent(db, self.clock() - SILENT_AFTER)
-            shut = isinstance(self.gate.passage(db, self.clock()), Shut)
         released = found.released
         if released.given_back or released.unknown or released.dead:
             log.warning("leases_expired", given_back=released.given_back, unknown=released.unknown, dead=released.dead)
@@ -335,7 +335,7 @@ class Services:
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         self.queue.enqueue("absorb", found.webhooks, Lane.FEEDBACK)
-        if not shut:  # else they stay due, and nothing need be tried
+        if not isinstance(passage, Shut):  # else they stay due, and nothing need be tried
             self.hint(found.deliveries)
 
     def look_up_due(self) -> None:

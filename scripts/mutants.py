@@ -106,8 +106,8 @@ GUARDS = (
         [
             Cut(
                 "engage/providers/webhook_signature.py",
-                "if abs(now.timestamp() - int(timestamp))",
-                "if 0 * abs(now.timestamp() - int(timestamp))",
+                "return -AHEAD.total_seconds() <= age <= max_age.total_seconds()",
+                "return True",
             )
         ],
     ),

@@ -11,7 +11,7 @@ from engage.cli.context import JsonOption, console, print_json, queue_of
 from engage.cli.sending import gate_stands, topic_stands
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import AuthoringError, EngageError
-from engage.domain.gates import State, state_of
+from engage.domain.gates import REFUSED, State, state_of
 from engage.facts import feed_state
 from engage.logs import configure
 from engage.pipeline.alarms import STALE
@@ -179,7 +179,9 @@ def _stuck(built: Services) -> Iterator[Finding]:
         yield Finding("held", WARN, " and ".join(said), "engage held list says why, and what to do")
     for state, advice in _LOOK_AT.items():
         if counts.get(state):
-            yield Finding("deliveries", WARN, f"{counts[state]:,} are {state}", advice)
+            yield Finding(
+                "deliveries", WARN, f"{counts[state]:,} {'is' if counts[state] == 1 else 'are'} {state}", advice
+            )
 
 
 def _sending(built: Services) -> Iterator[Finding]:
@@ -189,14 +191,18 @@ def _sending(built: Services) -> Iterator[Finding]:
         gate, topics, programs = built.gate.gate(db), standing_pauses(db), program_keys(db)
         unsent = unsent_alarms(db, now - STALE)
     advice = {
-        State.PAUSED: "mend what was wrong, then: engage sending resume",
+        State.PAUSED: "mend what was wrong, then: engage sending resume --why TEXT",
         State.BROKEN: "it goes on by itself when the provider is back",
         State.RESTING: "it goes on by itself",
     }.get(state_of(gate, now), "")
-    yield Finding("sending", WARN if advice else OK, gate_stands(gate, now), advice)
+    refused = gate.paused_at is not None and (gate.paused_why or "").startswith(REFUSED)
+    state, code = (FAIL, 3) if refused else (WARN if advice else OK, 0)
+    yield Finding("sending", state, gate_stands(gate, now), advice, code)
     for topic in topics:
         name = f"topic {topic.topic} of {programs[topic.program_id]}"
-        yield Finding(name, WARN, topic_stands(topic), "engage sending resume --topic lets its mail out again")
+        yield Finding(
+            name, WARN, topic_stands(topic), f"engage sending resume --topic {topic.topic} --why TEXT lets it out"
+        )
     if settings.alarm_url is None and settings.mails_the_world:
         yield Finding("alarms", WARN, "go to the log only", "set ENGAGE_ALARM_URL, so that somebody hears of them")
     elif settings.alarm_url is not None and unsent:

@@ -61,7 +61,9 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
     for topic in topics:
         program = programs[topic.program_id]
         console.print(escape(f"Topic {topic.topic} of {program} {topic_stands(topic)}."))
-        console.print(escape(f"  -> engage sending resume --topic {topic.topic} --program {program} lets it out"))
+        console.print(
+            escape(f"  -> engage sending resume --topic {topic.topic} --program {program} --why TEXT lets it out")
+        )
     if alarms:
         console.print("The last alarms:")
     for alarm in alarms:
@@ -76,7 +78,7 @@ def pause(why: WhyOption, as_json: JsonOption = False) -> None:
             new = built.gate.pause(db, why, now)
             gate = built.gate.gate(db)
         if not new:
-            raise InputError(f"sending {gate_stands(gate, now)}", "engage sending resume lets it out again")
+            raise InputError(f"sending {gate_stands(gate, now)}", "engage sending resume --why TEXT lets it out again")
         _say(built, gate, now, as_json, "All sending is paused.")
 
 

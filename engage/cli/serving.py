@@ -11,8 +11,9 @@ import uvicorn
 
 from engage.cli.context import services
 from engage.cli.ports import require_free_port
+from engage.domain.errors import UsageError
 from engage.logs import configure
-from engage.settings import Settings
+from engage.settings import Provider, Settings
 from engage.web.app import build_app, webhooks_of
 from engage.web.mailbox import MailStore, mailbox_app
 from engage.web.mailbox.server import MailboxServer
@@ -32,6 +33,9 @@ def web(
 ) -> None:
     """Serve the pages that partners and providers reach."""
     settings = Settings.load()
+    if with_mailbox and settings.provider is not Provider.MAILBOX:
+        problem = f"--with-mailbox shows mail to everybody who reaches this port, and {settings.provider} carries it"
+        raise UsageError(problem, "leave --with-mailbox out; engage mailbox serves what it has got, on its own")
     require_free_port(settings.host, settings.port)
     with services(settings, log_level="INFO") as built:
         built.library()

@@ -25,6 +25,9 @@ UNSAID_WAIT = timedelta(seconds=2)
 CLOCKS_DIFFER = timedelta(minutes=1)
 """How far ahead of ours another machine's clock may be and still be believed."""
 
+REFUSED = "our credentials are refused"
+"""How the reason of a pause begins that the provider caused."""
+
 _TOO_MANY = 429
 _NOT_NOW = range(450, 460)  # SMTP (RFC 5321, 4.2.3): this mailbox, this content, not now: nothing about the server
 _ALMOST = 1e-9  # a token that lacks less than this, by rounding, is whole
@@ -102,9 +105,9 @@ def passage(gate: Gate, now: datetime) -> Passage:
 class State(StrEnum):
     """How a gate stands, in one word."""
 
-    OPEN = "open"
-    RESTING = "resting"  # the provider asked to be left alone
-    BROKEN = "broken"  # the breaker is open
+    OPEN = "goes on"
+    RESTING = "rests"  # the provider asked to be left alone
+    BROKEN = "waits"  # the breaker is open
     PAUSED = "paused"  # everything waits for an operator
 
 
@@ -129,7 +132,7 @@ def after(gate: Gate, results: Sequence[SendResult], now: datetime) -> Gate:
 
 def _after(gate: Gate, result: SendResult, now: datetime) -> Gate:
     if result.auth_failed:
-        return paused(gate, f"our credentials are refused: {result.detail}", now)
+        return paused(gate, f"{REFUSED}: {result.detail}", now)
     if result.status == _TOO_MANY or result.outcome is Outcome.ACCEPTED:
         return _left_alone(_closed(gate), result.retry_at or now + UNSAID_WAIT, now)
     if result.outcome is Outcome.DEAD:

@@ -53,7 +53,9 @@ class Gatekeeper:
         keep_gate(db, self.provider, before, after)
         if after.paused_at != before.paused_at:
             said = f"All sending by {self.provider} is paused: {after.paused_why}"
-            raise_alarm(db, PAUSED, f"{said}. Mend it, restart the workers, then: engage sending resume", now)
+            raise_alarm(
+                db, PAUSED, f"{said}. Mend it, restart the workers, then: engage sending resume --why TEXT", now
+            )
 
     def take(self, database: Database, wanted: int, now: datetime) -> Taken:
         """How many of `wanted` messages the provider's rate allows now, in a transaction of its own."""

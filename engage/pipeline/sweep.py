@@ -30,9 +30,10 @@ class Found:
     released: Released
 
 
-def sweep(db: Connection, now: datetime) -> Found:
+def sweep(db: Connection, now: datetime, *, at_once: bool = False) -> Found:
+    """Finds it; `at_once`, deliveries also that have just come due: somebody is to try whether the provider is back."""
     released = release_expired_leases(db, now)
-    waiting = due(db, now - GRACE, MOST)
+    waiting = due(db, now if at_once else now - GRACE, MOST)
     late = expire(db, [id_ for id_, _ in waiting], now)
     hints: Hints = {}
     for id_, lane in waiting:

@@ -95,7 +95,9 @@ def _postgres_engine(url: sa.URL, pool_size: int, durable: bool) -> Engine:
 
 def _sqlite_engine(url: sa.URL, durable: bool) -> Engine:
     with suppress(OSError):  # what cannot be made is said when it cannot be opened
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        path = Path(url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # it holds people's addresses; what SQLite puts beside it takes the same mode
     synchronous = "FULL" if durable else "OFF"
     engine = sa.create_engine(
         url, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000, "check_same_thread": False}

@@ -16,7 +16,7 @@ from engage.domain.feedback import (
 )
 from engage.providers.sendgrid_events import DROPPED_FOR, KINDS
 from engage.settings import Settings
-from engage.web.webhooks import LARGEST_BODY, MOST_AT_ONCE, SECONDS_TO_ARRIVE
+from engage.web.webhooks import LARGEST_BODY, MOST_IN_MEMORY, SECONDS_TO_ARRIVE
 from tests.docs.test_docs import code, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "feedback.md"
@@ -45,7 +45,7 @@ def test_the_vocabulary_has_every_type_of_event_in_the_order_of_the_code() -> No
         f"links of one mail within {'two' if SEVERAL_LINKS.seconds == 2 else '?'} seconds",
         f"of more than {LARGEST_BODY // 1024**2} MB",
         f"more than {SECONDS_TO_ARRIVE} seconds to arrive",
-        f"{MOST_AT_ONCE} requests are being taken",
+        f"{MOST_IN_MEMORY // 1024**2} MB are arriving",
         f"hours from now ({Settings.model_fields['webhook_max_age'].default} unless you set it",
     ],
 )

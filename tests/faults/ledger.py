@@ -128,6 +128,13 @@ def ids_in(database: Database, *states: str) -> set[int]:
         return set(db.execute(sa.select(d.id).where(d.state.in_(states))).scalars())
 
 
+def leases(database: Database) -> dict[int, tuple[str, str | None]]:
+    """The state and the lease of each delivery."""
+    d = deliveries.c
+    with database.read() as db:
+        return {id_: (state, lease) for id_, state, lease in db.execute(sa.select(d.id, d.state, d.lease))}
+
+
 def started(database: Database, ids: Collection[int]) -> dict[int, tuple[str, datetime]]:
     """The lease and the beginning of the last attempt of each of these deliveries."""
     a = attempts.c

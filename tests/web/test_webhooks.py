@@ -27,7 +27,7 @@ from engage.settings import Settings, SettingsError
 from engage.store.feedback import waiting_webhooks
 from engage.store.tables import feedback, webhooks
 from engage.web.app import build_app
-from engage.web.webhooks import LARGEST_BODY, MOST_AT_ONCE
+from engage.web.webhooks import LARGEST_BODY
 from tests.support.engage import ROOT, Engage
 from tests.support.webhooks import PATH, Reporting
 
@@ -195,29 +195,54 @@ def test_a_key_that_is_set_is_believed_in_the_place_of_the_mailboxs(sqlite_url: 
     services.close()
 
 
-def test_bodies_that_do_not_arrive_take_no_more_than_their_places(here: Reporting) -> None:
-    asyncio.run(_crowd(here))
-    assert len(stored(here.engage)) == MOST_AT_ONCE
+def test_bodies_that_arrive_slowly_hold_so_much_together_and_no_more(
+    here: Reporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engage.web.webhooks.MOST_IN_MEMORY", 3 * len(BODY) - 3)
+    asyncio.run(_crowd(here, BODY[:-1], 2, 503))
+    assert len(stored(here.engage)) == 2, "those that were there first"
 
 
-async def _crowd(here: Reporting) -> None:
+def test_requests_that_bring_nothing_keep_nobody_out(here: Reporting) -> None:
+    asyncio.run(_crowd(here, b"", 100, 204))
+    assert len(stored(here.engage)) == 101
+
+
+async def _crowd(here: Reporting, at_once: bytes, many: int, next_one: int) -> None:
+    """So many requests bring `at_once` and hold on; the next one, with all it has, is answered `next_one`."""
     arrive, inside = asyncio.Event(), asyncio.Semaphore(0)
 
     async def slowly() -> AsyncIterator[bytes]:
-        yield BODY[:10]
+        yield at_once
         inside.release()
         await arrive.wait()
-        yield BODY[10:]
+        yield BODY[len(at_once) :]
 
     transport = httpx.ASGITransport(build_app(here.engage.services))
     async with httpx.AsyncClient(transport=transport, base_url="http://engage") as client:
         send = partial(client.post, PATH, headers=here.headers(BODY))
-        waiting = [asyncio.create_task(send(content=slowly())) for _ in range(MOST_AT_ONCE)]
+        waiting = [asyncio.create_task(send(content=slowly())) for _ in range(many)]
         for _ in waiting:
             await inside.acquire()
-        assert (await send(content=BODY)).status_code == 503
+        assert (await send(content=BODY)).status_code == next_one
         arrive.set()
         assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {204}
+
+
+def test_a_stranger_without_the_headers_of_now_is_refused_before_a_byte_is_read(here: Reporting) -> None:
+    for headers in ({}, {SIGNATURE_HEADER: "x"}, {SIGNATURE_HEADER: "x", TIMESTAMP_HEADER: "1000000000"}):
+        read = list[int]()
+
+        async def body(read: list[int] = read) -> AsyncIterator[bytes]:
+            read.append(1)
+            yield BODY
+
+        async def ask(headers: dict[str, str] = headers) -> int:
+            transport = httpx.ASGITransport(build_app(here.engage.services))
+            async with httpx.AsyncClient(transport=transport, base_url="http://engage") as client:
+                return (await client.post(PATH, headers=headers, content=body())).status_code
+
+        assert (asyncio.run(ask()), read) == (403, [])
 
 
 def test_a_key_that_is_none_is_told_by_its_name(sqlite_url: str, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ class Step(BaseModel):
 
 
 _SCRIPT = TypeAdapter(list[Step] | Step)
+_LONGEST_SCRIPT = 1_000
 _CANNOT = "this server cannot lose connections: serve the mailbox with engage mailbox or engage web --with-mailbox"
 
 
@@ -106,6 +107,8 @@ class FaultScript:
         if isinstance(given, Response):
             return given
         steps = given if isinstance(given, list) else [given]
+        if len(steps) > _LONGEST_SCRIPT:
+            return refused(400, Fault(f"A script has at most {_LONGEST_SCRIPT} steps."))
         if any(step.breaks for step in steps) and transport_of(request.scope) is None:
             return refused(501, Fault(_CANNOT))
         if any(step.refuse for step in steps) and refuser_of(request.scope) is None:

@@ -60,7 +60,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     url: str = ""
-    events: Plan = [Planned(event="processed"), Planned(event="delivered")]
+    events: Plan = Field([Planned(event="processed"), Planned(event="delivered")], max_length=100)
     messages: Literal["all"] | Some = Field("all", alias="for")
     duplicate: int = Field(1, ge=1, le=100)
     change_ids: bool = False
