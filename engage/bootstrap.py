@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -26,7 +25,7 @@ from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
-from engage.pipeline.outlet import LEASE, Outlet
+from engage.pipeline.outlet import LEASE, Outlet, Places
 from engage.pipeline.reconcile import due_for_a_look, reconcile
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.settling import Move, Moved, carry_over
@@ -89,7 +88,7 @@ class Services:
         self.clock = clock
         self.database = Database(settings.database_url)
         self.shelf = Shelf(self.database, settings.campaigns_dir, settings.templates_dir)
-        self._places = threading.BoundedSemaphore(SENDING_AT_ONCE)
+        self.places = Places(SENDING_AT_ONCE)
         poller = Poller(self.database, observe, self.match_soon, environment)
         self.watcher = Watcher(settings.sources, poller, clock)
 
@@ -274,7 +273,7 @@ class Services:
         outlet = Outlet(
             provider=self.provider,
             allows=self.settings.send_to.allows,
-            slots=self._sending,
+            slots=self.places.take,
             batch=BATCHES[lane],
             clock=self.clock,
             gate=self.gate,
@@ -389,26 +388,6 @@ class Services:
     def hint(self, hints: Hints) -> None:
         for lane, ids in hints.items():
             self.queue.enqueue("deliver", ids, lane)
-
-    def _sending(self, count: int) -> AbstractContextManager[object]:
-        return _Places(self._places, count)
-
-
-class _Places:
-    """A number of places in `sending`, taken together. The lock keeps two threads from waiting for each other."""
-
-    _taking = threading.Lock()
-
-    def __init__(self, places: threading.BoundedSemaphore, count: int) -> None:
-        self._semaphore, self._count = places, count
-
-    def __enter__(self) -> None:
-        with self._taking:
-            for _ in range(self._count):
-                self._semaphore.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._semaphore.release(self._count)
 
 
 HEARTBEAT = timedelta(seconds=15)

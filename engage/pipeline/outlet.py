@@ -1,8 +1,8 @@
 """The way out of a worker: provider, gate, journal, and the limits that a process keeps to."""
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,6 +13,25 @@ from engage.store.journal import Entry, Journal
 
 LEASE = timedelta(minutes=2)
 """How long a worker may hold a delivery: longer than a batch's deadline at the provider."""
+
+
+class Places:
+    """A number of places in `sending` that the threads of a process share."""
+
+    def __init__(self, count: int) -> None:
+        self._free = threading.BoundedSemaphore(count)
+        self._taking = threading.Lock()  # one takes at a time: two, each with a part, would wait for each other
+
+    @contextmanager
+    def take(self, count: int) -> Iterator[None]:
+        """Waits for so many places, and gives them back at the end of the block."""
+        with self._taking:
+            for _ in range(count):
+                self._free.acquire()
+        try:
+            yield
+        finally:
+            self._free.release(count)
 
 
 @dataclass(frozen=True, slots=True)

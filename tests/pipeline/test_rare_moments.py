@@ -107,7 +107,7 @@ def test_a_worker_that_slept_after_its_commit_sends_nothing(
 def test_a_worker_that_is_to_end_while_it_waits_for_places_begins_nothing(engage: Engage, provider: Hooked) -> None:
     won(engage, "ann")
     working = threading.Thread(target=engage.work)
-    with engage.services._sending(32):
+    with engage.services.places.take(32):
         working.start()
         wait_for(lambda: states(engage) == {"ann": "claimed"}, "the delivery to be claimed")
         engage.services.stopping.set()
