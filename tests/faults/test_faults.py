@@ -75,8 +75,13 @@ def test_nobody_gets_a_mail_whose_sending_was_committed_after_they_unsubscribed(
     holds("unsubscribing", database, tmp_path)
 
 
-@on_both
-@pytest.mark.guard("lease token")
+@pytest.mark.parametrize(
+    "database",
+    [
+        pytest.param("sqlite", marks=pytest.mark.guard("lease token")),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ],
+)
 def test_a_worker_that_slept_past_its_lease_changes_nothing_and_sends_nothing_again(
     database: str, tmp_path: Path
 ) -> None:
