@@ -330,7 +330,8 @@ class Services:
         if released.given_back or released.unknown or released.dead:
             log.warning("leases_expired", given_back=released.given_back, unknown=released.unknown, dead=released.dead)
         for process, last in silent.items():
-            log.warning("process_silent", process=process, last_beat=last.isoformat(timespec="seconds"))
+            where = process.replace("@", " on ")  # which a log would take for an address, and mask
+            log.warning("process_silent", process=where, last_beat=last.isoformat(timespec="seconds"))
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         self.queue.enqueue("absorb", found.webhooks, Lane.FEEDBACK)

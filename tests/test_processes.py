@@ -280,13 +280,16 @@ def test_up_runs_everything_keeps_its_data_and_ends_everything(
     wait_for(gone(started), "the processes of a killed parent to end", 40)
 
 
-def test_up_ends_when_one_of_its_processes_does(run_engage: EngageCommand, web: Web, unused_port: int) -> None:
+@pytest.mark.parametrize("ends", ["scheduler", "valkey-server"])
+def test_up_ends_when_one_of_its_processes_does(
+    run_engage: EngageCommand, web: Web, unused_port: int, ends: str
+) -> None:
     installation = Installation(run_engage, port=str(unused_port))
     up = installation.start("up")
     web.wait_until_up(up)
     started = descendants(up)
-    (scheduler,) = (one for one in started if one.cmdline()[-1] == "scheduler" and one.name() != "sh")
-    scheduler.kill()
+    (one,) = (one for one in started if one.name() != "sh" and ends in (one.cmdline()[-1], one.name()))
+    one.kill()
     assert up.process.wait(40) == 1
     up.stop()
     wait_for(gone(started), "every process to be gone", 2)

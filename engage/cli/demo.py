@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -49,7 +50,7 @@ def up() -> None:
             raise typer.Exit(_run_all(settings, []))
         with EmbeddedValkey(settings.data_dir / "valkey") as valkey:
             os.environ["ENGAGE_REDIS_URL"] = valkey.url
-            raise typer.Exit(_run_all(settings, []))
+            raise typer.Exit(_run_all(settings, [], valkey.running))
 
 
 def demo() -> None:
@@ -78,7 +79,7 @@ def demo() -> None:
             with services(settings, NoQueue()) as built:
                 library_of(built)
             console.print("Loading a sample programme: partners, referrals, logins and rewards of a year up to today.")
-            raise typer.Exit(_run_all(settings, [command("demo-feed")]))
+            raise typer.Exit(_run_all(settings, [command("demo-feed")], valkey.running))
 
 
 def feed() -> None:
@@ -103,8 +104,11 @@ def feed() -> None:
             waiting, count = SECONDS_BETWEEN_CHANGES, 1
 
 
-def _run_all(settings: Settings, more: list[list[str]]) -> int:
-    """Runs web, worker, scheduler and `more` until told to stop, prints where to look, returns the exit code."""
+def _run_all(settings: Settings, more: list[list[str]], beside: Callable[[], bool] = lambda: True) -> int:
+    """Runs web, worker, scheduler and `more` until told to stop, or what is `beside` them has ended: the exit code.
+
+    Prints where to look.
+    """
     with_mailbox = ["--with-mailbox"] if settings.provider is Provider.MAILBOX else []
     commands = [command("web", *with_mailbox), command("worker"), command("scheduler"), *more]
     url = f"http://{settings.host}:{settings.port}"
@@ -118,7 +122,7 @@ def _run_all(settings: Settings, more: list[list[str]]) -> int:
         console.print("Ctrl-C ends it.")
         return True
 
-    return supervise(commands, announce)
+    return supervise(commands, announce, beside)
 
 
 def _clear(folder: Path) -> None:

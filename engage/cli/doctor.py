@@ -16,7 +16,7 @@ from engage.facts import feed_state
 from engage.logs import configure
 from engage.pipeline.alarms import STALE
 from engage.providers.sender_domain import sender_records
-from engage.settings import Provider, Settings
+from engage.settings import Provider, Settings, SettingsError
 from engage.store.alarms import unsent_alarms
 from engage.store.deliveries import counts_by_state
 from engage.store.feedback import last_webhook
@@ -213,6 +213,15 @@ def _sending(built: Services) -> Iterator[Finding]:
 def _webhooks(built: Services) -> Iterator[Finding]:
     """Whether SendGrid tells us what became of our mails."""
     if built.settings.provider is not Provider.SENDGRID:
+        return
+    try:
+        believed = built.webhook_keys
+    except SettingsError as error:
+        yield Finding("webhooks", FAIL, error.message, error.hint, 1)
+        return
+    if not believed:
+        said = "are all refused: ENGAGE_SENDGRID_WEBHOOK_KEY is not set"
+        yield Finding("webhooks", WARN, said, "set up SendGrid's event webhook: docs/feedback.md")
         return
     with built.database.read() as db:
         last = last_webhook(db)

@@ -15,23 +15,29 @@ _GRACE_SECONDS = 20.0  # a worker takes at most 15
 log = structlog.get_logger(__name__)
 
 
-def supervise(commands: Sequence[Sequence[str]], announce: Callable[[], bool] = lambda: True) -> int:
+def supervise(
+    commands: Sequence[Sequence[str]],
+    announce: Callable[[], bool] = lambda: True,
+    beside: Callable[[], bool] = lambda: True,
+) -> int:
     """Runs `commands` until SIGTERM or SIGINT, which is passed on to each; 0 when all of them then ended with 0.
 
-    `announce` is asked again and again until it says that it has found them ready and told so.
+    `announce` is asked again and again until it says that it has found them ready and told so, `beside` whether what
+    they need beside them, such as a server that the caller started, still runs.
 
-    A command that ends by itself takes the others with it, and the exit code is 1: half of the processes gone must not
-    go unnoticed, and whoever runs this (systemd, Docker) starts the whole again.
+    What ends by itself takes the others with it, and the exit code is 1: half of the processes gone must not go
+    unnoticed, and whoever runs this (systemd, Docker) starts the whole again.
     """
     stop = StopSignal()
     with ExitStack() as stack:
         children = [stack.enter_context(Tethered(command)) for command in commands]
         told = announced = False
-        while not told and all(child.running() for child in children):
+        while not told and beside() and all(child.running() for child in children):
             announced = announced or announce()
             told = stop.wait(_LOOK_SECONDS)
         if not told:
-            log.error("process_ended", pids=[child.pid for child in children if not child.running()])
+            ended = [child.pid for child in children if not child.running()]
+            log.error("process_ended", pids=ended or "the server beside them", hint="all others are ended too")
         for child in children:
             child.ask_to_stop()
         codes = [_code(child) for child in children]

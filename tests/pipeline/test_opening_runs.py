@@ -218,7 +218,7 @@ def test_a_process_that_falls_silent_is_told_of_once(engage: Engage) -> None:
         engage.now += timedelta(minutes=5)
         scheduler.tick()
 
-    assert [line["process"] for line in logs if line["event"] == "process_silent"] == ["worker@here:1"]
+    assert [line["process"] for line in logs if line["event"] == "process_silent"] == ["worker on here:1"]
 
 
 @pytest.mark.slow
