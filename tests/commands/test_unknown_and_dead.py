@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engage.domain.messages import Outcome, SendResult
+from engage.providers.webhook_signature import load_private_key, new_private_key, shown
 from engage.store.feedback import keep_webhook
 from tests.commands.saying import assert_said
 from tests.support.command import EngageCommand
@@ -166,6 +167,11 @@ def test_doctor_says_when_no_webhook_has_ever_come_in(world: World) -> None:
         return [(one["state"], one["said"]) for one in found if one["what"] == "webhooks"]
 
     assert webhooks({}) == [], "the mailbox reports only when it is told to"
+    ((state, said),) = webhooks(sendgrid)
+    assert (state, said.partition(":")[0]) == ("warn", "are all refused")
+    ((state, said),) = webhooks(sendgrid | {"ENGAGE_SENDGRID_WEBHOOK_KEY": "SG.key"})
+    assert (state, "not a public key as SendGrid shows it" in said) == ("fail", True)
+    sendgrid["ENGAGE_SENDGRID_WEBHOOK_KEY"] = shown(load_private_key(new_private_key()))
     ((state, said),) = webhooks(sendgrid)
     assert (state, said.partition(":")[0]) == ("warn", "no webhook has ever come in")
     with world.engage.services.database.write() as db:
