@@ -44,10 +44,12 @@ def main() -> int:
     configure(level="ERROR")
     began = time.monotonic()
     lines = _play_all(asked, asked.database) if asked.database else _play_beside(BOTH)
-    if asked.lane is None:
-        _print_summary(lines, time.monotonic() - began)
+    seconds = round(time.monotonic() - began, 1)
+    told = {"seconds": seconds, "scenarios": [asdict(line) for line in lines]}
     if path := asked.lane or asked.json:
-        path.write_text(json.dumps([asdict(line) for line in lines], indent=2) + "\n")
+        path.write_text(json.dumps(told, indent=2) + "\n")
+    if asked.lane is None:
+        _print_summary(lines, seconds)
     return 1 if not lines or any(line.verdict == "BREACH" for line in lines) else 0
 
 
@@ -62,7 +64,7 @@ def _play_beside(databases: Sequence[str]) -> list[Line]:
         ]
         for lane in lanes:
             lane.process.wait()
-        return [Line(**line) for file in files for line in json.loads(file.read_text())]
+        return [Line(**line) for file in files for line in json.loads(file.read_text())["scenarios"]]
 
 
 def _play_all(asked: argparse.Namespace, database: str) -> list[Line]:
