@@ -102,7 +102,8 @@ def test_the_attempt_is_committed_before_the_provider_hears_of_the_mail(engage: 
     seen: list[tuple[object, ...]] = []
 
     def look() -> None:
-        seen.extend(rows(engage, tables.deliveries.c.state, tables.attempts.c.number))
+        (state,), (number,) = rows(engage, tables.deliveries.c.state), rows(engage, tables.attempts.c.number)
+        seen.append((*state, *number))
 
     engage.services.provider = Meanwhile(look)
     engage.services.deliver(ids, Lane.TRANSACTIONAL)
