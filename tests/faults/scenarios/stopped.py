@@ -1,9 +1,12 @@
 """A worker that sleeps past its lease (SIGSTOP, a paused virtual machine) and then goes on as if nothing had been."""
 
 import signal
+import sqlite3
 from collections import Counter
+from contextlib import closing
 
 from engage.domain.deliveries import DeliveryState
+from engage.store.database import Database
 from tests.faults import ledger
 from tests.faults.processes import Member
 from tests.faults.settling import settle_by_webhooks
@@ -35,11 +38,37 @@ def run(where: Where, database: str) -> Measured:
     return Measured(counted, [*breaches, *found.breaches, *settled.breaches], figures)
 
 
+def _asleep(on: Stage, failpoint: str) -> Member:
+    """A worker that is asleep there, and holds up nobody.
+
+    On SQLite one that is stopped while another of its threads is writing keeps everybody from writing: it is woken, and
+    another one tried.
+    """
+    while True:
+        sleeper = on.crew.worker(f"{failpoint}:1:STOP")
+        on.takes(MAILS)
+        on.wait_for(sleeper.stopped, f"no worker has come to {failpoint}")
+        if _can_be_written(on.database):
+            return sleeper
+        sleeper.signal(signal.SIGCONT)
+        on.crew.stop([sleeper])
+
+
+def _can_be_written(database: Database) -> bool:
+    if not database.is_sqlite:
+        return True
+    with closing(sqlite3.connect(database.url.database or "", timeout=3, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
+
+
 def _sleep_through_a_lease(on: Stage, failpoint: str) -> list[str]:
     scheduler = on.crew.scheduler()
-    sleeper = on.crew.worker(f"{failpoint}:1:STOP")
-    on.takes(MAILS)
-    on.wait_for(sleeper.stopped, f"no worker has come to {failpoint}")
+    sleeper = _asleep(on, failpoint)
     held = {id_ for id_, (state, _) in ledger.leases(on.database).items() if state in ("claimed", "sending")}
     on.wait_for(
         lambda: not any(ledger.leases(on.database)[id_][1] for id_ in held),
