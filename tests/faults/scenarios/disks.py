@@ -8,6 +8,7 @@ from contextlib import closing
 import sqlalchemy as sa
 
 from engage.domain.deliveries import DeliveryState
+from tests.faults.processes import Member
 from tests.faults.settling import settle_by_webhooks
 from tests.faults.stage import Measured, Stage, Where, stage
 
@@ -51,7 +52,7 @@ def database(where: Where, database: str) -> Measured:
         on.mailbox.delete("/mailbox/faults")
         on.fed(shared)
         on.settle()
-        on.wait_for(lambda: not _journal_has(on), "the journal is not replayed")
+        on.wait_for(lambda: not _journalled(on), "the journal is not replayed")
         found = on.ledger()
         settled = settle_by_webhooks(on)
     counted = f"{fills} times full; {found.counted()}; {settled.said}"
@@ -104,32 +105,52 @@ def away(where: Where, database: str) -> Measured:
 
 
 def _accepted_while_away(on: Stage) -> int:
-    """One round; returns how many mails the provider had taken by the time at which the worker was killed."""
-    before = on.mails()
-    worker = on.crew.worker("answered:1:STOP")
-    on.takes(20)
-    on.wait_for(worker.stopped, "no worker has come to its first answer")
-    on.journal_disk.fill()
-    _take_away(on)
+    """One round; returns how many mails were in the journal by the time at which the worker was killed."""
+    worker = _answered_without_database(on)
     worker.signal(signal.SIGCONT)
-    on.wait_for(lambda: _journal_has(on), "nothing is journalled")
+    on.wait_for(lambda: _journalled(on), "nothing is journalled")
     on.crew.kill(worker)
+    journalled = _journalled(on)
     on.journal_disk.free()
     _bring_back(on)
     successor = on.crew.worker()
-    on.wait_for(lambda: not _journal_has(on), "the journal is not replayed")
+    on.wait_for(lambda: not _journalled(on), "the journal is not replayed")
     on.crew.kill(successor)
-    return on.mails() - before
+    return journalled
 
 
-def _take_away(on: Stage) -> None:
+def _answered_without_database(on: Stage) -> Member:
+    """A worker that is asleep with the provider's answer in its hands, while the database has gone.
+
+    SQLite cannot be taken away while another thread of that worker is amid a transaction: it is woken, and another one
+    tried.
+    """
+    while True:
+        worker = on.crew.worker("answered:1:STOP")
+        on.takes(20)
+        on.wait_for(worker.stopped, "no worker has come to its first answer")
+        on.journal_disk.fill()
+        if _take_away(on):
+            return worker
+        on.note("SQLite was in use: another worker")
+        on.journal_disk.free()
+        worker.signal(signal.SIGCONT)
+        on.crew.stop([worker])
+
+
+def _take_away(on: Stage) -> bool:
+    """Returns False when that cannot be done now."""
     if on.postgres is not None:
         on.postgres.crash()
-        return
+        return True
     on.database.close()
     with closing(sqlite3.connect(str(on.database.url.database))) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # a log that has room could be written on a full disk
+        # A log that has room could be written on a full disk.
+        ((in_use, *_),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if in_use:
+        return False
     on.database_disk.fill()
+    return True
 
 
 def _bring_back(on: Stage) -> None:
@@ -139,8 +160,10 @@ def _bring_back(on: Stage) -> None:
         on.database_disk.free()
 
 
-def _journal_has(on: Stage) -> bool:
-    return any(path.read_bytes().startswith(b"{") for path in (on.site.data / "journal").glob("*.journal"))
+def _journalled(on: Stage) -> int:
+    """How many mails the journals hold that the database may not have."""
+    files = (on.site.data / "journal").glob("*.journal")
+    return sum(path.read_bytes().partition(b"\0")[0].count(b"\n") for path in files)
 
 
 def _is_full(on: Stage) -> bool:
