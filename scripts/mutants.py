@@ -86,7 +86,13 @@ GUARDS = (
         "suppression re-check",
         [Cut("engage/store/people.py", "suppressed=row.address_id in blocked", "suppressed=False")],
     ),
-    Guard("event dedupe", [Cut("engage/store/intake/events.py", "if event.key in self._known", "if not event")]),
+    Guard(
+        "event dedupe",
+        [
+            Cut("engage/store/intake/events.py", "if event.key in self._known", "if not event"),
+            Cut("engage/store/intake/referrals.py", "if any(known.status == status", "if not key and any(status"),
+        ],
+    ),
     Guard(
         "local-slot key",
         [Cut("engage/slots/cron.py", "return slot_key(self.local)", "return self.at.isoformat()")],

@@ -138,8 +138,9 @@ def test_an_unsubscribe_waits_for_the_mail_that_is_being_decided(postgres_url: s
         done.set()
 
     pressing = threading.Thread(target=presses)
-    with engage.services.database.write() as db:
+    with engage.services.database.write() as db:  # by itself, as in a worker: a claimed row would be a lock too
         claimed = claim(db, ids, "mine", engage.now, LASTING)
+    with engage.services.database.write() as db:
         assert recheck(db, engage.services.library(), claimed, engage.now)
         pressing.start()
         wait_for(lambda: done.is_set() or somebody_waits(engage), "the unsubscribe to wait or to be done")

@@ -67,6 +67,7 @@ def reason(store: Store, *row: Record) -> str:
 # -- upserts -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.guard("event dedupe")
 def test_told_twice_is_stored_once_and_said_to_be_unchanged(store: Store) -> None:
     row = [
         CompanyRecord("acme", name="Acme", parent="holding", attributes={"employees": 12}),
