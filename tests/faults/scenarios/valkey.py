@@ -63,8 +63,13 @@ class _Outage:
     def of(cls, on: Stage, fault: str, queued: int) -> "_Outage":
         """Makes one, and waits until mail whose hint was lost is claimed. Keeps the queue long."""
         on.takes(max(0, queued - len(ledger.ids_in(on.database, *DUE))))
-        on.wait_for(lambda: ledger.ids_in(on.database, *DUE), "nothing is queued")
-        waiting = ledger.ids_in(on.database, *DUE)
+        waiting: set[int] = set()
+
+        def seen() -> set[int]:
+            waiting.update(ledger.ids_in(on.database, *DUE))
+            return waiting
+
+        on.wait_for(seen, "nothing is queued")
         if fault == "kill":
             on.valkey.kill_and_restart()
         else:
@@ -72,10 +77,7 @@ class _Outage:
                 client.flushall()
         up = time.time()
         on.takes(max(0, queued - len(waiting)))
-        on.wait_for(
-            lambda: not waiting or waiting - ledger.ids_in(on.database, *DUE),
-            "nothing that was queued is taken up again",
-        )
+        on.wait_for(lambda: waiting - ledger.ids_in(on.database, *DUE), "nothing that was queued is taken up again")
         return cls(up, time.time())
 
     def silence(self, received: list[float]) -> float:
