@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping as AbstractMapping
 from datetime import timedelta
 
@@ -16,8 +17,10 @@ from engage.domain.campaigns import (
     Campaign,
     CampaignState,
     CatchUp,
+    Conversion,
     EventKind,
     EventTrigger,
+    Goal,
     ScheduleTrigger,
 )
 from engage.domain.errors import AuthoringError
@@ -38,6 +41,7 @@ _OPTIONAL = (
     "max_audience",
     "starts",
     "ends",
+    "goal",
 )
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
@@ -90,7 +94,7 @@ class _CampaignReader:
             again=self._again(trigger),
             stop_when=conditions.read(fields["stop_when"]) if "stop_when" in fields else None,
             send_within=self._send_within(topic),
-            steps=read_steps(reader, fields["steps"]) if "steps" in fields else (),
+            steps=read_steps(reader, fields["steps"], conditions) if "steps" in fields else (),
             starts=fields.day("starts"),
             ends=fields.day("ends"),
             path=reader.path,
@@ -98,6 +102,7 @@ class _CampaignReader:
             content_hash=_content_hash(self.root),
             max_audience=self._max_audience(trigger),
             catch_up=self._catch_up(trigger),
+            goal=reader.parsed(fields["goal"], "'goal'", _parse_goal, None) if "goal" in fields else None,
         )
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
@@ -209,6 +214,20 @@ class _CampaignReader:
             self.reader.problem(node, "'max_audience' belongs to a schedule: an event concerns one partner", hint)
             return None
         return self.reader.limit(node, "'max_audience'")
+
+
+_GOAL = re.compile(r"(\S+) within (\S+)")
+
+
+def _parse_goal(text: str) -> Goal | None:
+    """`win within 30d`."""
+    found = _GOAL.fullmatch(text)
+    kinds = ", ".join(Conversion)
+    if found is None:
+        raise ValueError(f"'{text}' is not a goal; write one of {kinds} and a time, such as win within 30d")
+    if found[1] not in tuple(Conversion):
+        raise ValueError(f"nobody can reach '{found[1]}'; write one of {kinds}")
+    return Goal(Conversion(found[1]), parse_duration(found[2]))
 
 
 _AGAIN = "never, each slot, each episode, each tier period or after 60d"

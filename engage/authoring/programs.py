@@ -23,9 +23,9 @@ KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
-_LIMITS = ("status_changes_per_hour",)
-_TOPIC_DURATIONS = ("ignore_older_than", "send_within")
-_TOPIC_OPTIONAL = ("description", *_TOPIC_DURATIONS, "sendgrid_group")
+_LIMITS = {"status_changes_per_hour": 1000}
+_TOPIC_OPTIONAL = ("description", "ignore_older_than", "send_within", "sendgrid_group")
+_THREE_DAYS = timedelta(days=3)
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
 """Without these no referral begins and none is counted as a win."""
@@ -99,7 +99,7 @@ class _ProgramReader:
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
             attributes=self._attributes(),
-            **self._limits(),
+            status_changes_per_hour=self._limit("status_changes_per_hour"),
         )
 
     def _brand(self) -> Brand:
@@ -188,7 +188,6 @@ class _ProgramReader:
         for key, node in self.fields.entries("topics"):
             name = self.reader.name(key, "a topic")
             fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), _TOPIC_OPTIONAL)
-            durations = {what: length for what in _TOPIC_DURATIONS if (length := fields.duration(what))}
             kind = fields.member("kind", TopicKind) or TopicKind.MARKETING
             topics[name] = Topic(
                 key=name,
@@ -196,7 +195,8 @@ class _ProgramReader:
                 kind=kind,
                 description=fields.text("description"),
                 sendgrid_group=self._sendgrid_group(fields, name, kind, groups),
-                **durations,
+                ignore_older_than=fields.duration("ignore_older_than") or _THREE_DAYS,
+                send_within=fields.duration("send_within") or _THREE_DAYS,
             )
         return topics
 
@@ -231,12 +231,12 @@ class _ProgramReader:
             attributes[name] = FactType(word) if word in _ATTRIBUTE_TYPES else FactType.TEXT
         return attributes
 
-    def _limits(self) -> dict[str, int]:
-        """What a program says of its limits; those that it leaves out have defaults."""
+    def _limit(self, key: str) -> int:
+        """What a program says of one of its limits, or the default."""
         if "limits" not in self.fields:
-            return {}
+            return _LIMITS[key]
         fields = self.reader.fields(self.fields["limits"], "limits", (), _LIMITS)
-        return {key: self.reader.limit(fields[key], f"'{key}'") for key in _LIMITS if key in fields}
+        return self.reader.limit(fields[key], f"'{key}'") if key in fields else _LIMITS[key]
 
     def _order(self) -> tuple[str, ...]:
         names: list[str] = []

@@ -24,6 +24,23 @@ class Reason(StrEnum):
     CONDITION_NO_LONGER_HOLDS = "condition_no_longer_holds"
     STOPPED = "stopped"
     EXPIRED = "expired"
+    GOAL_REACHED = "goal_reached"
+    OPTED_OUT_OF_UPDATES = "opted_out_of_updates"
+    NOT_OPTED_IN = "not_opted_in"
+    QUIET_HOURS = "quiet_hours"
+    OUTSIDE_SEND_WINDOW = "outside_send_window"
+    HOLIDAY = "holiday"
+    HELD_OUT = "held_out"
+    IN_CONTROL_GROUP = "in_control_group"
+    FREQUENCY_CAP = "frequency_cap"
+    FOLDED = "folded"
+    RESTING = "resting"
+    COLLAPSED = "collapsed"
+    GATHERED = "gathered"
+    UNDONE = "undone"
+    NOTHING_TO_CORRECT = "nothing_to_correct"
+    WORDS_USED_UP = "words_used_up"
+    PROMOTION_OVER = "promotion_over"
 
 
 @dataclass(frozen=True, slots=True)

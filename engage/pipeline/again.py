@@ -35,7 +35,7 @@ def turn_episodes(
     over = sorted(partner_id for partner_id in standing if partner_id not in meeting)
     close_episodes(db, scope.program_id, campaign.name, over, now)
     new = [partner_id for partner_id in matched if partner_id not in standing]
-    open_new_episodes(db, scope.program_id, campaign.name, new, slot, now)
+    open_new_episodes(db, scope.program_id, campaign, new, slot, now)
     return {partner_id: standing.get(partner_id, slot) for partner_id in matched}
 
 

@@ -26,12 +26,14 @@ class Recipient:
     to_staff: bool
     staff_id: int | None = None
     about: str = ""
+    company_id: int | None = None
 
     @classmethod
     def partner(cls, partner: PartnerStanding, topic: str) -> Self:
         key = f"partner:{partner.external_id}"
         refused = topic in partner.refused
-        return cls(key, partner.email, partner.address_id, partner.suppressed, refused, to_staff=False)
+        found = (partner.email, partner.address_id, partner.suppressed, refused)
+        return cls(key, *found, to_staff=False, company_id=partner.company_id)
 
     @classmethod
     def staff(cls, person: StaffMember | None, address_id: int | None, suppressed: bool, about: str) -> Self:

@@ -10,9 +10,10 @@ from engage.domain.campaigns import Campaign, ScheduleTrigger
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.facts import Subject
+from engage.domain.journeys import path_of
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
-from engage.pipeline.enroll import heard_feeds
+from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.naming import partner_named
 from engage.pipeline.plan import may_enter, planned_case
 from engage.pipeline.recipients import Recipients
@@ -68,11 +69,11 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, partner: str, as_o
     meeting = {name for name, node in conditions if node.truth}
     stopped = bool(meeting) and meeting <= {name for name, node in stops if node.truth}
     again = _again(db, scope, campaign, partner_id, as_of) if meeting else ()
-    people = Recipients.load(db, scope, [partner_id], [campaign], dry=True, as_of=as_of)
+    people = Recipients.load(db, scope, [partner_id], alerts=True, dry=True, as_of=as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     steps = []
-    for step in campaign.steps:
+    for step in path_of(campaign.steps).mails():
         recipient = people.of(partner_id, campaign, step)
         standing = people.partners[partner_id]
         case = planned_case(scope, campaign, standing, recipient, paused, feeds, as_of, bool(meeting), stopped)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
 from engage.content import Templates, load_templates
-from engage.domain.campaigns import AlertStep, Campaign
+from engage.domain.campaigns import AlertStep, Campaign, texts_of
 from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
+from engage.domain.journeys import path_of
 from engage.domain.programs import Program
 
 _UNJUDGED = "facts cannot be judged"  # without a program.yaml, whose own problem is reported
@@ -112,14 +113,15 @@ def _misfits(campaigns: Iterable[Campaign], templates: Templates, written: Colle
     their campaign does not know."""
     problems: list[Problem] = []
     for campaign in campaigns:
-        for step in campaign.steps:
-            versions = [template for template in templates if template.name == step.template]
-            if not templates.find(step.template) and step.template not in written:
-                message = f"there is no email '{step.template}'"
-                hint = f"write email_templates/{step.template}.md; {_known(templates)}"
-                problems.append(Problem(campaign.path, step.line, step.column, message, hint))
-            audience = "staff" if isinstance(step, AlertStep) else "partner"
-            problems += [p for version in versions for p in version.lint(campaign.subject, audience)]
+        for step in path_of(campaign.steps).mails():
+            for text in texts_of(step):
+                versions = [template for template in templates if template.name == text.template]
+                if not templates.find(text.template) and text.template not in written:
+                    message = f"there is no email '{text.template}'"
+                    hint = f"write email_templates/{text.template}.md; {_known(templates)}"
+                    problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
+                audience = "staff" if isinstance(step, AlertStep) else "partner"
+                problems += [p for version in versions for p in version.lint(campaign.subject, audience)]
     return problems
 
 
@@ -145,7 +147,11 @@ def _replace_misfits(
         name: campaign
         for name, campaign in kept.items()
         if campaign.path not in still
-        and not any(_file_of(templates, root, step.template) in still for step in campaign.steps)
+        and not any(
+            _file_of(templates, root, text.template) in still
+            for step in path_of(campaign.steps).mails()
+            for text in texts_of(step)
+        )
     }
     return fit, templates
 

@@ -9,7 +9,8 @@ from engage.domain.campaigns import Campaign, EventKind
 from engage.domain.facts import Subject
 from engage.domain.keys import reward_key, status_key
 from engage.facts import Scope, Value, audience
-from engage.pipeline.enroll import Entry, Hints, enroll
+from engage.pipeline.enroll import enroll
+from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
 from engage.store.enrollments import ensure_occasions
 from engage.store.events import HistoryEvent, take_unmatched

@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger, Step
+from engage.domain.campaigns import Campaign, EventTrigger, MailStep, ScheduleTrigger
 from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.facts import Subject
+from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
 from engage.pipeline.cases import Recipient, as_if_live, case_for
-from engage.pipeline.enroll import heard_feeds
+from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.match import meeting_condition
 from engage.pipeline.recipients import Recipients
 from engage.policy import Case, decide
@@ -83,17 +84,17 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         candidates = _of_events(db, scope, campaign, campaign.trigger, as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
+    mails = tuple(path_of(campaign.steps).mails())
     planned: list[Planned] = []
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
         chunk = candidates[start : start + BATCH]
-        people = Recipients.load(db, scope, {one.partner_id for one in chunk}, [campaign], dry=True, as_of=as_of)
+        partner_ids = {one.partner_id for one in chunk}
+        people = Recipients.load(db, scope, partner_ids, alerts=True, dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
         names = names_of(db, people.partners)
         for one in chunk:
-            steps = tuple(
-                _step(scope, campaign, step, one, people, names, paused, feeds, as_of) for step in campaign.steps
-            )
+            steps = tuple(_step(scope, campaign, step, one, people, names, paused, feeds, as_of) for step in mails)
             planned.append(Planned(people.partners[one.partner_id].external_id, steps))
     return Plan(campaign, as_of, len(candidates), sum(one.may_enter for one in candidates), tuple(planned))
 
@@ -124,7 +125,7 @@ def _of_events(
 def _step(
     scope: Scope,
     campaign: Campaign,
-    step: Step,
+    step: MailStep,
     candidate: _Candidate,
     people: Recipients,
     names: Mapping[int, str],

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign
+from engage.domain.campaigns import Campaign, texts_of
 from engage.domain.errors import InputError
 from engage.domain.facts import Subject
+from engage.domain.journeys import path_of
 from engage.domain.messages import Message
 from engage.facts import Scope
 from engage.pipeline.compose import Composer
@@ -34,9 +35,10 @@ def preview(
     scope = library.scope_of(campaign)
     external_id, partner_id = partner_named(db, scope, partner)
     referral_id, reward_id = _subject(db, campaign, external_id, partner_id)
-    people = Recipients.load(db, scope, [partner_id], [campaign], dry=True)
+    people = Recipients.load(db, scope, [partner_id], alerts=True, dry=True)
     claimed = []
-    for number, step in enumerate(campaign.steps):
+    mails = ((step, text) for step in path_of(campaign.steps).mails() for text in texts_of(step))
+    for number, (step, text) in enumerate(mails):
         recipient = people.of(partner_id, campaign, step)
         claimed.append(
             Claimed(
@@ -51,7 +53,7 @@ def preview(
                 partner_id=partner_id,
                 staff_id=recipient.staff_id,
                 address_id=recipient.address_id,
-                template=step.template,
+                template=text.template,
                 topic=campaign.topic,
                 expires_at=now + campaign.send_within,
                 attempts=0,

@@ -12,8 +12,8 @@ from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.facts import Subject
 from engage.facts import FeedState, Scope, Value, holds, values
 from engage.pipeline.cases import Recipient, case_for
-from engage.pipeline.enroll import heard_feeds
 from engage.pipeline.library import Library
+from engage.pipeline.mailing import heard_feeds
 from engage.policy import decide
 from engage.store.deliveries import Claimed, sharing_an_address
 from engage.store.people import (

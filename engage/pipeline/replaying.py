@@ -17,6 +17,7 @@ from engage.domain.local_time import instant_of
 from engage.facts import EVENTS_OF, Scope
 from engage.pipeline.compose import Composer
 from engage.pipeline.deliver import deliver
+from engage.pipeline.journeys import advance
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.outlet import Outlet
@@ -26,6 +27,7 @@ from engage.slots import slots_between
 from engage.store.database import Database
 from engage.store.deliveries import due, next_due
 from engage.store.intake import analyze, hear
+from engage.store.journeys import due_journeys, next_journey
 from engage.store.past import Past
 from engage.store.programs import ensure_version
 from engage.store.runs import Mark, set_marks
@@ -85,6 +87,7 @@ class Replay:
             self._take_in(library, scope, heard)
             if self.now in slots:
                 self._carry_out(library)
+            self._advance(library)
             self._deliver(library, composer, outlet)
             yield instant
 
@@ -95,8 +98,8 @@ class Replay:
         planned = sorted(slots | awaited, reverse=True)
         while True:
             with self._scratch.read() as db:
-                waiting = next_due(db)
-            coming = [instant for instant in (*planned[-1:], waiting) if instant is not None]
+                waiting = (next_due(db), next_journey(db))
+            coming = [instant for instant in (*planned[-1:], *waiting) if instant is not None]
             if not coming or min(coming) >= self._period.end:
                 return
             if planned and planned[-1] == min(coming):
@@ -142,6 +145,14 @@ class Replay:
             opened = open_due_runs(db, library, self.now).run_ids
         for run_id in opened:
             carry_out(self._scratch, library, run_id, lambda: self.now, lambda _: None)
+
+    def _advance(self, library: Library) -> None:
+        while True:
+            with self._scratch.write() as db:
+                ids = due_journeys(db, self.now, BATCH)
+                if not ids:
+                    return
+                advance(db, library, ids, self.now)
 
     def _deliver(self, library: Library, composer: Composer, outlet: Outlet) -> None:
         while True:

@@ -11,10 +11,12 @@ from engage.domain.campaigns import AgainKind, Campaign, CampaignState, CatchUp,
 from engage.domain.decisions import Reason
 from engage.domain.facts import Subject
 from engage.domain.keys import run_key
-from engage.facts import FeedState, Member, Scope, audience
+from engage.facts import Member, Scope, audience
 from engage.pipeline.again import entering, entry_keys, turn_episodes
-from engage.pipeline.enroll import Entry, Hints, enroll, heard_feeds
+from engage.pipeline.enroll import enroll
+from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
+from engage.pipeline.mailing import heard_feeds, silence
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
 from engage.store.runs import (
@@ -192,13 +194,6 @@ def too_many(db: Connection, library: Library, campaign: Campaign, run: Run, man
     if earlier.version_id != library.version_of(campaign):
         return f"{said}, and the campaign's file has changed since: look there first"
     return f"{said} with the same file: look at what was imported since"
-
-
-def silence(feeds: tuple[FeedState, ...]) -> str:
-    """Why a campaign that rests on these feeds is held; "" if all of them are heard."""
-    if any(not feed.connected for feed in feeds):
-        return Reason.FEED_NEVER_CONNECTED
-    return Reason.FEED_STALE if any(not feed.fresh for feed in feeds) else ""
 
 
 def _enroll_chunk(

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.campaigns import Campaign
 from engage.store.tables import decisions, deliveries, enrollments, episodes, occasions
-from engage.store.upserts import BATCH, insert_many, insert_or_ignore
+from engage.store.upserts import BATCH, insert_many, insert_or_ignore, one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,17 @@ def entered_keys(
     return {(partner_id, key) for partner_id, key in db.execute(query)}
 
 
-def addresses_mailed(db: Connection, occasion_id: int, address_ids: Collection[int]) -> dict[tuple[str, int], int]:
-    """(step, address) -> partner, for the deliveries that this occasion has made so far to these addresses."""
-    d = deliveries.c
+def addresses_mailed(
+    db: Connection, occasion_ids: Collection[int], address_ids: Collection[int]
+) -> dict[tuple[int, str, int], int]:
+    """(occasion, step, address) -> partner, for the deliveries that have been made of these to these addresses."""
+    d, e = deliveries.c, enrollments.c
     query = (
-        sa.select(d.step, d.address_id, d.partner_id)
-        .join(enrollments, enrollments.c.id == d.enrollment_id)
-        .where(enrollments.c.occasion_id == occasion_id, d.address_id.in_(address_ids))
+        sa.select(e.occasion_id, d.step, d.address_id, d.partner_id)
+        .join(enrollments, e.id == d.enrollment_id)
+        .where(one_of(db, e.occasion_id, occasion_ids), one_of(db, d.address_id, address_ids))
     )
-    return {(step, address_id): partner_id for step, address_id, partner_id in db.execute(query)}
+    return {(occasion_id, step, address_id): partner for occasion_id, step, address_id, partner in db.execute(query)}
 
 
 def insert_decisions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -84,30 +87,31 @@ def insert_decisions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def open_episodes(db: Connection, program_id: int, campaign: str) -> dict[int, str]:
-    """partner -> the slot that opened the episode which is open."""
+    """subject -> the slot that opened the episode which is open."""
     c = episodes.c
-    query = sa.select(c.partner_id, c.opened_slot).where(
+    query = sa.select(c.subject_id, c.opened_slot).where(
         c.program_id == program_id, c.campaign == campaign, c.closed_at.is_(None)
     )
-    return {partner_id: slot for partner_id, slot in db.execute(query)}
+    return {subject_id: slot for subject_id, slot in db.execute(query)}
 
 
 def open_new_episodes(
-    db: Connection, program_id: int, campaign: str, partner_ids: Sequence[int], slot: str, now: datetime
+    db: Connection, program_id: int, campaign: Campaign, subject_ids: Sequence[int], slot: str, now: datetime
 ) -> None:
-    common = {"program_id": program_id, "campaign": campaign, "opened_slot": slot, "opened_at": now}
-    if partner_ids:
-        rows = [{**common, "partner_id": partner_id, "closed_at": None} for partner_id in partner_ids]
+    common = {"program_id": program_id, "campaign": campaign.name, "subject": campaign.subject}
+    common |= {"opened_slot": slot, "opened_at": now}
+    if subject_ids:
+        rows = [{**common, "subject_id": subject_id, "closed_at": None} for subject_id in subject_ids]
         db.execute(insert_or_ignore(db, episodes), rows)
 
 
-def close_episodes(db: Connection, program_id: int, campaign: str, partner_ids: Sequence[int], now: datetime) -> None:
+def close_episodes(db: Connection, program_id: int, campaign: str, subject_ids: Sequence[int], now: datetime) -> None:
     c = episodes.c
-    for start in range(0, len(partner_ids), BATCH):
+    for start in range(0, len(subject_ids), BATCH):
         statement = (
             sa.update(episodes)
             .where(c.program_id == program_id, c.campaign == campaign, c.closed_at.is_(None))
-            .where(c.partner_id.in_(partner_ids[start : start + BATCH]))
+            .where(c.subject_id.in_(subject_ids[start : start + BATCH]))
             .values(closed_at=now)
         )
         db.execute(statement)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
 from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
+from engage.domain.journeys import JourneyState
 from engage.domain.keys import login_prefix, registered_key
 from engage.store.tables import (
     aliases,
@@ -265,14 +266,18 @@ def _move_enrollments(db: Connection, pair: Pair) -> None:
     c, own = enrollments.c, enrollments.alias("own")
     both = sa.exists().where(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign, own.c.key == c.key)
     _repoint(db, c.partner_id, pair, ~both)
+    left = sa.update(enrollments).where(c.partner_id == pair.merged, c.state == JourneyState.ACTIVE)
+    db.execute(left.values(state=JourneyState.STOPPED, why=MERGED, step=None, due_at=None, ended_at=pair.now))
 
 
 def _move_episodes(db: Connection, pair: Pair) -> None:
     """An episode that is open goes on with the survivor, unless one of the survivor's own is or opened on that slot."""
     c, own = episodes.c, episodes.alias("own")
-    same = sa.and_(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign)
+    same = sa.and_(own.c.subject == "partner", own.c.subject_id == pair.survivor, own.c.campaign == c.campaign)
     open_both = sa.exists().where(same, own.c.closed_at.is_(None))
-    of_merged = sa.and_(c.partner_id == pair.merged, c.closed_at.is_(None))
+    of_merged = sa.and_(c.subject == "partner", c.subject_id == pair.merged, c.closed_at.is_(None))
     db.execute(sa.update(episodes).where(of_merged, open_both).values(closed_at=pair.now))
-    _repoint(db, c.partner_id, pair, ~sa.exists().where(same, own.c.opened_slot == c.opened_slot))
+    _repoint(
+        db, c.subject_id, pair, c.subject == "partner", ~sa.exists().where(same, own.c.opened_slot == c.opened_slot)
+    )
     db.execute(sa.update(episodes).where(of_merged).values(closed_at=pair.now))

@@ -24,6 +24,8 @@ class PartnerStanding:
     email: str | None
     address_id: int | None
     owner_id: int | None
+    zone: str | None = None
+    company_id: int | None = None
     suppressed: bool = False
     refused: frozenset[str] = field(default_factory=frozenset)
 
@@ -75,7 +77,9 @@ def partner_standings(
     else:
         p, v = partners.c, partner_versions.c
         query = (
-            sa.select(p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
+            sa.select(
+                p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id, p.zone, p.company_id
+            )
             .join(partner_versions, v.partner_id == p.id)
             .where(one_of(db, p.id, ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of))
         )
@@ -91,6 +95,8 @@ def partner_standings(
             email=row.email,
             address_id=row.address_id,
             owner_id=row.owner_id,
+            zone=row.zone,
+            company_id=row.company_id,
             suppressed=row.address_id in blocked,
             refused=frozenset(refused.get(row.id, ())),
         )
@@ -101,7 +107,8 @@ def partner_standings(
 @cache
 def _standing_now(dialect: str) -> sa.Select[Any]:
     p = partners.c
-    query = sa.select(p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id)
+    found = (p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id, p.zone, p.company_id)
+    query = sa.select(*found)
     return query.where(one_of_named(dialect, p.id, "ids"))
 
 
@@ -197,3 +204,11 @@ def names_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str]:
     c = partners.c
     query = sa.select(c.id, c.first_name, c.last_name).where(one_of(db, c.id, partner_ids))
     return {row.id: " ".join(filter(None, (row.first_name, row.last_name))) for row in db.execute(query)}
+
+
+def zones_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str | None]:
+    """The zone of each of these partners; None where it is not known."""
+    c = partners.c
+    if not partner_ids:
+        return {}
+    return {id_: zone for id_, zone in db.execute(sa.select(c.id, c.zone).where(one_of(db, c.id, partner_ids)))}

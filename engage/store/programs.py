@@ -1,6 +1,6 @@
 """Programmes and versions of authored files, as the store knows them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
 from engage.store.tables import campaign_versions, good_files, programs
-from engage.store.upserts import insert_or_ignore
+from engage.store.upserts import insert_or_ignore, one_of
 
 
 def program_ids(db: Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -50,6 +50,12 @@ def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: dat
         db.execute(insert_or_ignore(db, campaign_versions), row)
         version = int(db.execute(found).scalar_one())
     return version
+
+
+def sources_of_versions(db: Connection, ids: Collection[int]) -> list[tuple[int, str, str]]:
+    """(id, source, path) of each of these versions of campaigns."""
+    c = campaign_versions.c
+    return [tuple(row) for row in db.execute(sa.select(c.id, c.source, c.path).where(one_of(db, c.id, ids)))]
 
 
 def read_good_files(db: Connection) -> dict[str, str]:

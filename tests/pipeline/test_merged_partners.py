@@ -115,7 +115,7 @@ def test_an_episode_goes_on_with_the_survivor(engage: Engage) -> None:
     with engage.services.database.read() as db:
         open_ = db.execute(
             sa.select(partners.c.external_id)
-            .join(episodes, episodes.c.partner_id == partners.c.id)
+            .join(episodes, episodes.c.subject_id == partners.c.id)
             .where(episodes.c.closed_at.is_(None))
         )
         assert list(open_.scalars()) == ["ann"]

@@ -1,0 +1,155 @@
+"""Decides, for each mail that a step calls for, whether it is to go out; what is to be sent becomes a delivery.
+
+Every decision is kept with the values behind it. Nothing here sends. A fixed number of statements, however many mails.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, texts_of
+from engage.domain.decisions import Decision, Defer, Reason, Skip
+from engage.domain.facts import Feed
+from engage.domain.journeys import every_step
+from engage.domain.keys import public_id
+from engage.facts import FeedState, Scope, feed_state, feeds_of
+from engage.pipeline.cases import Recipient, case_for
+from engage.pipeline.entries import Entry, Hints
+from engage.pipeline.recipients import Recipients
+from engage.policy import decide
+from engage.queueing import Lane
+from engage.store.deliveries import insert_deliveries
+from engage.store.enrollments import insert_decisions
+from engage.store.topic_pauses import paused_topics
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """One mail that a step calls for, to one who has entered. `version_id`: of the campaign as they entered it."""
+
+    enrollment_id: int
+    version_id: int
+    entry: Entry
+    step: MailStep
+
+
+def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetime) -> Hints:
+    """Decides on these mails and stores what is to be sent; returns the deliveries by lane."""
+    if not mailings:
+        return {}
+    entries = [one.entry for one in mailings]
+    runs = {entry.occasion_id for entry in entries if entry.by_run}
+    campaigns = {entry.campaign.name: entry.campaign for entry in entries}
+    alerts = any(isinstance(one.step, AlertStep) for one in mailings)
+    people = Recipients.load(db, scope, {entry.partner_id for entry in entries}, alerts=alerts, run_occasions=runs)
+    feeds = heard_feeds(db, scope, campaigns.values(), now)
+    paused = paused_topics(db, scope.program_id, now)
+    decided, to_send = [], []
+    for one in mailings:
+        recipient = people.of(one.entry.partner_id, one.entry.campaign, one.step)
+        decision = _decide(scope, one, recipient, people, feeds[one.entry.campaign.name], paused, now)
+        decided.append(_decision_row(scope, one, decision, now))
+        if not isinstance(decision, Skip):
+            people.take_address(one.entry.occasion_id, one.step, one.entry.partner_id, recipient)
+            to_send.append(_delivery_row(scope, one, recipient, decision, now))
+    insert_decisions(db, decided)
+    return insert_deliveries(db, to_send)
+
+
+def _decide(
+    scope: Scope,
+    one: Mailing,
+    recipient: Recipient,
+    people: Recipients,
+    feeds: tuple[FeedState, ...],
+    paused: Collection[str],
+    now: datetime,
+) -> Decision:
+    entry, campaign = one.entry, one.entry.campaign
+    case = case_for(
+        campaign,
+        scope.program,
+        now,
+        recipient,
+        people.partners[entry.partner_id],
+        transactional=scope.program.topics[campaign.topic].transactional,
+        expires_at=now + campaign.send_within,
+        event_age=entry.event_age,
+        same_address=entry.by_run and people.same_address(entry.occasion_id, one.step, entry.partner_id, recipient),
+        topic_paused=campaign.topic in paused,
+        feeds=feeds,
+    )
+    return decide(case)
+
+
+def feeds_asked(campaign: Campaign) -> frozenset[Feed]:
+    """The feeds that the campaign's conditions rest on, those of its branches too."""
+    branches = (step.condition for step in every_step(campaign.steps) if isinstance(step, BranchStep))
+    return frozenset().union(*(feeds_of(part) for part in (campaign.where, campaign.stop_when, *branches)))
+
+
+def heard_feeds(
+    db: Connection, scope: Scope, campaigns: Iterable[Campaign], now: datetime
+) -> dict[str, tuple[FeedState, ...]]:
+    """The state of the feeds that each campaign's conditions rest on, by campaign's name."""
+    wanted = {c.name: feeds_asked(c) for c in campaigns}
+    states = {feed: feed_state(db, scope, feed, now) for feed in set().union(*wanted.values())}
+    return {name: tuple(states[feed] for feed in sorted(feeds)) for name, feeds in wanted.items()}
+
+
+def silence(feeds: tuple[FeedState, ...]) -> str:
+    """Why what rests on these feeds is held; "" if all of them are heard."""
+    if any(not feed.connected for feed in feeds):
+        return Reason.FEED_NEVER_CONNECTED
+    return Reason.FEED_STALE if any(not feed.fresh for feed in feeds) else ""
+
+
+def lane_of(campaign: Campaign, step: MailStep, scope: Scope) -> Lane:
+    if isinstance(step, AlertStep):
+        return Lane.ALERTS
+    return Lane.TRANSACTIONAL if scope.program.topics[campaign.topic].transactional else Lane.BULK
+
+
+def _decision_row(scope: Scope, one: Mailing, decision: Decision, now: datetime) -> dict[str, Any]:
+    return {
+        "program_id": scope.program_id,
+        "enrollment_id": one.enrollment_id,
+        "step": one.step.id,
+        "phase": "enroll",
+        "decision": decision.kind,
+        "reason": decision.reason if isinstance(decision, Defer | Skip) else None,
+        "until": decision.until if isinstance(decision, Defer) else None,
+        "values": dict(one.entry.values),
+        "decided_at": now,
+    }
+
+
+def _delivery_row(
+    scope: Scope, one: Mailing, recipient: Recipient, decision: Decision, now: datetime
+) -> dict[str, Any]:
+    entry, campaign, step = one.entry, one.entry.campaign, one.step
+    # a salesperson may be alerted about several partners on one occasion: each is a delivery of its own
+    occasion = f"{entry.key}|{recipient.about}" if recipient.to_staff else entry.key
+    return {
+        "program_id": scope.program_id,
+        "public_id": public_id(scope.program.key, campaign.name, step.id, recipient.key, occasion),
+        "campaign": campaign.name,
+        "version_id": one.version_id,
+        "step": step.id,
+        "recipient": recipient.key,
+        "occasion": occasion,
+        "enrollment_id": one.enrollment_id,
+        "partner_id": entry.partner_id,
+        "company_id": recipient.company_id,
+        "staff_id": recipient.staff_id,
+        "address_id": recipient.address_id,
+        "template": texts_of(step)[0].template,
+        "topic": campaign.topic,
+        "lane": lane_of(campaign, step, scope),
+        "due_at": decision.until if isinstance(decision, Defer) else now,
+        "expires_at": now + campaign.send_within,
+        "created_at": now,
+    }

@@ -1,0 +1,71 @@
+"""When waits are over: after a time, at a time of day where the partner is, or at an instant of a promotion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import AtStep, WaitStep
+from engage.facts import Scope
+from engage.slots import current_slot, next_slot
+from engage.store.journeys import LastMail, last_mails
+from engage.store.people import zones_of
+
+UNDER_WAY_AGAIN = timedelta(minutes=15)
+"""A wait that follows a mail which has not gone out yet is looked at again so much later."""
+
+STILL_ON_TIME = timedelta(hours=1)
+"""A time of day that was passed longer ago was missed: the next one is waited for, and never `at once`."""
+
+
+class Waiting(Protocol):
+    """One who stands at a wait, or comes to it now."""
+
+    @property
+    def enrollment_id(self) -> int: ...
+    @property
+    def partner_id(self) -> int: ...
+    @property
+    def reached_at(self) -> datetime: ...
+    @property
+    def standing(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What the end of waits depends on, of many at once."""
+
+    scope: Scope
+    zones: Mapping[int, str | None] = field(default_factory=dict)
+    mails: Mapping[int, LastMail] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, db: Connection, scope: Scope, those: Sequence[Waiting]) -> "Waits":
+        zones = zones_of(db, {one.partner_id for one in those})
+        return cls(scope, zones, last_mails(db, [one.enrollment_id for one in those if one.standing]))
+
+    def over(self, one: Waiting, step: WaitStep | AtStep, now: datetime) -> datetime | None:
+        """None: the wait is over. Otherwise when to look again."""
+        if isinstance(step, AtStep):
+            raise NotImplementedError("promotions")
+        if step.until is not None:
+            return self._until(one, step.until, now)
+        assert step.lasting is not None, "a wait lasts, or is until a time"
+        due = one.reached_at + step.lasting
+        mail = self.mails.get(one.enrollment_id)
+        if mail is not None and mail.sent_at is not None:
+            due = max(due, mail.sent_at + step.lasting)
+        if due > now:
+            return due
+        return now + UNDER_WAY_AGAIN if mail is not None and mail.under_way else None
+
+    def _until(self, one: Waiting, cron: str, now: datetime) -> datetime | None:
+        """By the zone in which the partner is now, not by the one in which they came to the step."""
+        zone = self.zones.get(one.partner_id) or self.scope.program.zone
+        first = next_slot(cron, zone, one.reached_at).at
+        if first > now:
+            return first
+        latest = current_slot(cron, zone, now).at
+        return None if now - latest <= STILL_ON_TIME else next_slot(cron, zone, now).at
