@@ -22,7 +22,6 @@ from engage.domain.campaigns import (
     Text,
     WaitStep,
 )
-from engage.domain.journeys import every_step
 from engage.domain.windows import parse_duration
 
 KINDS = ("send", "wait", "at", "branch", "alert", "ask")
@@ -37,13 +36,7 @@ def read_steps(reader: Reader, node: Node, conditions: ConditionReader) -> tuple
 
     Waits and branches without one are numbered: who is inside finishes on the steps they entered.
     """
-    steps = _StepsReader(reader, conditions).read(node, "'steps'")
-    seen: set[str] = set()
-    for step in every_step(steps):
-        if step.id in seen:
-            reader.problem(node, f"two steps have the id '{step.id}'", "give one of them an id: of its own")
-        seen.add(step.id)
-    return steps
+    return _StepsReader(reader, conditions).read(node, "'steps'")
 
 
 class _StepsReader:
@@ -51,6 +44,7 @@ class _StepsReader:
         self.reader = reader
         self.conditions = conditions
         self._numbers: dict[str, int] = {}
+        self._seen: set[str] = set()
         self._kinds: dict[str, Callable[[Node, str], Step | None]] = {
             "send": self._send,
             "wait": self._wait,
@@ -78,7 +72,11 @@ class _StepsReader:
             return None
         fields = reader.fields(node, "the step", (kind.text,), ("id",))
         written = fields.name("id", "a step's id")
-        return self._kinds[kind.text](fields[kind.text], written) if kind.text in fields else None
+        step = self._kinds[kind.text](fields[kind.text], written) if kind.text in fields else None
+        if step is not None and step.id in self._seen:
+            reader.problem(node, f"two steps have the id '{step.id}'", "give one of them an id: of its own")
+        self._seen.add(step.id if step is not None else "")
+        return step
 
     def _numbered(self, kind: str, written: str) -> str:
         self._numbers[kind] = self._numbers.get(kind, 0) + 1
