@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 from engage.domain.campaigns import Campaign, CampaignState
 from engage.domain.conditions import Condition, tests_of
 from engage.domain.programs import Program
+from engage.domain.public_holidays import country_of
 from engage.facts import FeedState
 from engage.policy import Case
+from engage.slots import Hours
 from engage.store.people import PartnerStanding, StaffMember
 
 
@@ -48,6 +50,19 @@ class Recipient:
 def asks_status(where: Condition | None) -> bool:
     """Campaigns see active partners unless they ask for others."""
     return any(test.ref.fact == "status" for test in tests_of(where))
+
+
+def hours_of(campaign: Campaign, program: Program, zone: str | None) -> Hours | None:
+    """What restricts the hours of a marketing mail to a recipient in `zone` (None: not known); None if nothing does.
+
+    A campaign's window narrows that of its topic. Holidays are those of the country in which the recipient is.
+    """
+    topic = program.topics.get(campaign.topic)
+    windows = tuple(w for w in (topic.send_window if topic else None, campaign.send_window) if w is not None)
+    if not (windows or program.quiet_hours or program.holidays):
+        return None
+    country = country_of(zone or "") or program.country or country_of(program.zone)
+    return Hours(zone or program.zone, windows, program.quiet_hours, program.holidays, country)
 
 
 def case_for(
@@ -90,6 +105,7 @@ def case_for(
         feed_stale=any(feed.connected and not feed.fresh for feed in feeds),
         condition_holds=condition_holds,
         stopped=stopped,
+        hours=hours_of(campaign, program, partner.zone) if campaign else None,
     )
 
 

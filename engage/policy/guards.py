@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from engage.domain.campaigns import CampaignState
 from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
+from engage.slots import Hours, opening
 
 LOOK_AGAIN = timedelta(minutes=15)
 """How long a message waits before it is looked at again when something outside it must change first."""
@@ -18,6 +19,7 @@ class Case:
     `today` is the date in the program's zone at `now`; `event_age` how old the event was when it was observed (None
     for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
     None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
+    `hours`: those of the program, the topic and the campaign, where the recipient is; None if nothing restricts them.
     """
 
     now: datetime
@@ -41,6 +43,7 @@ class Case:
     feed_stale: bool = False
     condition_holds: bool | None = None
     stopped: bool | None = None
+    hours: Hours | None = None
 
 
 Guard = Callable[[Case], Decision | None]
@@ -116,6 +119,18 @@ def feeds_are_heard(case: Case) -> Decision | None:
     return Defer(case.now + LOOK_AGAIN, Reason.FEED_STALE) if case.feed_stale else None
 
 
+def hours_allow(case: Case) -> Decision | None:
+    """Marketing mail waits for the first instant that all rules allow; it is not sent if that comes too late."""
+    if case.hours is None or case.transactional or case.to_staff:
+        return None
+    found = opening(case.now, case.hours)
+    if found.closed_by is None:
+        return None
+    if found.at is None or found.at >= case.expires_at:
+        return Skip(found.closed_by)
+    return Defer(found.at, found.closed_by)
+
+
 GUARDS: tuple[Guard, ...] = (
     not_expired,
     news_not_history,
@@ -130,6 +145,7 @@ GUARDS: tuple[Guard, ...] = (
     feeds_are_heard,
     condition_still_holds,
     not_stopped,
+    hours_allow,
 )
 
 
