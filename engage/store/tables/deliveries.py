@@ -5,6 +5,9 @@ import sqlalchemy as sa
 from engage.store.tables.building import copied, key, metadata, ref
 from engage.store.types import BigId, Instant, Json, Key
 
+RESERVED = sa.text("reserved_at IS NOT NULL AND counts_at IS NULL AND state IN ('pending', 'claimed', 'retry')")
+"""A mail that has won a slot under the frequency caps and has yet to go out."""
+
 deliveries = sa.Table(
     "deliveries",
     metadata,
@@ -57,16 +60,15 @@ deliveries = sa.Table(
     sa.Index(
         "ix_deliveries_contest",
         "contest_at",
-        "id",
-        postgresql_where=sa.text("contest_at IS NOT NULL"),
-        sqlite_where=sa.text("contest_at IS NOT NULL"),
+        "program_id",
+        "campaign",
+        "recipient",
+        postgresql_where=sa.text("contest_at IS NOT NULL AND state = 'pending'"),
+        sqlite_where=sa.text("contest_at IS NOT NULL AND state = 'pending'"),
     ),
-    sa.Index(
-        "ix_deliveries_reserved",
-        "partner_id",
-        "reserved_at",
-        postgresql_where=sa.text("reserved_at IS NOT NULL"),
-        sqlite_where=sa.text("reserved_at IS NOT NULL"),
+    *(
+        sa.Index(f"ix_deliveries_reserved_{whose}", f"{whose}_id", postgresql_where=RESERVED, sqlite_where=RESERVED)
+        for whose in ("partner", "company", "address", "program")
     ),
     sa.Index(
         "ix_deliveries_due",

@@ -17,6 +17,8 @@ _COMMENTS = (
     ("decisions", "decision", "send, defer or skip; of a journey: then, otherwise or stop"),
 )
 
+_RESERVED = "reserved_at IS NOT NULL AND counts_at IS NULL AND state IN ('pending', 'claimed', 'retry')"
+
 
 def upgrade() -> None:
     op.create_table(
@@ -165,10 +167,10 @@ def upgrade() -> None:
         )
         table.create_index(
             "ix_deliveries_contest",
-            ["contest_at", "id"],
+            ["contest_at", "program_id", "campaign", "recipient"],
             unique=False,
-            postgresql_where=sa.text("contest_at IS NOT NULL"),
-            sqlite_where=sa.text("contest_at IS NOT NULL"),
+            postgresql_where=sa.text("contest_at IS NOT NULL AND state = 'pending'"),
+            sqlite_where=sa.text("contest_at IS NOT NULL AND state = 'pending'"),
         )
         table.create_index(
             "ix_deliveries_counted_address",
@@ -199,11 +201,32 @@ def upgrade() -> None:
             sqlite_where=sa.text("counts_at IS NOT NULL"),
         )
         table.create_index(
-            "ix_deliveries_reserved",
-            ["partner_id", "reserved_at"],
+            "ix_deliveries_reserved_address",
+            ["address_id"],
             unique=False,
-            postgresql_where=sa.text("reserved_at IS NOT NULL"),
-            sqlite_where=sa.text("reserved_at IS NOT NULL"),
+            postgresql_where=sa.text(_RESERVED),
+            sqlite_where=sa.text(_RESERVED),
+        )
+        table.create_index(
+            "ix_deliveries_reserved_company",
+            ["company_id"],
+            unique=False,
+            postgresql_where=sa.text(_RESERVED),
+            sqlite_where=sa.text(_RESERVED),
+        )
+        table.create_index(
+            "ix_deliveries_reserved_partner",
+            ["partner_id"],
+            unique=False,
+            postgresql_where=sa.text(_RESERVED),
+            sqlite_where=sa.text(_RESERVED),
+        )
+        table.create_index(
+            "ix_deliveries_reserved_program",
+            ["program_id"],
+            unique=False,
+            postgresql_where=sa.text(_RESERVED),
+            sqlite_where=sa.text(_RESERVED),
         )
 
     with op.batch_alter_table("enrollments") as table:
