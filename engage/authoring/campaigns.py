@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from engage.authoring.conditions import ConditionReader
 from engage.authoring.document import Node, Scalar, plain_value, read_document
+from engage.authoring.hours import ProgramHours, read_send_window
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import checked_cron, cron_of
 from engage.authoring.steps import read_steps
@@ -22,9 +23,11 @@ from engage.domain.campaigns import (
     EventTrigger,
     Goal,
     ScheduleTrigger,
+    Step,
 )
-from engage.domain.errors import AuthoringError
+from engage.domain.errors import AuthoringError, Problem
 from engage.domain.facts import Subject
+from engage.domain.limits import SendWindow
 from engage.domain.programs import Program, TierPeriod, Topic
 from engage.domain.windows import parse_duration
 
@@ -42,6 +45,7 @@ _OPTIONAL = (
     "starts",
     "ends",
     "goal",
+    "send_window",
 )
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
@@ -66,6 +70,14 @@ def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Progra
     return _CampaignReader(source, path, programs).read()
 
 
+def parse_version(source: str, path: str, programs: AbstractMapping[str, Program]) -> Campaign:
+    """As `parse_campaign`, of a file that was good once: only what is wrong with its steps counts.
+
+    What else it says may name what is no longer there, such as a topic, and whoever is inside still goes on.
+    """
+    return _CampaignReader(source, path, programs).read_version()
+
+
 class _CampaignReader:
     def __init__(self, source: str, path: str, programs: AbstractMapping[str, Program]) -> None:
         self.source = source
@@ -73,8 +85,20 @@ class _CampaignReader:
         self.reader = Reader(path)
         self.fields = self.reader.fields(self.root, "the campaign", _REQUIRED, _OPTIONAL)
         self.program = self._program(programs)
+        self.problems_of_steps: tuple[Problem, ...] = ()
 
     def read(self) -> Campaign:
+        campaign = self._campaign()
+        self.reader.finish()
+        return campaign
+
+    def read_version(self) -> Campaign:
+        campaign = self._campaign()
+        if self.problems_of_steps:
+            raise AuthoringError(self.problems_of_steps)
+        return campaign
+
+    def _campaign(self) -> Campaign:
         reader, fields = self.reader, self.fields
         topic = self._topic()
         subject = self._subject()
@@ -94,7 +118,7 @@ class _CampaignReader:
             again=self._again(trigger),
             stop_when=conditions.read(fields["stop_when"]) if "stop_when" in fields else None,
             send_within=self._send_within(topic),
-            steps=read_steps(reader, fields["steps"], conditions) if "steps" in fields else (),
+            steps=self._steps(conditions),
             starts=fields.day("starts"),
             ends=fields.day("ends"),
             path=reader.path,
@@ -103,11 +127,17 @@ class _CampaignReader:
             max_audience=self._max_audience(trigger),
             catch_up=self._catch_up(trigger),
             goal=reader.parsed(fields["goal"], "'goal'", _parse_goal, None) if "goal" in fields else None,
+            send_window=self._send_window(topic),
         )
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
-        reader.finish()
         return campaign
+
+    def _steps(self, conditions: ConditionReader) -> tuple[Step, ...]:
+        known_problems = len(self.reader.problems)
+        steps = read_steps(self.reader, self.fields["steps"], conditions) if "steps" in self.fields else ()
+        self.problems_of_steps = tuple(self.reader.problems[known_problems:])
+        return steps
 
     def _program(self, programs: AbstractMapping[str, Program]) -> Program:
         if not programs:
@@ -197,6 +227,12 @@ class _CampaignReader:
 
     def _send_within(self, topic: Topic | None) -> timedelta:
         return self.fields.duration("send_within") or (topic.send_within if topic else timedelta())
+
+    def _send_window(self, topic: Topic | None) -> SendWindow | None:
+        if topic is None:
+            return None
+        hours = ProgramHours.of(self.program)
+        return read_send_window(self.fields, hours, topic.key, topic.kind, topic.send_window)
 
     def _catch_up(self, trigger: EventTrigger | ScheduleTrigger | None) -> CatchUp:
         if "catch_up" in self.fields and isinstance(trigger, EventTrigger):

@@ -13,18 +13,19 @@ from babel.numbers import get_currency_precision, list_currencies
 from email_validator import EmailNotValidError, validate_email
 
 from engage.authoring.document import Node, Scalar, read_document
+from engage.authoring.hours import PROGRAM_KEYS, ProgramHours, read_send_window
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers, Topic, TopicKind
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order")
+_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", *PROGRAM_KEYS)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
 _LIMITS = {"status_changes_per_hour": 1000}
-_TOPIC_OPTIONAL = ("description", "ignore_older_than", "send_within", "sendgrid_group")
+_TOPIC_OPTIONAL = ("description", "ignore_older_than", "send_within", "sendgrid_group", "send_window")
 _THREE_DAYS = timedelta(days=3)
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
@@ -85,21 +86,26 @@ class _ProgramReader:
         fields = self.fields
         currency = fields.parsed("currency", _currency, "USD")
         digits = get_currency_precision(currency)
+        zone = fields.parsed("zone", _zone, "UTC")
+        hours = ProgramHours.read(fields, zone)
         return Program(
             key=self.key,
             brand=self._brand(),
-            zone=fields.parsed("zone", _zone, "UTC"),
+            zone=zone,
             locale=fields.parsed("locale", _locale, "en"),
             currency=currency,
             minor_digits=digits,
             ladder=self._ladder(),
             tiers=self._tiers(digits),
-            topics=self._topics(),
+            topics=self._topics(hours),
             feeds=self._feeds(),
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
             attributes=self._attributes(),
             status_changes_per_hour=self._limit("status_changes_per_hour"),
+            quiet_hours=hours.quiet,
+            holidays=hours.holidays,
+            country=hours.country,
         )
 
     def _brand(self) -> Brand:
@@ -182,7 +188,7 @@ class _ProgramReader:
         if key:
             found.setdefault(key, value)
 
-    def _topics(self) -> dict[str, Topic]:
+    def _topics(self, hours: ProgramHours) -> dict[str, Topic]:
         topics: dict[str, Topic] = {}
         groups: dict[int, str] = {}
         for key, node in self.fields.entries("topics"):
@@ -197,6 +203,7 @@ class _ProgramReader:
                 sendgrid_group=self._sendgrid_group(fields, name, kind, groups),
                 ignore_older_than=fields.duration("ignore_older_than") or _THREE_DAYS,
                 send_within=fields.duration("send_within") or _THREE_DAYS,
+                send_window=read_send_window(fields, hours, name, kind),
             )
         return topics
 

@@ -39,7 +39,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The first instant that is allowed, None if none is; and what forbids the one asked about, None if nothing does."""
+    """The first instant that is allowed, None if none is; and what forbids the one asked about, None for nothing."""
 
     at: datetime | None
     closed_by: Reason | None
