@@ -13,20 +13,19 @@ from babel.numbers import get_currency_precision, list_currencies
 from email_validator import EmailNotValidError, validate_email
 
 from engage.authoring.document import Node, Scalar, read_document
-from engage.authoring.hours import PROGRAM_KEYS, ProgramHours, read_send_window
+from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
 from engage.authoring.reader import Fields, Reader, did_you_mean
+from engage.authoring.topics import read_sunset, read_topics
 from engage.domain.facts import METRICS, FactType, Feed
-from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers, Topic, TopicKind
+from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", *PROGRAM_KEYS)
+_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", "sunset", *PROGRAM_KEYS)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
 _LIMITS = {"status_changes_per_hour": 1000}
-_TOPIC_OPTIONAL = ("description", "ignore_older_than", "send_within", "sendgrid_group", "send_window")
-_THREE_DAYS = timedelta(days=3)
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
 """Without these no referral begins and none is counted as a win."""
@@ -97,7 +96,7 @@ class _ProgramReader:
             minor_digits=digits,
             ladder=self._ladder(),
             tiers=self._tiers(digits),
-            topics=self._topics(hours),
+            topics=read_topics(self.reader, fields, hours),
             feeds=self._feeds(),
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
@@ -106,6 +105,7 @@ class _ProgramReader:
             quiet_hours=hours.quiet,
             holidays=hours.holidays,
             country=hours.country,
+            sunset=read_sunset(fields),
         )
 
     def _brand(self) -> Brand:
@@ -187,42 +187,6 @@ class _ProgramReader:
             self.reader.problem(fields[what], f"{what} '{key}' stands here twice", "remove one")
         if key:
             found.setdefault(key, value)
-
-    def _topics(self, hours: ProgramHours) -> dict[str, Topic]:
-        topics: dict[str, Topic] = {}
-        groups: dict[int, str] = {}
-        for key, node in self.fields.entries("topics"):
-            name = self.reader.name(key, "a topic")
-            fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), _TOPIC_OPTIONAL)
-            kind = fields.member("kind", TopicKind) or TopicKind.MARKETING
-            topics[name] = Topic(
-                key=name,
-                label=fields.text("label"),
-                kind=kind,
-                description=fields.text("description"),
-                sendgrid_group=self._sendgrid_group(fields, name, kind, groups),
-                ignore_older_than=fields.duration("ignore_older_than") or _THREE_DAYS,
-                send_within=fields.duration("send_within") or _THREE_DAYS,
-                send_window=read_send_window(fields, hours, name, kind),
-            )
-        return topics
-
-    def _sendgrid_group(self, fields: Fields, topic: str, kind: TopicKind, known: dict[int, str]) -> int | None:
-        """The group's id; `known` has those of the topics before."""
-        if "sendgrid_group" not in fields:
-            return None
-        node, problems = fields["sendgrid_group"], len(self.reader.problems)
-        group = self.reader.limit(node, "'sendgrid_group'")
-        if len(self.reader.problems) > problems:
-            return None
-        if kind is TopicKind.TRANSACTIONAL:
-            message = f"topic '{topic}' is transactional: partners cannot refuse it"
-            self.reader.problem(node, message, "take sendgrid_group out, or write kind: marketing")
-        elif group in known:
-            message = f"SendGrid's group {group} is topic '{known[group]}' already"
-            self.reader.problem(node, message, "name each group at one topic")
-        known.setdefault(group, topic)
-        return group
 
     def _feeds(self) -> dict[Feed, timedelta]:
         if "feeds" not in self.fields:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
 
+from engage.domain.campaigns import Place
 from engage.domain.conditions import FactRef
 from engage.domain.facts import CATALOGUE, FactType, Feed
 from engage.domain.limits import FrequencyCap, QuietHours, SendWindow
@@ -90,6 +91,7 @@ class Gather:
 
     at: time
     template: str
+    place: Place = Place()
 
 
 def gather_campaign(topic: str) -> str:
@@ -219,6 +221,22 @@ class Program:
             if status.key == key:
                 return status
         raise KeyError(key)
+
+    def takes_back(self, before: str | None, after: str | None) -> bool:
+        """Whether a change of status takes back what was told before: won, then anything else; whatever, then reopened.
+
+        Otherwise a lower place of the ladder than the one before. Not so: to be won, and to go on after having been
+        reopened.
+        """
+        places = {status.key: place for place, status in enumerate(self.ladder)}
+        if before is None or before not in places or after not in places or before == after:
+            return False
+        old, new = self.ladder[places[before]].kind, self.ladder[places[after]].kind
+        if new is StatusKind.REOPENED or old is StatusKind.WON:
+            return True
+        if new in CLOSED_KINDS or old is StatusKind.REOPENED:
+            return False
+        return places[after] < places[before]
 
     def statuses_of(self, *kinds: StatusKind) -> tuple[str, ...]:
         return tuple(status.key for status in self.ladder if status.kind in kinds)
