@@ -40,6 +40,7 @@ class Reason(StrEnum):
     UNDONE = "undone"
     NOTHING_TO_CORRECT = "nothing_to_correct"
     WORDS_USED_UP = "words_used_up"
+    NOT_IN_ROLL_OUT = "not_in_roll_out"
     PROMOTION_OVER = "promotion_over"
 
 

@@ -9,6 +9,7 @@ from engage.domain.journeys import JourneyState, path_of
 from engage.facts import Scope
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.journeys import Walker, walk
+from engage.pipeline.rollout import with_arms
 from engage.store.enrollments import insert_enrollments
 
 
@@ -20,6 +21,7 @@ def enroll(
     `version_ids` gives the stored version of each campaign by name. A fixed number of statements for each campaign,
     however many entries.
     """
+    entries = with_arms(db, scope, entries)
     ids = insert_enrollments(
         db,
         [
@@ -33,6 +35,7 @@ def enroll(
                 "referral_id": entry.referral_id,
                 "reward_id": entry.reward_id,
                 "entered_at": now,
+                "arm": entry.arm,
                 "state": JourneyState.DONE,
                 "ended_at": now,
             }

@@ -6,12 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 from engage.domain.campaigns import Campaign
+from engage.domain.experiments import Arm
 from engage.queueing import Lane
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One subject that enters, or has entered, a campaign. `by_run`: a schedule's slot found it, not an event."""
+    """One subject that enters, or has entered, a campaign. `by_run`: a schedule's slot found it, not an event.
+
+    `arm` is the one in which it entered; None: not drawn yet, or no more theirs since a merge.
+    """
 
     occasion_id: int
     campaign: Campaign
@@ -22,6 +26,7 @@ class Entry:
     reward_id: int | None = None
     event_age: timedelta | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
+    arm: Arm | None = None
 
 
 Hints = dict[Lane, list[int]]

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import AtStep, BranchStep, Campaign, CampaignState, WaitStep
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Reason
+from engage.domain.experiments import Arm
 from engage.domain.facts import Subject
 from engage.domain.journeys import JourneyState, Path, Position, path_of
 from engage.facts import Scope, holds
@@ -104,6 +105,7 @@ def _walker(one: Standing, campaign: Campaign, version: Campaign) -> Walker:
         by_run=one.by_run,
         referral_id=one.referral_id,
         reward_id=one.reward_id,
+        arm=Arm(one.arm) if one.arm else None,
     )
     path = path_of(version.steps)
     return Walker(one.id, one.version_id, entry, path, one.step, one.reached_at, one.entered_at, standing=True)

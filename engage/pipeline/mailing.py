@@ -10,13 +10,15 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, texts_of
+from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, Text
 from engage.domain.decisions import Decision, Defer, Reason, Skip
+from engage.domain.experiments import arm_of, withheld
 from engage.domain.facts import Feed
 from engage.domain.journeys import every_step
 from engage.domain.keys import public_id
 from engage.facts import FeedState, Scope, feed_state, feeds_of
 from engage.pipeline.cases import Recipient, case_for
+from engage.pipeline.choosing import Words
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.recipients import Recipients
 from engage.policy import decide
@@ -47,14 +49,23 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
     people = Recipients.load(db, scope, {entry.partner_id for entry in entries}, alerts=alerts, run_occasions=runs)
     feeds = heard_feeds(db, scope, campaigns.values(), now)
     paused = paused_topics(db, scope.program_id, now)
+    words = Words.load(db, scope, [(one.entry.partner_id, one.entry.campaign.name, one.step) for one in mailings])
     decided, to_send = [], []
     for one in mailings:
         recipient = people.of(one.entry.partner_id, one.entry.campaign, one.step)
         decision = _decide(scope, one, recipient, people, feeds[one.entry.campaign.name], paused, now)
+        partner_id, campaign = one.entry.partner_id, one.entry.campaign
+        unit = people.partners[partner_id].external_id
+        text = words.of(partner_id, unit, campaign.name, one.step)
+        if not isinstance(decision, Skip):  # only who would be mailed is held out: the groups are alike
+            decision = withheld(one.entry.arm or arm_of(scope.program, campaign, unit)) or decision
+        if text is None and not isinstance(decision, Skip):
+            decision = Skip(Reason.WORDS_USED_UP)
         decided.append(_decision_row(scope, one, decision, now))
-        if not isinstance(decision, Skip):
+        if text is not None and not isinstance(decision, Skip):
+            words.use(partner_id, campaign.name, one.step, text)
             people.take_address(one.entry.occasion_id, one.step, one.entry.partner_id, recipient)
-            to_send.append(_delivery_row(scope, one, recipient, decision, now))
+            to_send.append(_delivery_row(scope, one, recipient, text, decision, now))
     insert_decisions(db, decided)
     return insert_deliveries(db, to_send)
 
@@ -86,9 +97,10 @@ def _decide(
 
 
 def feeds_asked(campaign: Campaign) -> frozenset[Feed]:
-    """The feeds that the campaign's conditions rest on, those of its branches too."""
+    """The feeds that the campaign's conditions rest on, those of its branches and its roll-out too."""
+    only = campaign.only.where if campaign.only else None
     branches = (step.condition for step in every_step(campaign.steps) if isinstance(step, BranchStep))
-    return frozenset().union(*(feeds_of(part) for part in (campaign.where, campaign.stop_when, *branches)))
+    return frozenset().union(*(feeds_of(part) for part in (campaign.where, only, campaign.stop_when, *branches)))
 
 
 def heard_feeds(
@@ -128,7 +140,7 @@ def _decision_row(scope: Scope, one: Mailing, decision: Decision, now: datetime)
 
 
 def _delivery_row(
-    scope: Scope, one: Mailing, recipient: Recipient, decision: Decision, now: datetime
+    scope: Scope, one: Mailing, recipient: Recipient, text: Text, decision: Decision, now: datetime
 ) -> dict[str, Any]:
     entry, campaign, step = one.entry, one.entry.campaign, one.step
     # a salesperson may be alerted about several partners on one occasion: each is a delivery of its own
@@ -146,7 +158,7 @@ def _delivery_row(
         "company_id": recipient.company_id,
         "staff_id": recipient.staff_id,
         "address_id": recipient.address_id,
-        "template": texts_of(step)[0].template,
+        "template": text.template,
         "topic": campaign.topic,
         "lane": lane_of(campaign, step, scope),
         "due_at": decision.until if isinstance(decision, Defer) else now,

@@ -12,11 +12,13 @@ from engage.facts import Scope, Value, audience
 from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
+from engage.pipeline.rollout import Who, admitted
 from engage.store.enrollments import ensure_occasions
 from engage.store.events import HistoryEvent, take_unmatched
 from engage.triggers import concerned
 
 Candidate = tuple[HistoryEvent, Campaign]
+Meeting = tuple[HistoryEvent, Campaign, dict[str, Value]]
 
 
 def match_events(db: Connection, library: Library, event_ids: Collection[int], now: datetime) -> Hints:
@@ -39,7 +41,7 @@ def match_events(db: Connection, library: Library, event_ids: Collection[int], n
 def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryEvent], now: datetime) -> Hints:
     campaigns = library.on_events(scope.program.key)
     candidates = [(e, c) for e in events for c in concerned(campaigns, e.kind, e.to_status)]
-    found = list(meeting_condition(db, scope, candidates, now))
+    found = list(entering_now(db, scope, meeting_condition(db, scope, candidates, now), now))
     if not found:
         return {}
     occasions = ensure_occasions(
@@ -81,7 +83,7 @@ def news_age(event: HistoryEvent, now: datetime) -> timedelta:
 
 def meeting_condition(
     db: Connection, scope: Scope, candidates: Iterable[Candidate], now: datetime
-) -> Iterator[tuple[HistoryEvent, Campaign, dict[str, Value]]]:
+) -> Iterator[Meeting]:
     """Those whose campaign has no `where`, or whose subject meets it as of `now`, with the values of its facts.
 
     One statement a campaign.
@@ -99,6 +101,19 @@ def meeting_condition(
         members = audience(scope, campaign.subject, campaign.where, now, ids=ids).rows(db)
         met = {member.subject_id: member.values for member in members}
         yield from ((event, campaign, met[id_]) for event, id_ in subjects if id_ in met)
+
+
+def entering_now(db: Connection, scope: Scope, found: Iterable[Meeting], now: datetime) -> Iterator[Meeting]:
+    """Those of these who meet the condition whom the campaign's `only` lets in. No statement where there is none."""
+    by_campaign: dict[str, list[tuple[Meeting, Who]]] = {}
+    for one in found:
+        event, campaign, _ = one
+        who = (event.partner_id, subject_id(campaign.subject, event) or 0)
+        by_campaign.setdefault(campaign.name, []).append((one, who))
+    for those in by_campaign.values():
+        campaign = those[0][0][1]
+        let_in = admitted(db, scope, campaign, [who for _, who in those], now)
+        yield from (one for one, who in those if who in let_in)
 
 
 def subject_id(subject: Subject, event: HistoryEvent) -> int | None:

@@ -17,6 +17,7 @@ from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import heard_feeds, silence
+from engage.pipeline.rollout import admitted
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
 from engage.store.runs import (
@@ -122,7 +123,7 @@ def carry_out(
             finish_run(db, run.id, HELD, now, matched=found.matched, reason=found.reason, entering=found.entering)
         log.warning("run_held", id=f"run-{run.id}", campaign=run.campaign, slot=run.slot, reason=found.reason)
         return
-    scope, campaign, members = found.scope, found.campaign, found.members
+    scope, campaign, members = found.scope, found.campaign, found.let_in
     episodes: dict[int, str] = {}
     if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
         with database.write() as db:
@@ -137,16 +138,20 @@ def carry_out(
             hints = _enroll_chunk(db, library, scope, campaign, run, members[start : start + BATCH], episodes, now)
         hint(hints)
     with database.write() as db:
-        finish_run(db, run.id, DONE, now, matched=len(members))
+        finish_run(db, run.id, DONE, now, matched=len(found.members))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Whom a run concerns: all who meet the condition, whether or not `again` lets them in."""
+    """Whom a run concerns: all who meet the condition, and those of them whom `only` lets in; `again` is not asked.
+
+    Episodes are of all who meet the condition: who is let in later is so for the first time.
+    """
 
     scope: Scope
     campaign: Campaign
     members: list[Member]
+    let_in: list[Member]
 
     @property
     def partner_ids(self) -> list[int]:
@@ -170,11 +175,14 @@ def _looked_up(db: Connection, library: Library, run: Run) -> _Found | _Held:
         return _Held(Reason.CAMPAIGN_NOT_LIVE)  # nobody enters a draft: that would use up their `again`
     if reason := silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name]):
         return _Held(reason)
-    found = _Found(scope, campaign, list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db)))
+    members = list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db))
+    let_in = admitted(db, scope, campaign, [(one.partner_id, one.subject_id) for one in members], run.as_of)
+    found = _Found(scope, campaign, members, [one for one in members if (one.partner_id, one.subject_id) in let_in])
     allowed = None if campaign.max_audience is None else max(campaign.max_audience, run.approved_audience or 0)
-    if allowed is None or len(found.members) <= allowed:
+    if allowed is None or len(found.let_in) <= allowed:
         return found
-    many = len(entering(db, scope, campaign, found.partner_ids, run.slot, run.as_of))
+    ids = [one.partner_id for one in found.let_in]
+    many = len(entering(db, scope, campaign, ids, run.slot, run.as_of))
     if many <= allowed:
         return found
     reason = too_many(db, library, campaign, run, many)

@@ -33,6 +33,7 @@ class Standing:
     step: str
     reached_at: datetime
     by_run: bool
+    arm: str | None = None
 
 
 def due_journeys(db: Connection, now: datetime, limit: int) -> list[int]:

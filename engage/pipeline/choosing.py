@@ -1,0 +1,56 @@
+"""Which of a step's texts each recipient gets: always the same variant, or of a rotation each text once.
+
+One statement, however many are asked about; none where no step rotates its texts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import Choice, MailStep, SendStep, Text, texts_of
+from engage.domain.experiments import variant_of
+from engage.facts import Scope
+from engage.store.experiments import lock_steps, words_used
+
+Wanted = tuple[int, str, MailStep]
+"""A partner's id, a campaign's name and one of its steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What has been said: templates by (partner, campaign, step), of steps that rotate."""
+
+    program: str
+    _used: dict[tuple[int, str, str], set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, db: Connection, scope: Scope, wanted: Iterable[Wanted], *, dry: bool = False) -> "Words":
+        """What of these was said before. Nobody else chooses for the same steps until the end of the transaction,
+        unless `dry`.
+        """
+        rotating = [(who, campaign, step.id) for who, campaign, step in wanted if _rotates(step)]
+        if not rotating:
+            return cls(scope.program.key)
+        steps = {(campaign, step) for _, campaign, step in rotating}
+        if not dry:
+            lock_steps(db, scope.program_id, steps)
+        return cls(scope.program.key, words_used(db, scope.program_id, steps, {who for who, _, _ in rotating}))
+
+    def of(self, partner_id: int, unit: str, campaign: str, step: MailStep) -> Text | None:
+        """The text for this partner; None: each of a rotation has been used. `unit` is the partner's external id."""
+        if isinstance(step, SendStep) and step.choice is Choice.VARIANTS:
+            return variant_of(self.program, campaign, step, unit)
+        if not _rotates(step):
+            return texts_of(step)[0]
+        used = self._used.get((partner_id, campaign, step.id), ())
+        return next((text for text in texts_of(step) if text.template not in used), None)
+
+    def use(self, partner_id: int, campaign: str, step: MailStep, text: Text) -> None:
+        """The text goes out to the partner: the next occasion gets another."""
+        if _rotates(step):
+            self._used.setdefault((partner_id, campaign, step.id), set()).add(text.template)
+
+
+def _rotates(step: MailStep) -> bool:
+    return isinstance(step, SendStep) and step.choice is Choice.ROTATE

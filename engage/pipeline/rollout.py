@@ -1,0 +1,53 @@
+"""Roll-out: who may enter a campaign while `only:` restricts it; and in which arm each enters."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import Campaign
+from engage.domain.conditions import All
+from engage.domain.experiments import Arm, arm_of, draws, in_share
+from engage.facts import Scope, holds
+from engage.pipeline.entries import Entry
+from engage.store.experiments import other_names, partner_names
+
+Who = tuple[int, int]
+"""A partner's id and the id of what the campaign is for: the partner again, or a referral or reward of theirs."""
+
+
+def admitted(db: Connection, scope: Scope, campaign: Campaign, who: Collection[Who], as_of: datetime) -> set[Who]:
+    """Those of these, who all meet the campaign's condition, whom its `only` lets in: all where it has none.
+
+    A list that names a partner by an alias, or by the id of a duplicate that was merged, means the partner who stands.
+    """
+    only, found = campaign.only, set(who)
+    if only is None or not found:
+        return found
+    if only.where is not None:
+        # beside `where`, which may have asked for partners who are not active
+        asked = only.where if campaign.where is None else All((campaign.where, only.where))
+        met = holds(db, scope, campaign.subject, asked, as_of, {subject for _, subject in found})
+        found = {one for one in found if one[1] in met}
+    ids = {partner_id for partner_id, _ in found}
+    names = partner_names(db, ids) if only.partners is not None or only.share < 1 else {}
+    if only.partners is not None:
+        others = other_names(db, ids)
+        found = {one for one in found if ({names[one[0]]} | others.get(one[0], set())) & only.partners}
+    if only.share < 1:
+        key = scope.program.key
+        found = {one for one in found if in_share(key, campaign.name, names[one[0]], only.share)}
+    return found
+
+
+def with_arms(db: Connection, scope: Scope, entries: Iterable[Entry]) -> list[Entry]:
+    """The entries, each with the arm in which it enters. No statement where nobody can be held out."""
+    entries = list(entries)
+    names = partner_names(db, {one.partner_id for one in entries if draws(scope.program, one.campaign)})
+    return [
+        replace(one, arm=arm_of(scope.program, one.campaign, names[one.partner_id]))
+        if one.partner_id in names
+        else replace(one, arm=Arm.TREATED)
+        for one in entries
+    ]

@@ -1,0 +1,111 @@
+"""What experiments ask of the store: the names that draws are made by, the words that were used, who entered in which
+arm.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+
+from engage.domain.deliveries import DeliveryState
+from engage.domain.experiments import Arm
+from engage.store.tables import aliases, deliveries, enrollments, partners
+from engage.store.upserts import BATCH, one_of
+
+_UNUSED = (DeliveryState.SKIPPED, DeliveryState.CANCELLED, DeliveryState.DEAD)
+"""The states of a delivery whose words its recipient never got, and will not get by it."""
+
+
+def partner_names(db: Connection, ids: Collection[int]) -> dict[int, str]:
+    """The external id of each of these partners."""
+    p, found = partners.c, {}
+    for part in _parts(ids):
+        found |= {id_: name for id_, name in db.execute(sa.select(p.id, p.external_id).where(one_of(db, p.id, part)))}
+    return found
+
+
+def other_names(db: Connection, ids: Collection[int]) -> dict[int, set[str]]:
+    """The aliases of those of these partners who have any."""
+    a = aliases.c
+    found: dict[int, set[str]] = {}
+    for part in _parts(ids):
+        query = sa.select(a.target_id, a.external_id).where(a.kind == "partner", one_of(db, a.target_id, part))
+        for id_, name in db.execute(query):
+            found.setdefault(id_, set()).add(name)
+    return found
+
+
+def _parts(ids: Collection[int]) -> Iterator[list[int]]:
+    ordered = sorted(set(ids))
+    return (ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH))
+
+
+def lock_steps(db: Connection, program_id: int, steps: Collection[tuple[str, str]]) -> None:
+    """Until the transaction ends nobody else chooses words for these steps, (campaign, step).
+
+    Without it two workers could give one partner the same words for two occasions. On SQLite the write transaction is
+    the lock.
+    """
+    if db.dialect.name == "sqlite" or not steps:
+        return
+    names = [f"{program_id}\x1f{campaign}\x1f{step}" for campaign, step in sorted(steps)]
+    each = sa.func.unnest(sa.literal(names, postgresql.ARRAY(sa.Text()))).table_valued(sa.column("name", sa.Text()))
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(each.c.name, 0)))).all()
+
+
+def words_used(
+    db: Connection, program_id: int, steps: Collection[tuple[str, str]], partner_ids: Collection[int]
+) -> dict[tuple[int, str, str], set[str]]:
+    """The templates that each partner has had, or is about to get, of these steps: by (partner, campaign, step)."""
+    d = deliveries.c
+    query = (
+        sa.select(d.partner_id, d.campaign, d.step, d.template)
+        .where(one_of(db, d.partner_id, partner_ids), d.program_id == program_id, d.state.not_in(_UNUSED))
+        .where(d.campaign.in_({campaign for campaign, _ in steps}), d.step.in_({step for _, step in steps}))
+    )
+    found: dict[tuple[int, str, str], set[str]] = {}
+    for partner_id, campaign, step, template in db.execute(query):
+        found.setdefault((partner_id, campaign, step), set()).add(template)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A partner's first entry into a campaign in a period. `moved`: the partner has been in another arm of it too."""
+
+    partner_id: int
+    entered_at: datetime
+    arm: Arm
+    moved: bool
+
+
+def first_entries(
+    db: Connection, program_id: int, campaign: str, since: datetime | None, until: datetime
+) -> list[Entered]:
+    """The first entry of each partner after `since` (None: ever), included, and before `until`, in order of partner.
+
+    Entries without an arm, from before there were any or of a journey that a merge has moved, are left out, and so are
+    partners who were merged into others.
+    """
+    e, p = enrollments.c, partners.c
+    drawn = sa.and_(e.program_id == program_id, e.campaign == campaign, e.arm.is_not(None))
+    arms = (
+        sa.select(e.partner_id, (sa.func.min(e.arm) != sa.func.max(e.arm)).label("moved"))
+        .where(drawn)
+        .group_by(e.partner_id)
+        .subquery("arms")
+    )
+    nth = sa.func.row_number().over(partition_by=e.partner_id, order_by=(e.entered_at, e.id))
+    within = [e.entered_at < until, *([e.entered_at >= since] if since else [])]
+    firsts = sa.select(e.partner_id, e.entered_at, e.arm, nth.label("nth")).where(drawn, *within).subquery("firsts")
+    query = (
+        sa.select(firsts.c.partner_id, firsts.c.entered_at, firsts.c.arm, arms.c.moved)
+        .join(arms, arms.c.partner_id == firsts.c.partner_id)
+        .join(partners, p.id == firsts.c.partner_id)
+        .where(firsts.c.nth == 1, p.merged_into_id.is_(None))
+        .order_by(firsts.c.partner_id)
+    )
+    return [Entered(id_, at, Arm(arm), bool(moved)) for id_, at, arm, moved in db.execute(query)]
