@@ -12,6 +12,8 @@ from engage.domain.limits import FrequencyCap, QuietHours, SendWindow
 METHODS = ("form", "verbal", "email", "link", "social", "card")
 """The ways in which a lead is referred."""
 
+_NOWHERE = Place()
+
 PARTNER_STATUSES = ("invited", "active", "inactive")
 
 
@@ -91,7 +93,7 @@ class Gather:
 
     at: time
     template: str
-    place: Place = Place()
+    place: Place = _NOWHERE
 
 
 def gather_campaign(topic: str) -> str:
