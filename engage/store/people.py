@@ -1,6 +1,6 @@
 """Partners, staff and addresses as recipients: where a mail would go, and whether it may."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -9,14 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.consent import Place, refused_topics
+from engage.domain.programs import Rhythm
+from engage.store.consent import Place, words_said
+from engage.store.rhythms import wishes_of
 from engage.store.tables import addresses, aliases, partner_versions, partners, staff, suppressions
 from engage.store.upserts import insert_many, one_of, one_of_named
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerStanding:
-    """`refused` are the topics that may not be mailed: `store.consent.refused_topics` has the rule."""
+    """`refused` are the topics that may not be mailed, `agreed` those of which the partner said yes:
+    `store.consent.words_said` has the rule. `rhythms` has the topics of which they said how often.
+    """
 
     partner_id: int
     external_id: str
@@ -28,6 +32,8 @@ class PartnerStanding:
     company_id: int | None = None
     suppressed: bool = False
     refused: frozenset[str] = field(default_factory=frozenset)
+    agreed: frozenset[str] = field(default_factory=frozenset)
+    rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +73,9 @@ def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Co
 def partner_standings(
     db: Connection, partner_ids: Collection[int], as_of: datetime | None = None
 ) -> dict[int, PartnerStanding]:
-    """What stands for and against mailing each of these partners, in three statements.
+    """What stands for and against mailing each of these partners, in four statements.
 
-    With `as_of` status, owner, suppressions and refusals are those of that instant, otherwise those that stand now.
+    With `as_of` status, owner, suppressions, consent and rhythms are those of that instant, else those that stand now.
     """
     ids = list(partner_ids)
     if as_of is None:
@@ -86,7 +92,8 @@ def partner_standings(
         rows = db.execute(query).all()
     held = {row.address_id for row in rows if row.address_id is not None}
     blocked = suppressed_addresses(db, held, as_of)
-    refused = refused_topics(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
+    said = words_said(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
+    wishes = wishes_of(db, [row.id for row in rows], as_of)
     return {
         row.id: PartnerStanding(
             partner_id=row.id,
@@ -98,7 +105,9 @@ def partner_standings(
             zone=row.zone,
             company_id=row.company_id,
             suppressed=row.address_id in blocked,
-            refused=frozenset(refused.get(row.id, ())),
+            refused=frozenset(said[row.id].refused if row.id in said else ()),
+            agreed=frozenset(said[row.id].agreed if row.id in said else ()),
+            rhythms={topic: wish.rhythm for topic, wish in wishes.get(row.id, {}).items()},
         )
         for row in rows
     }
