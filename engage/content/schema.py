@@ -3,7 +3,7 @@
 The pipeline builds contexts of this shape, lint holds templates against it, `docs/templates.md` prints it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -177,14 +177,31 @@ _RECENT = Record(
         "amount": Value(Kind.MONEY, "size of the deal", optional=True),
     },
 )
+_ANSWER = Record(
+    "one answer that the email offers",
+    {
+        "label": _text("what it says, from the campaign"),
+        "url": Value(_LINK, "where it is confirmed"),
+    },
+)
+_OCCASIONAL: dict[str, "Type"] = {
+    "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
+}
+"""What only emails know whose step or campaign has it."""
+OCCASIONAL = tuple(_OCCASIONAL)
 ABSENT = {"referral": None, "reward": None, "tier": None, "staff": None}
 """What templates see where the pipeline gave nothing: records that need not be there are empty, not undefined."""
 ALWAYS = frozenset({"program", "links", "locale", "zone"})
 """What every render needs, whether the author names it or not: layout and filters use it."""
 
 
-def names_for(subject: Subject, audience: Audience, facts: Mapping[str, FactRef]) -> dict[str, Type]:
-    """The names that a template may use in a campaign for this subject, written to this audience."""
+def names_for(
+    subject: Subject, audience: Audience, facts: Mapping[str, FactRef], also: Collection[str] = ()
+) -> dict[str, Type]:
+    """The names that a template may use in a campaign for this subject, written to this audience.
+
+    `also`: those of OCCASIONAL that there are.
+    """
     links = dict(_LINKS)
     if subject is not Subject.PARTNER:
         links["referral"] = Value(_LINK, "the referral in the portal", optional=subject is Subject.REWARD)
@@ -207,7 +224,7 @@ def names_for(subject: Subject, audience: Audience, facts: Mapping[str, FactRef]
         names["recent_referrals"] = Listing("the partner's last referrals, newest first", _RECENT)
     else:
         names["leaders"] = Listing("the program's best partners of the last 30 days", _LEADER)
-    return names
+    return names | {name: _OCCASIONAL[name] for name in also}
 
 
 def _fact(ref: FactRef) -> Value:

@@ -1,6 +1,6 @@
 """One email: its file becomes three compiled templates (subject, HTML, text), and each render fills them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from engage.content.markdown import Block, parse_markdown
 from engage.content.places import Place, column_of, parse
 from engage.content.rules import broken_rules
 from engage.content.sandbox import run
-from engage.content.schema import ABSENT, ALWAYS, Audience, names_for
+from engage.content.schema import ABSENT, ALWAYS, OCCASIONAL, Audience, names_for
 from engage.content.wording import language_of, wording
 from engage.domain.conditions import FactRef
 from engage.domain.errors import Problem
@@ -104,12 +104,18 @@ class Template:
 
         return Rendered(" ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text)))
 
-    def lint(self, subject: Subject, audience: str) -> tuple[Problem, ...]:
-        """What would go wrong in a campaign for this subject, written to `partner` or `staff`."""
-        names = names_for(subject, Audience(audience), self.facts)
+    def lint(self, subject: Subject, audience: str, also: Collection[str] = ()) -> tuple[Problem, ...]:
+        """What would go wrong in a campaign for this subject, written to `partner` or `staff`.
+
+        `also` has the names of `schema.OCCASIONAL` that there are.
+        """
+        names = names_for(subject, Audience(audience), self.facts, also)
         linter = Linter(self._file)
         for tree in self._trees:
             linter.check(tree.body, names)
+        if "answers" in also and not any("answers" in find_undeclared_variables(tree) for tree in self._trees):
+            hint = "write {{ blocks.answers(answers) }} on a line of its own"
+            linter.problems.append(Problem(self._file, 1, 1, "the email of a question offers no answers", hint))
         for name, ref in self.facts.items():
             if not subject_allows(CATALOGUE[ref.fact], subject):
                 message = f"'{ref.fact}' is a fact of referrals, and the campaign is for partners"
@@ -150,7 +156,7 @@ def compile_template(
 
 
 _CONTEXT_NAMES = frozenset(
-    name for subject in Subject for audience in Audience for name in names_for(subject, audience, {})
+    name for subject in Subject for audience in Audience for name in names_for(subject, audience, {}, OCCASIONAL)
 )
 
 

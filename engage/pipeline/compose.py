@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from engage.content import RenderError, Template
-from engage.domain.campaigns import Campaign
+from engage.domain.campaigns import AskStep, Campaign
 from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
@@ -16,6 +16,7 @@ from engage.domain.messages import Mailbox, Message
 from engage.domain.programs import Program
 from engage.facts import Scope, values
 from engage.pipeline import contexts
+from engage.pipeline.answering import answers_offered, asking
 from engage.pipeline.coach import evidence_label, evidence_value
 from engage.pipeline.consent import UnsubscribeLink
 from engage.pipeline.library import Library
@@ -63,7 +64,8 @@ class Composer:
                 continue
             leaders = self._leaders_of(db, scope, now) if "leaders" in template.needs else []
             material = _Material.load(db, scope, campaign, template, partners, leaders, group, now)
-            composed += [self._compose_one(template, material, scope.program, one) for one in group]
+            asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
+            composed += [self._compose_one(template, material, scope.program, one, asks.get(one.id)) for one in group]
         return composed
 
     def _leaders_of(self, db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
@@ -75,13 +77,16 @@ class Composer:
             return found
         return self._leaders[scope.program_id, hour]
 
-    def _compose_one(self, template: Template, material: "_Material", program: Program, one: Claimed) -> Composed:
+    def _compose_one(
+        self, template: Template, material: "_Material", program: Program, one: Claimed, asks: AskStep | None
+    ) -> Composed:
         partner = material.partners[one.partner_id]
         alert = one.recipient.startswith("staff:")
         context = material.context(one) | {
             "locale": template.locale_for((None if alert else partner["locale"]) or program.locale, program.locale),
             "zone": (None if alert else partner["zone"]) or program.zone,
             "links": self._links(program, material, one),
+            "answers": answers_offered(asks, one, self.signer, self.public_url) if asks else [],
         }
         return _render(template, context, one, program, material)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
 from engage.content import Templates, load_templates
-from engage.domain.campaigns import AlertStep, Campaign, texts_of
+from engage.domain.campaigns import AlertStep, AskStep, Campaign, MailStep, texts_of
 from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.journeys import path_of
@@ -121,8 +121,14 @@ def _misfits(campaigns: Iterable[Campaign], templates: Templates, written: Colle
                     hint = f"write email_templates/{text.template}.md; {_known(templates)}"
                     problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
                 audience = "staff" if isinstance(step, AlertStep) else "partner"
-                problems += [p for version in versions for p in version.lint(campaign.subject, audience)]
+                also = _occasional(campaign, step)
+                problems += [p for version in versions for p in version.lint(campaign.subject, audience, also)]
     return problems
+
+
+def _occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
+    """What only emails of such a step or campaign know."""
+    return ("answers",) if isinstance(step, AskStep) else ()
 
 
 def _replace_misfits(

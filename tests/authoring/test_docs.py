@@ -89,7 +89,13 @@ TYPES = {
 
 
 def fact_row(fact: Fact, example: str) -> list[str]:
-    takes = ["window"] * fact.windows + ["`method`"] * fact.methods + ["`by`"] * fact.by + ["`name`"] * fact.named
+    takes = (
+        ["window"] * fact.windows
+        + ["`method`"] * fact.methods
+        + ["`by`"] * fact.by
+        + ["`name`"] * fact.named
+        + ["`question`"] * fact.asked
+    )
     kind = "count or amount" if fact.name == "to_next_tier" else TYPES[fact.type]
     return [f"`{fact.name}`", fact.subject, kind, ", ".join(takes), fact.feed or "", fact.meaning, example]
 
