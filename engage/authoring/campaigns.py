@@ -8,6 +8,8 @@ from datetime import timedelta
 
 from engage.authoring.conditions import ConditionReader
 from engage.authoring.document import Node, Scalar, plain_value, read_document
+from engage.authoring.experiments import CAMPAIGN_KEYS as EXPERIMENTS
+from engage.authoring.experiments import read_holdout, read_only
 from engage.authoring.hours import ProgramHours, read_send_window
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import checked_cron, cron_of
@@ -45,6 +47,7 @@ _OPTIONAL = (
     "starts",
     "ends",
     "goal",
+    *EXPERIMENTS,
     "send_window",
 )
 KEYS = (*_REQUIRED, *_OPTIONAL)
@@ -127,6 +130,8 @@ class _CampaignReader:
             max_audience=self._max_audience(trigger),
             catch_up=self._catch_up(trigger),
             goal=reader.parsed(fields["goal"], "'goal'", _parse_goal, None) if "goal" in fields else None,
+            holdout=read_holdout(fields, topic),
+            only=read_only(fields, conditions),
             send_window=self._send_window(topic),
         )
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:

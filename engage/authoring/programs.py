@@ -13,6 +13,7 @@ from babel.numbers import get_currency_precision, list_currencies
 from email_validator import EmailNotValidError, validate_email
 
 from engage.authoring.document import Node, Scalar, read_document
+from engage.authoring.experiments import read_control_group
 from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
@@ -20,7 +21,7 @@ from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", "sunset", *PROGRAM_KEYS)
+_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", "sunset", "control_group", *PROGRAM_KEYS)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
@@ -105,6 +106,7 @@ class _ProgramReader:
             quiet_hours=hours.quiet,
             holidays=hours.holidays,
             country=hours.country,
+            control_group=read_control_group(fields),
             sunset=read_sunset(fields),
         )
 
