@@ -56,6 +56,11 @@ def tier_key(tier: str, period: str) -> str:
 ONCE = "once"
 
 
+def key_of(key: str, subject: str, external_id: str) -> str:
+    """The key under which a subject other than a partner enters: `2026-11-02T09:00|referral:r-17`."""
+    return f"{key}|{subject}:{external_id}"
+
+
 def public_id(*parts: str) -> str:
     """An opaque id that is the same for the same parts on every database: a UUIDv5 in hex."""
     return uuid.uuid5(_NAMESPACE, "\x1f".join(parts)).hex

@@ -125,6 +125,15 @@ enrollments = sa.Table(
     sa.Column("why", sa.Text, comment="stopped: why"),
     sa.UniqueConstraint("program_id", "campaign", "partner_id", "key"),
     sa.Index("ix_enrollments_occasion", "occasion_id"),
+    *(
+        sa.Index(
+            f"ix_enrollments_{subject}",
+            f"{subject}_id",
+            postgresql_where=sa.text(f"{subject}_id IS NOT NULL"),
+            sqlite_where=sa.text(f"{subject}_id IS NOT NULL"),
+        )
+        for subject in ("referral", "reward")
+    ),
     sa.Index(
         "ix_enrollments_of_no_partner",
         "program_id",

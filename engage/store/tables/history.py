@@ -52,6 +52,7 @@ referral_versions = sa.Table(
     sa.UniqueConstraint("referral_id", "valid_from"),
     sa.Index("ix_referral_versions_partner", "partner_id", "valid_from"),
     sa.Index("ix_referral_versions_program", "program_id", "valid_from"),
+    sa.Index("ix_referral_versions_salesperson", "salesperson_id"),
     comment="A referral as of any instant: folded from its events; valid from (included) to (excluded; null: still).",
 )
 

@@ -88,6 +88,7 @@ partner_versions = sa.Table(
     sa.Column("locale", Key),
     sa.UniqueConstraint("partner_id", "valid_from"),
     sa.Index("ix_partner_versions_program", "program_id", "valid_from"),
+    sa.Index("ix_partner_versions_company", "company_id"),
     comment="What facts read of a partner, valid from (included) to (excluded; null: still).",
 )
 

@@ -99,6 +99,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_delivery_occasions_enrollment", "delivery_occasions", ["enrollment_id"])
 
+    op.create_index("ix_partner_versions_company", "partner_versions", ["company_id"])
+    op.create_index("ix_referral_versions_salesperson", "referral_versions", ["salesperson_id"])
     with op.batch_alter_table("companies") as table:
         table.add_column(
             sa.Column(
@@ -292,6 +294,14 @@ def upgrade() -> None:
             postgresql_where=sa.text("partner_id IS NULL"),
             sqlite_where=sa.text("partner_id IS NULL"),
         )
+        for subject in ("referral", "reward"):
+            table.create_index(
+                f"ix_enrollments_{subject}",
+                [f"{subject}_id"],
+                unique=False,
+                postgresql_where=sa.text(f"{subject}_id IS NOT NULL"),
+                sqlite_where=sa.text(f"{subject}_id IS NOT NULL"),
+            )
         table.create_index(
             "ix_enrollments_waiting",
             ["due_at", "id"],
