@@ -16,12 +16,14 @@ from engage.domain.campaigns import (
     BranchStep,
     Choice,
     Edge,
+    MailStep,
     Place,
     SendStep,
     Step,
     Text,
     WaitStep,
 )
+from engage.domain.journeys import every_step
 from engage.domain.windows import parse_duration
 
 KINDS = ("send", "wait", "at", "branch", "alert", "ask")
@@ -36,7 +38,12 @@ def read_steps(reader: Reader, node: Node, conditions: ConditionReader) -> tuple
 
     Waits and branches without one are numbered: who is inside finishes on the steps they entered.
     """
-    return _StepsReader(reader, conditions).read(node, "'steps'")
+    known_problems = len(reader.problems)
+    steps = _StepsReader(reader, conditions).read(node, "'steps'")
+    sending = any(isinstance(step, MailStep) for step in every_step(steps))
+    if not sending and len(reader.problems) == known_problems:
+        reader.problem(node, "the steps send nothing", "add one such as - send: nudges/hello")
+    return steps
 
 
 class _StepsReader:
@@ -73,9 +80,11 @@ class _StepsReader:
         fields = reader.fields(node, "the step", (kind.text,), ("id",))
         written = fields.name("id", "a step's id")
         step = self._kinds[kind.text](fields[kind.text], written) if kind.text in fields else None
-        if step is not None and step.id in self._seen:
+        if step is None:
+            return None
+        if step.id in self._seen:
             reader.problem(node, f"two steps have the id '{step.id}'", "give one of them an id: of its own")
-        self._seen.add(step.id if step is not None else "")
+        self._seen.add(step.id)
         return step
 
     def _numbered(self, kind: str, written: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from engage.domain.campaigns import BranchStep, MailStep, Step, WaitStep
+from engage.domain.campaigns import BranchStep, MailStep, Step
 
 
 class JourneyState(StrEnum):
@@ -80,8 +80,3 @@ def every_step(steps: Sequence[Step]) -> Iterator[Step]:
         if isinstance(step, BranchStep):
             yield from every_step(step.then)
             yield from every_step(step.otherwise)
-
-
-def waiting_lasts(step: WaitStep, began: datetime) -> datetime | None:
-    """When a wait of some duration that began then is over; None if it waits for a time of day."""
-    return began + step.lasting if step.lasting is not None else None

@@ -5,24 +5,24 @@ where it then stands is written in the same transaction. Steps are those of the 
 `stop_when` and `goal` are those of the file as it is now.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import structlog
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AtStep, BranchStep, Campaign, CampaignState, WaitStep
+from engage.domain.campaigns import AtStep, BranchStep, Campaign, CampaignState, Conversion, WaitStep
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Reason
 from engage.domain.experiments import Arm
-from engage.domain.facts import Subject
-from engage.domain.journeys import JourneyState, Path, Position, path_of
-from engage.facts import Scope, holds
+from engage.domain.facts import Feed, Subject
+from engage.domain.journeys import JourneyState, Node, Path, Position, path_of
+from engage.facts import Scope, feed_state, holds
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
-from engage.pipeline.mailing import Mailing, heard_feeds, mail, silence
+from engage.pipeline.mailing import Mailing, feeds_asked, mail, silence
 from engage.pipeline.waits import Waits
 from engage.policy import LOOK_AGAIN
 from engage.store.enrollments import insert_decisions
@@ -30,6 +30,12 @@ from engage.store.goals import converted
 from engage.store.journeys import Standing, set_positions, take_standings
 
 log = structlog.get_logger(__name__)
+
+UNREADABLE = "the steps that were entered cannot be read any more"
+"""Why a journey ends whose steps name what is no longer there, such as a status of the ladder."""
+
+_SEEN_BY = {Conversion.LOGIN: Feed.LOGINS}
+"""The feed in which goals are seen; the others in the referrals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,10 @@ class Walker:
     def partner_id(self) -> int:
         return self.entry.partner_id
 
+    @property
+    def node(self) -> Node | None:
+        return self.path.nodes[self.at] if self.at is not None else None
+
     def on(self, step: str | None, now: datetime) -> "Walker":
         return replace(self, at=step, reached_at=now, standing=False)
 
@@ -64,39 +74,71 @@ def advance(db: Connection, library: Library, ids: Collection[int], now: datetim
     hints: Hints = {}
     for program_id, standings in by_program.items():
         scope = library.scope(program_id)
-        walkers, ended, waiting = _sorted(db, library, scope, standings, now)
-        set_positions(db, [*(_stopped(id_, why, now) for id_, why in ended), *(_later(one, now) for one in waiting)])
+        sorted_ = _sorted(db, library, scope, standings, now)
+        rows = [_position_row(id_, Position(JourneyState.STOPPED), why, now) for id_, why in sorted_.ended]
+        set_positions(db, [*rows, *(_later(one, now) for one in sorted_.waiting)])
         if scope is not None:
-            for lane, found in walk(db, scope, walkers, now).items():
+            for lane, found in walk(db, scope, sorted_.walkers, now).items():
                 hints.setdefault(lane, []).extend(found)
     return hints
 
 
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Those who can go on; those whose journey has lost its campaign, with why; those whose campaign waits."""
+
+    walkers: list[Walker] = field(default_factory=list)
+    ended: list[tuple[int, str]] = field(default_factory=list)
+    waiting: list[Standing] = field(default_factory=list)
+
+
 def _sorted(
     db: Connection, library: Library, scope: Scope | None, standings: Sequence[Standing], now: datetime
-) -> tuple[list[Walker], list[tuple[int, str]], list[Standing]]:
-    """Those who can go on; those whose journey has lost its campaign, with why; those whose campaign waits."""
-    walkers: list[Walker] = []
-    ended: list[tuple[int, str]] = []
-    waiting: list[Standing] = []
-    known = {one.campaign: library.get(one.program_id, one.campaign) for one in standings}
-    live = [campaign for campaign in known.values() if campaign is not None]
-    silent = {name for name, feeds in heard_feeds(db, scope, live, now).items() if silence(feeds)} if scope else set()
+) -> _Sorted:
+    found = _Sorted()
+    campaigns = {one.campaign: library.get(one.program_id, one.campaign) for one in standings}
     versions = library.versions(db, {one.version_id for one in standings})
+    paths = {id_: path_of(version.steps) for id_, version in versions.items()}
+    inside = {(one.campaign, one.version_id) for one in standings if one.version_id in versions}
+    silent = _silent(db, scope, {key: (campaigns[key[0]], versions[key[1]]) for key in inside}, now)
     for one in standings:
-        campaign, version = known[one.campaign], versions.get(one.version_id)
-        if campaign is None or campaign.state not in (CampaignState.LIVE, CampaignState.PAUSED):
-            ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE))
-        elif version is None:
-            ended.append((one.id, "the version that was entered cannot be read any more"))
-        elif campaign.state is CampaignState.PAUSED or one.campaign in silent:
-            waiting.append(one)
+        campaign, path = campaigns[one.campaign], paths.get(one.version_id)
+        gone = campaign is None or campaign.state not in (CampaignState.LIVE, CampaignState.PAUSED)
+        unreadable = path is None or one.step not in path.nodes
+        if library.problems and (campaign is None or unreadable):
+            found.waiting.append(one)  # it may be a mistake in a file that is to be mended, and has nobody stopped
+        elif gone:
+            found.ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE))
+        elif unreadable:
+            found.ended.append((one.id, UNREADABLE))
+        elif campaign.state is CampaignState.PAUSED or (one.campaign, one.version_id) in silent:
+            found.waiting.append(one)
         else:
-            walkers.append(_walker(one, campaign, version))
-    return walkers, ended, waiting
+            found.walkers.append(_walker(one, campaign, path))
+    return found
 
 
-def _walker(one: Standing, campaign: Campaign, version: Campaign) -> Walker:
+def _silent(
+    db: Connection,
+    scope: Scope | None,
+    inside: Mapping[tuple[str, int], tuple[Campaign | None, Campaign]],
+    now: datetime,
+) -> set[tuple[str, int]]:
+    """Those of these (campaign, version) that ask what rests on a feed which is not heard: what is seen of their goal,
+    too. `inside` has the campaign as it is now, and as the version says it.
+    """
+    if scope is None:
+        return set()
+    wanted = {}
+    for key, (campaign, version) in inside.items():
+        if campaign is not None:
+            goal = {_SEEN_BY.get(campaign.goal.conversion, Feed.REFERRALS)} if campaign.goal else set()
+            wanted[key] = feeds_asked(replace(campaign, steps=version.steps)) | goal
+    states = {feed: feed_state(db, scope, feed, now) for feed in sorted(set().union(*wanted.values()))}
+    return {key for key, feeds in wanted.items() if silence(tuple(states[feed] for feed in feeds))}
+
+
+def _walker(one: Standing, campaign: Campaign, path: Path) -> Walker:
     entry = Entry(
         occasion_id=one.occasion_id,
         campaign=campaign,
@@ -107,8 +149,36 @@ def _walker(one: Standing, campaign: Campaign, version: Campaign) -> Walker:
         reward_id=one.reward_id,
         arm=Arm(one.arm) if one.arm else None,
     )
-    path = path_of(version.steps)
     return Walker(one.id, one.version_id, entry, path, one.step, one.reached_at, one.entered_at, standing=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What comes of walking: rows of positions and of decisions about the way, and the mails that steps call for."""
+
+    program_id: int
+    now: datetime
+    positions: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    mailings: list[Mailing] = field(default_factory=list)
+
+    def stand(self, w: Walker, position: Position, why: str | None = None) -> None:
+        self.positions.append(_position_row(w.enrollment_id, position, why, self.now, w.reached_at))
+
+    def note(self, w: Walker, decision: str, reason: Reason | None = None) -> None:
+        self.notes.append(
+            {
+                "program_id": self.program_id,
+                "enrollment_id": w.enrollment_id,
+                "step": w.at or "",
+                "phase": "journey",
+                "decision": decision,
+                "reason": reason,
+                "until": None,
+                "values": {},
+                "decided_at": self.now,
+            }
+        )
 
 
 def walk(db: Connection, scope: Scope, walkers: Sequence[Walker], now: datetime) -> Hints:
@@ -116,81 +186,77 @@ def walk(db: Connection, scope: Scope, walkers: Sequence[Walker], now: datetime)
 
     A fixed number of statements for each campaign and each of its steps, however many walk.
     """
-    stopped = _stopped_or_there(db, scope, walkers, now)
-    rows = [_position_row(w.enrollment_id, position, why, now) for w, position, why in stopped]
-    gone = {w.enrollment_id for w, _, _ in stopped}
-    moving = [w for w in walkers if w.enrollment_id not in gone]
+    taken = _Taken(scope.program_id, now)
+    moving = _not_ended(db, scope, walkers, taken)
     waits = Waits.load(db, scope, [w for w in moving if w.path.waits])
-    mailings: list[Mailing] = []
     while moving:
-        going_on: list[Walker] = []
-        at_branch: dict[tuple[str, int, str], list[Walker]] = {}
-        for w in moving:
-            node = w.path.nodes.get(w.at) if w.at is not None else None
-            match node.step if node else None:
-                case None:
-                    if w.path.waits:
-                        rows.append(_position_row(w.enrollment_id, Position(JourneyState.DONE), None, now))
-                case WaitStep() | AtStep() as step:
-                    due = waits.over(w, step, now)
-                    if due is None:
-                        going_on.append(w.on(node.follows, now))  # type: ignore[union-attr]
-                    else:
-                        position = Position(JourneyState.ACTIVE, step.id, due)
-                        rows.append(_position_row(w.enrollment_id, position, None, now, w.reached_at))
-                case BranchStep() as step:
-                    at_branch.setdefault((w.entry.campaign.name, w.version_id, step.id), []).append(w)
-                case step:
-                    mailings.append(Mailing(w.enrollment_id, w.version_id, w.entry, step))
-                    going_on.append(w.on(node.follows, now))  # type: ignore[union-attr]
-        for those in at_branch.values():
-            going_on += _branched(db, scope, those, now)
-        moving = going_on
-    set_positions(db, rows)
-    return mail(db, scope, mailings, now)
+        moving = _one_step(db, scope, moving, waits, taken)
+    set_positions(db, taken.positions)
+    insert_decisions(db, taken.notes)
+    return mail(db, scope, taken.mailings, now)
 
 
-def _branched(db: Connection, scope: Scope, those: Sequence[Walker], now: datetime) -> list[Walker]:
-    """Each where the condition sends them. One statement."""
-    first = those[0]
-    node = first.path.nodes[first.at or ""]
+def _one_step(db: Connection, scope: Scope, moving: Sequence[Walker], waits: Waits, taken: _Taken) -> list[Walker]:
+    """Those who go on after the step at which each is."""
+    going_on: list[Walker] = []
+    at_branch: dict[tuple[str, int, str], list[Walker]] = {}
+    for w in moving:
+        node = w.node
+        if node is None:
+            if w.path.waits:  # else it ended as it began
+                taken.stand(w, Position(JourneyState.DONE))
+            continue
+        match node.step:
+            case WaitStep() | AtStep() as step:
+                due = waits.over(w, step, taken.now)
+                if due is None:
+                    going_on.append(w.on(node.follows, taken.now))
+                else:
+                    taken.stand(w, Position(JourneyState.ACTIVE, step.id, due))
+            case BranchStep() as step:
+                at_branch.setdefault((w.entry.campaign.name, w.version_id, step.id), []).append(w)
+            case step:
+                taken.mailings.append(Mailing(w.enrollment_id, w.version_id, w.entry, step))
+                going_on.append(w.on(node.follows, taken.now))
+    for those in at_branch.values():
+        going_on += _branched(db, scope, those, taken)
+    return going_on
+
+
+def _branched(db: Connection, scope: Scope, those: Sequence[Walker], taken: _Taken) -> list[Walker]:
+    """Each where the condition of the branch at which all of them are sends them. One statement."""
+    node = those[0].node
+    assert node is not None
     assert isinstance(node.step, BranchStep)
-    met = _meeting(db, scope, first.entry.campaign, node.step.condition, those, now)
-    _note(db, scope, [(w, "then" if w.enrollment_id in met else "otherwise", None) for w in those], now)
-    return [w.on(node.then if w.enrollment_id in met else node.follows, now) for w in those]
+    met = _meeting(db, scope, those[0].entry.campaign, node.step.condition, those, taken.now)
+    going_on = []
+    for w in those:
+        then = w.enrollment_id in met
+        taken.note(w, "then" if then else "otherwise")
+        going_on.append(w.on(node.then if then else node.follows, taken.now))
+    return going_on
 
 
-def _note(db: Connection, scope: Scope, those: Sequence[tuple[Walker, str, str | None]], now: datetime) -> None:
-    """Keeps what was decided about the way: (who, decision, reason)."""
-    common = {"program_id": scope.program_id, "phase": "journey", "until": None, "values": {}, "decided_at": now}
-    insert_decisions(
-        db,
-        [
-            {**common, "enrollment_id": w.enrollment_id, "step": w.at or "", "decision": decision, "reason": reason}
-            for w, decision, reason in those
-        ],
-    )
-
-
-def _stopped_or_there(
-    db: Connection, scope: Scope, walkers: Sequence[Walker], now: datetime
-) -> list[tuple[Walker, Position, str | None]]:
-    """Those whose journey ends here: `stop_when` holds, or they have reached the goal."""
+def _not_ended(db: Connection, scope: Scope, walkers: Sequence[Walker], taken: _Taken) -> list[Walker]:
+    """Those who go on; the journeys of the others end here: `stop_when` holds, or they have reached the goal."""
     by_campaign: dict[str, list[Walker]] = {}
     for w in walkers:
         by_campaign.setdefault(w.entry.campaign.name, []).append(w)
-    ended: list[tuple[Walker, Position, str | None]] = []
+    going_on: list[Walker] = []
     for those in by_campaign.values():
         campaign = those[0].entry.campaign
-        there = _there(db, campaign, [w for w in those if w.standing], now)
-        stopped = _meeting(db, scope, campaign, campaign.stop_when, those, now)
+        there = _there(db, campaign, [w for w in those if w.standing], taken.now)
+        stopped = _meeting(db, scope, campaign, campaign.stop_when, those, taken.now)
         for w in those:
             if w.enrollment_id in there:
-                ended.append((w, Position(JourneyState.REACHED), Reason.GOAL_REACHED))
+                taken.stand(w, Position(JourneyState.REACHED), Reason.GOAL_REACHED)
+                taken.note(w, "stop", Reason.GOAL_REACHED)
             elif w.enrollment_id in stopped:
-                ended.append((w, Position(JourneyState.STOPPED), Reason.STOPPED))
-    _note(db, scope, [(w, "stop", why) for w, _, why in ended], now)
-    return ended
+                taken.stand(w, Position(JourneyState.STOPPED), Reason.STOPPED)
+                taken.note(w, "stop", Reason.STOPPED)
+            else:
+                going_on.append(w)
+    return going_on
 
 
 def _there(db: Connection, campaign: Campaign, walkers: Sequence[Walker], now: datetime) -> set[int]:
@@ -199,9 +265,9 @@ def _there(db: Connection, campaign: Campaign, walkers: Sequence[Walker], now: d
         return set()
     entered: dict[int, datetime] = {}
     for w in walkers:
-        entered[w.entry.partner_id] = min(w.entered_at, entered.get(w.entry.partner_id, w.entered_at))
+        entered[w.partner_id] = min(w.entered_at, entered.get(w.partner_id, w.entered_at))
     done = converted(db, campaign.goal.conversion, entered, now)
-    return {w.enrollment_id for w in walkers if any(at > w.entered_at for at, _ in done.get(w.entry.partner_id, ()))}
+    return {w.enrollment_id for w in walkers if any(at > w.entered_at for at, _ in done.get(w.partner_id, ()))}
 
 
 def _meeting(
@@ -238,18 +304,14 @@ def _position_row(
         "id": id_,
         "state": position.state,
         "step": position.step,
-        "reached_at": reached_at,
+        "reached_at": reached_at if active else None,
         "due_at": position.due_at,
         "ended_at": None if active else now,
         "why": why,
     }
 
 
-def _stopped(id_: int, why: str, now: datetime) -> dict[str, Any]:
-    return _position_row(id_, Position(JourneyState.STOPPED), why, now)
-
-
 def _later(one: Standing, now: datetime) -> dict[str, Any]:
-    """Looked at again: the campaign is paused, or what it asks rests on a feed that is silent."""
+    """Looked at again: the campaign is paused or broken, or what it asks rests on a feed that is silent."""
     position = Position(JourneyState.ACTIVE, one.step, now + LOOK_AGAIN)
     return _position_row(one.id, position, None, now, one.reached_at)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy.engine import Connection
 
-from engage.authoring import parse_campaign
+from engage.authoring import parse_version
 from engage.content import Templates
 from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger
 from engage.domain.errors import AuthoringError, InputError, Problem
@@ -51,12 +51,12 @@ class Library:
         return {name: id_ for (key, name), id_ in self.version_ids.items() if key == program}
 
     def versions(self, db: Connection, ids: Collection[int]) -> dict[int, Campaign]:
-        """The campaigns as these stored versions say them, as far as they can be read today."""
+        """The campaigns as these stored versions say them; one whose steps cannot be read any more is left out."""
         current = {id_: self.campaigns[name] for name, id_ in self.version_ids.items() if id_ in ids}
         unknown = set(ids) - current.keys() - self._older.keys()
         for id_, source, path in sources_of_versions(db, unknown) if unknown else ():
             try:
-                self._older[id_] = parse_campaign(source, path, self.programs)
+                self._older[id_] = parse_version(source, path, self.programs)
             except AuthoringError as error:
                 log.error("version_unreadable", version=id_, problem=str(error))
                 self._older[id_] = None

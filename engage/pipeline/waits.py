@@ -20,6 +20,9 @@ STILL_ON_TIME = timedelta(hours=1)
 """A time of day that was passed longer ago was missed: the next one is waited for, and never `at once`."""
 
 
+_NO_MAIL = LastMail(under_way=False, sent_at=None)
+
+
 class Waiting(Protocol):
     """One who stands at a wait, or comes to it now."""
 
@@ -47,24 +50,23 @@ class Waits:
         return cls(scope, zones, last_mails(db, [one.enrollment_id for one in those if one.standing]))
 
     def over(self, one: Waiting, step: WaitStep | AtStep, now: datetime) -> datetime | None:
-        """None: the wait is over. Otherwise when to look again."""
+        """None: the wait is over. Otherwise when to look again.
+
+        A wait begins when the step is reached, or when the mail before it really went out, if that was later.
+        """
         if isinstance(step, AtStep):
             raise NotImplementedError("promotions")
-        if step.until is not None:
-            return self._until(one, step.until, now)
-        assert step.lasting is not None, "a wait lasts, or is until a time"
-        due = one.reached_at + step.lasting
-        mail = self.mails.get(one.enrollment_id)
-        if mail is not None and mail.sent_at is not None:
-            due = max(due, mail.sent_at + step.lasting)
-        if due > now:
+        mail = self.mails.get(one.enrollment_id, _NO_MAIL)
+        began = max(one.reached_at, mail.sent_at or one.reached_at)
+        due = began + step.lasting if step.lasting is not None else self._until(one, step.until or "", began, now)
+        if due is not None and due > now:
             return due
-        return now + UNDER_WAY_AGAIN if mail is not None and mail.under_way else None
+        return now + UNDER_WAY_AGAIN if mail.under_way else None
 
-    def _until(self, one: Waiting, cron: str, now: datetime) -> datetime | None:
+    def _until(self, one: Waiting, cron: str, began: datetime, now: datetime) -> datetime | None:
         """By the zone in which the partner is now, not by the one in which they came to the step."""
         zone = self.zones.get(one.partner_id) or self.scope.program.zone
-        first = next_slot(cron, zone, one.reached_at).at
+        first = next_slot(cron, zone, began).at
         if first > now:
             return first
         latest = current_slot(cron, zone, now).at

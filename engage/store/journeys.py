@@ -128,6 +128,8 @@ def inside(db: Connection, program_id: int, campaign: str) -> list[Inside]:
 
 def look_again_at(db: Connection, partner_ids: Collection[int], now: datetime) -> None:
     """Has the waits of these partners looked at now: their zone has changed, and with it when they are over."""
+    if not partner_ids:
+        return
     e = enrollments.c
     statement = sa.update(enrollments).where(one_of(db, e.partner_id, partner_ids), e.state == ACTIVE, e.due_at > now)
     db.execute(statement.values(due_at=now))

@@ -14,6 +14,7 @@ from engage.domain.campaigns import EventKind
 from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.journeys import JourneyState
 from engage.domain.keys import login_prefix, registered_key
+from engage.store.journeys import look_again_at
 from engage.store.tables import (
     aliases,
     companies,
@@ -107,6 +108,7 @@ def move_referral(db: Connection, pair: Pair, after: int) -> dict[str, int]:
     moved = sa.update(events).where(e.referral_id == pair.merged)
     counts = {"events": db.execute(moved.values(referral_id=pair.survivor, sequence=e.sequence + after)).rowcount}
     counts["rewards"] = _repoint(db, rewards.c.referral_id, pair)
+    _end_journeys_told_twice(db, pair)
     _repoint(db, enrollments.c.referral_id, pair)
     _repoint(db, referrals.c.merged_into_id, pair)
     db.execute(sa.delete(referral_versions).where(referral_versions.c.referral_id == pair.merged))
@@ -250,6 +252,22 @@ def _cancel_told_twice(db: Connection, pair: Pair) -> int:
     return cancelled + _cancel(db, sa.and_(_about_referral(pair.survivor), got), pair)
 
 
+def _end_journeys_told_twice(db: Connection, pair: Pair) -> None:
+    """Ends journeys of the merged referral that the survivor is or was on for the same change, or on a schedule."""
+    c, own = enrollments.c, enrollments.alias("own")
+    told, own_told = occasions.alias("told"), occasions.alias("own_told")
+    event, own_event = events.alias("event"), events.alias("own_event")
+    same_change = (
+        sa.exists()
+        .where(own.c.referral_id == pair.survivor, own.c.campaign == c.campaign)
+        .where(told.c.id == c.occasion_id, event.c.id == told.c.event_id)
+        .where(own_told.c.id == own.c.occasion_id, own_event.c.id == own_told.c.event_id)
+        .where(own_event.c.to_status == event.c.to_status, own_event.c.occurred_at == event.c.occurred_at)
+    )
+    inside = _inside_on_a_schedule(own, own.c.referral_id == pair.survivor)
+    _end_journeys(db, pair, c.referral_id == pair.merged, sa.or_(same_change, inside))
+
+
 def _cancel(db: Connection, which: Clause, pair: Pair) -> int:
     for state in DUE:
         require_legal(By.MERGE, state, DeliveryState.CANCELLED)
@@ -265,9 +283,29 @@ def _move_enrollments(db: Connection, pair: Pair) -> None:
     """Whatever either has entered the survivor has entered; what both have entered stays with each."""
     c, own = enrollments.c, enrollments.alias("own")
     both = sa.exists().where(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign, own.c.key == c.key)
+    alone = sa.and_(c.referral_id.is_(None), c.reward_id.is_(None))
+    inside = _inside_on_a_schedule(own, own.c.partner_id == pair.survivor)
+    _end_journeys(db, pair, c.partner_id == pair.merged, sa.or_(both, sa.and_(alone, inside)))
     _repoint(db, c.partner_id, pair, ~both)
-    left = sa.update(enrollments).where(c.partner_id == pair.merged, c.state == JourneyState.ACTIVE)
-    db.execute(left.values(state=JourneyState.STOPPED, why=MERGED, step=None, due_at=None, ended_at=pair.now))
+    look_again_at(db, [pair.survivor], pair.now)  # the zones of the two may differ
+
+
+def _inside_on_a_schedule(own: sa.FromClause, of_survivor: Clause) -> Clause:
+    """Whether the survivor is inside a campaign that the merged one has come into by a schedule, as the survivor has."""
+    c, run, own_run = enrollments.c, occasions.alias("run"), occasions.alias("own_run")
+    return (
+        sa.exists()
+        .where(of_survivor, own.c.campaign == c.campaign, own.c.state == JourneyState.ACTIVE)
+        .where(run.c.id == c.occasion_id, run.c.run_id.is_not(None))
+        .where(own_run.c.id == own.c.occasion_id, own_run.c.run_id.is_not(None))
+    )
+
+
+def _end_journeys(db: Connection, pair: Pair, of_merged: Clause, twice: Clause) -> None:
+    """Ends journeys of the merged one on which the survivor is, too: nobody walks one way twice."""
+    ending = sa.update(enrollments).where(of_merged, twice, enrollments.c.state == JourneyState.ACTIVE)
+    stopped = {"state": JourneyState.STOPPED, "why": MERGED, "ended_at": pair.now}
+    db.execute(ending.values(**stopped, step=None, reached_at=None, due_at=None))
 
 
 def _move_episodes(db: Connection, pair: Pair) -> None:

@@ -197,6 +197,7 @@ class _Batch:
         for shelf in self._stock.in_order():
             shelf.write(db, program_id)
         write_new_aliases(db, program_id, self._stock, observed_at, source)
+        self._people.look_at_waits(db, observed_at)
         self._people.write_versions(db, program_id, observed_at)
         self._referrals.write_versions(db, program_id)
         return self._events.write(db, program_id, observed_at, source)
