@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping as AbstractMapping
 from datetime import timedelta
 
+from engage.authoring.caps import check_in_time, read_outranked
 from engage.authoring.conditions import ConditionReader
 from engage.authoring.document import Node, Scalar, plain_value, read_document
 from engage.authoring.experiments import CAMPAIGN_KEYS as EXPERIMENTS
@@ -49,6 +50,7 @@ _OPTIONAL = (
     "goal",
     *EXPERIMENTS,
     "send_window",
+    "if_outranked",
 )
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
@@ -132,8 +134,10 @@ class _CampaignReader:
             goal=reader.parsed(fields["goal"], "'goal'", _parse_goal, None) if "goal" in fields else None,
             holdout=read_holdout(fields, topic),
             only=read_only(fields, conditions),
+            outranked=read_outranked(fields, topic),
             send_window=self._send_window(topic),
         )
+        check_in_time(fields, self.program, topic, campaign.send_within)
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
         return campaign

@@ -12,6 +12,8 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
 from email_validator import EmailNotValidError, validate_email
 
+from engage.authoring.caps import PROGRAM_KEYS as CAPS
+from engage.authoring.caps import read_dispatch_window, read_frequency_caps
 from engage.authoring.document import Node, Scalar, read_document
 from engage.authoring.experiments import read_control_group
 from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
@@ -21,7 +23,7 @@ from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", "sunset", "control_group", *PROGRAM_KEYS)
+_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", "sunset", "control_group", *PROGRAM_KEYS, *CAPS)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
@@ -88,6 +90,7 @@ class _ProgramReader:
         digits = get_currency_precision(currency)
         zone = fields.parsed("zone", _zone, "UTC")
         hours = ProgramHours.read(fields, zone)
+        topics = read_topics(self.reader, fields, hours)
         return Program(
             key=self.key,
             brand=self._brand(),
@@ -97,12 +100,14 @@ class _ProgramReader:
             minor_digits=digits,
             ladder=self._ladder(),
             tiers=self._tiers(digits),
-            topics=read_topics(self.reader, fields, hours),
+            topics=topics,
             feeds=self._feeds(),
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
             attributes=self._attributes(),
             status_changes_per_hour=self._limit("status_changes_per_hour"),
+            frequency_caps=read_frequency_caps(fields, topics),
+            dispatch_window=read_dispatch_window(fields),
             quiet_hours=hours.quiet,
             holidays=hours.holidays,
             country=hours.country,

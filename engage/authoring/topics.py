@@ -3,6 +3,7 @@
 import re
 from datetime import time, timedelta
 
+from engage.authoring.caps import read_counts
 from engage.authoring.document import Node
 from engage.authoring.hours import ProgramHours, parse_time_of_day, read_send_window
 from engage.authoring.reader import Fields, Reader
@@ -17,6 +18,7 @@ TOPIC_KEYS = (
     "send_within",
     "sendgrid_group",
     "opt_in",
+    "counts",
     "send_window",
     "collapse",
     "gather",
@@ -52,6 +54,7 @@ def _topic(reader: Reader, name: str, node: Node, hours: ProgramHours, groups: d
         ignore_older_than=fields.duration("ignore_older_than") or _THREE_DAYS,
         send_within=fields.duration("send_within") or _THREE_DAYS,
         opt_in=_opt_in(fields, name, kind),
+        counts=read_counts(fields, kind),
         collapse=_collapse(fields),
         gather=_gather(fields),
         regression=fields.member("regression", Regression) or Regression.TELL,

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from enum import StrEnum
 
+from engage.domain.windows import format_duration
+
 EVERY_DAY = frozenset(range(7))
 
 
@@ -46,3 +48,7 @@ class FrequencyCap:
     per: Per
     length: timedelta
     topic: str | None = None
+
+    def __str__(self) -> str:
+        of = f" of {self.topic}" if self.topic else ""
+        return f"at most {self.at_most}{of} per {self.per} in {format_duration(self.length)}"
