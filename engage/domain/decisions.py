@@ -39,6 +39,7 @@ class Reason(StrEnum):
     GATHERED = "gathered"
     UNDONE = "undone"
     NOTHING_TO_CORRECT = "nothing_to_correct"
+    REGRESSION_IGNORED = "regression_ignored"
     WORDS_USED_UP = "words_used_up"
     NOT_IN_ROLL_OUT = "not_in_roll_out"
     PROMOTION_OVER = "promotion_over"

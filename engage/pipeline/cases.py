@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from engage.domain.campaigns import Campaign, CampaignState
 from engage.domain.conditions import Condition, tests_of
-from engage.domain.programs import Program
+from engage.domain.decisions import Reason
+from engage.domain.programs import Program, Rhythm
 from engage.domain.public_holidays import country_of
 from engage.facts import FeedState
 from engage.policy import Case
@@ -80,6 +81,8 @@ def case_for(
     feeds: tuple[FeedState, ...] = (),
     condition_holds: bool | None = None,
     stopped: bool | None = None,
+    resting: bool = False,
+    untold: Reason | None = None,
 ) -> Case:
     """The case of one message to one recipient; `campaign` None is one whose file is gone."""
     topic = program.topics.get(campaign.topic) if campaign else None
@@ -99,6 +102,10 @@ def case_for(
         address=recipient.email,
         suppressed=recipient.suppressed,
         unsubscribed=recipient.unsubscribed,
+        not_opted_in=topic is not None and topic.opt_in and topic.key not in partner.agreed,
+        opted_out=topic is not None and partner.rhythms.get(topic.key) is Rhythm.OFF,
+        resting=resting,
+        untold=untold,
         same_address=same_address,
         topic_paused=topic_paused,
         feed_missing=any(not feed.connected for feed in feeds),

@@ -19,7 +19,9 @@ class Case:
     `today` is the date in the program's zone at `now`; `event_age` how old the event was when it was observed (None
     for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
     None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
-    `hours`: those of the program, the topic and the campaign, where the recipient is; None if nothing restricts them.
+    `not_opted_in`, `opted_out` and `resting` are of the partner and the topic; `untold` is why an update is not told
+    by this mail, or no more. `hours`: those of the program, the topic and the campaign, where the recipient is; None if
+    nothing restricts them.
     """
 
     now: datetime
@@ -37,6 +39,10 @@ class Case:
     address: str | None
     suppressed: bool = False
     unsubscribed: bool = False
+    not_opted_in: bool = False
+    opted_out: bool = False
+    resting: bool = False
+    untold: Reason | None = None
     same_address: bool = False
     topic_paused: bool = False
     feed_missing: bool = False
@@ -93,6 +99,26 @@ def has_consent(case: Case) -> Decision | None:
     return Skip(Reason.UNSUBSCRIBED) if case.unsubscribed and not case.transactional and not case.to_staff else None
 
 
+def has_opted_in(case: Case) -> Decision | None:
+    """A topic with `opt_in` is for partners who said yes to it."""
+    return Skip(Reason.NOT_OPTED_IN) if case.not_opted_in and not case.to_staff else None
+
+
+def wants_updates(case: Case) -> Decision | None:
+    """Who set a topic's rhythm to off gets none of its mail, not even transactional."""
+    return Skip(Reason.OPTED_OUT_OF_UPDATES) if case.opted_out and not case.to_staff else None
+
+
+def not_resting(case: Case) -> Decision | None:
+    """Who has given no sign of life for long is left in peace; status and reward mail still comes."""
+    return Skip(Reason.RESTING) if case.resting and not case.transactional and not case.to_staff else None
+
+
+def still_to_be_told(case: Case) -> Decision | None:
+    """An update goes out unless a daily mail tells of it, or it was taken back, or takes back what nobody was told."""
+    return Skip(case.untold) if case.untold is not None and not case.to_staff else None
+
+
 def one_mail_per_address(case: Case) -> Decision | None:
     """Two partners with one address get one mail of a kind."""
     return Skip(Reason.SAME_ADDRESS) if case.same_address else None
@@ -140,7 +166,11 @@ GUARDS: tuple[Guard, ...] = (
     has_recipient,
     not_suppressed,
     has_consent,
+    has_opted_in,
+    wants_updates,
+    not_resting,
     one_mail_per_address,
+    still_to_be_told,
     topic_goes_out,
     feeds_are_heard,
     condition_still_holds,
