@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Choice, MailStep, SendStep, Text, texts_of
-from engage.domain.experiments import variant_of
+from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.experiments import Arm, variant_of, withheld
 from engage.facts import Scope
 from engage.store.experiments import lock_steps, words_used
 
@@ -50,6 +51,16 @@ class Words:
         """The text goes out to the partner: the next occasion gets another."""
         if _rotates(step):
             self._used.setdefault((partner_id, campaign, step.id), set()).add(text.template)
+
+
+def drawn(decision: Decision, arm: Arm, text: Text | None) -> Decision:
+    """What the guards decided, unless the recipient is held out or there are no words left.
+
+    Chance is asked after the guards: only who would be mailed is held out, and the groups are alike.
+    """
+    if isinstance(decision, Skip):
+        return decision
+    return withheld(arm) or (decision if text else Skip(Reason.WORDS_USED_UP))
 
 
 def _rotates(step: MailStep) -> bool:

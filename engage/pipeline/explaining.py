@@ -6,17 +6,20 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, ScheduleTrigger
+from engage.domain.campaigns import Campaign, ScheduleTrigger, Text
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.experiments import Arm, arm_of, draws, withheld
 from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
+from engage.pipeline.choosing import Words, drawn
 from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.naming import partner_named
 from engage.pipeline.plan import may_enter, planned_case
 from engage.pipeline.recipients import Recipients
+from engage.pipeline.rollout import Who, admitted
 from engage.policy import Verdict, decide, examine
 from engage.store.referrals import subjects_of
 from engage.store.topic_pauses import paused_topics
@@ -27,7 +30,9 @@ Trees = tuple[tuple[str, Node], ...]
 
 @dataclass(frozen=True, slots=True)
 class ExplainedStep:
-    """`verdicts` begins with what `again` says where a schedule asks it: of a partner who meets the condition."""
+    """`verdicts` begins with what `only` and, of a schedule, `again` say of a partner who meets the condition, and ends
+    with what chance says where anybody may be held out, and former mails where texts rotate.
+    """
 
     step: str
     to: str
@@ -68,17 +73,25 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, partner: str, as_o
     stops = _trees(db, scope, campaign, campaign.stop_when, subjects, as_of) if campaign.stop_when else ()
     meeting = {name for name, node in conditions if node.truth}
     stopped = bool(meeting) and meeting <= {name for name, node in stops if node.truth}
-    again = _again(db, scope, campaign, partner_id, as_of) if meeting else ()
+    enters: tuple[Verdict, ...] = ()
+    if meeting:
+        whom = [(partner_id, id_) for name, id_ in subjects if name in meeting]
+        enters = _entering(db, scope, campaign, partner_id, whom, as_of)
     people = Recipients.load(db, scope, [partner_id], alerts=True, dry=True, as_of=as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
+    mails = tuple(path_of(campaign.steps).mails())
+    words = Words.load(db, scope, [(partner_id, campaign.name, step) for step in mails], dry=True)
+    arm = arm_of(scope.program, campaign, partner)
     steps = []
-    for step in path_of(campaign.steps).mails():
+    for step in mails:
         recipient = people.of(partner_id, campaign, step)
         standing = people.partners[partner_id]
         case = planned_case(scope, campaign, standing, recipient, paused, feeds, as_of, bool(meeting), stopped)
-        objection = next((verdict.decision for verdict in again if verdict.decision), None)
-        steps.append(ExplainedStep(step.id, recipient.key, (*again, *examine(case)), objection or decide(case)))
+        objection = next((verdict.decision for verdict in enters if verdict.decision), None)
+        text = words.of(partner_id, partner, campaign.name, step)
+        verdicts = (*enters, *examine(case), *_chance(scope, campaign, arm, text))
+        steps.append(ExplainedStep(step.id, recipient.key, verdicts, objection or drawn(decide(case), arm, text)))
     return Explanation(partner, campaign, as_of, conditions, stops, tuple(steps))
 
 
@@ -95,9 +108,25 @@ def _trees(
     )
 
 
-def _again(db: Connection, scope: Scope, campaign: Campaign, partner_id: int, as_of: datetime) -> tuple[Verdict, ...]:
-    """What `again` says; an event asks it of nobody, for each is an occasion of its own."""
-    if not isinstance(campaign.trigger, ScheduleTrigger):
-        return ()
-    enters = may_enter(db, scope, campaign, campaign.trigger, [partner_id], as_of)
-    return (Verdict("may_enter_again", None if enters else Skip(Reason.ALREADY_ENROLLED)),)
+def _entering(
+    db: Connection, scope: Scope, campaign: Campaign, partner_id: int, whom: Sequence[Who], as_of: datetime
+) -> tuple[Verdict, ...]:
+    """What `only` and `again` say; an event asks `again` of nobody, for each is an occasion of its own."""
+    found = []
+    if campaign.only is not None:
+        let_in = admitted(db, scope, campaign, whom, as_of)
+        found.append(Verdict("in_roll_out", None if let_in else Skip(Reason.NOT_IN_ROLL_OUT)))
+    if isinstance(campaign.trigger, ScheduleTrigger):
+        enters = may_enter(db, scope, campaign, campaign.trigger, [partner_id], as_of)
+        found.append(Verdict("may_enter_again", None if enters else Skip(Reason.ALREADY_ENROLLED)))
+    return tuple(found)
+
+
+def _chance(scope: Scope, campaign: Campaign, arm: Arm, text: Text | None) -> tuple[Verdict, ...]:
+    """What is asked after the guards, where it is asked at all."""
+    found = []
+    if draws(scope.program, campaign):
+        found.append(Verdict("not_held_out", withheld(arm)))
+    if text is None:
+        found.append(Verdict("has_words_left", Skip(Reason.WORDS_USED_UP)))
+    return tuple(found)

@@ -12,13 +12,13 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, Text
 from engage.domain.decisions import Decision, Defer, Reason, Skip
-from engage.domain.experiments import arm_of, withheld
+from engage.domain.experiments import arm_of
 from engage.domain.facts import Feed
 from engage.domain.journeys import every_step
 from engage.domain.keys import public_id
 from engage.facts import FeedState, Scope, feed_state, feeds_of
 from engage.pipeline.cases import Recipient, case_for
-from engage.pipeline.choosing import Words
+from engage.pipeline.choosing import Words, drawn
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.recipients import Recipients
 from engage.policy import decide
@@ -57,10 +57,7 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
         partner_id, campaign = one.entry.partner_id, one.entry.campaign
         unit = people.partners[partner_id].external_id
         text = words.of(partner_id, unit, campaign.name, one.step)
-        if not isinstance(decision, Skip):  # only who would be mailed is held out: the groups are alike
-            decision = withheld(one.entry.arm or arm_of(scope.program, campaign, unit)) or decision
-        if text is None and not isinstance(decision, Skip):
-            decision = Skip(Reason.WORDS_USED_UP)
+        decision = drawn(decision, one.entry.arm or arm_of(scope.program, campaign, unit), text)
         decided.append(_decision_row(scope, one, decision, now))
         if text is not None and not isinstance(decision, Skip):
             words.use(partner_id, campaign.name, one.step, text)

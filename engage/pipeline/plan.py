@@ -1,21 +1,25 @@
 """Who would get what, and why, before it happens: the pipeline's own steps without a write."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign, EventTrigger, MailStep, ScheduleTrigger
 from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.experiments import Arm, arm_of
 from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
 from engage.pipeline.cases import Recipient, as_if_live, case_for
+from engage.pipeline.choosing import Words, drawn
 from engage.pipeline.mailing import heard_feeds
-from engage.pipeline.match import meeting_condition
+from engage.pipeline.match import entering_now, meeting_condition
 from engage.pipeline.recipients import Recipients
+from engage.pipeline.rollout import admitted
 from engage.policy import Case, decide
 from engage.slots import current_slot
 from engage.store.events import events_between
@@ -54,7 +58,8 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`matched` counts who meets `where`, `entering` whom `again` lets in of those, before consent and the rest.
+    """`matched` counts who meets `where`, `entering` whom `only` and `again` let in of those, before consent and the
+    rest, and `arms` in which arm of the comparison each of those would be.
 
     A draft is planned as if it were live.
     """
@@ -64,6 +69,7 @@ class Plan:
     matched: int
     entering: int
     decisions: tuple[Planned, ...]
+    arms: Counter[Arm] = field(default_factory=Counter)
 
     @property
     def held(self) -> bool:
@@ -72,9 +78,17 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class _Draw:
+    """What chance and former mails say of one partner."""
+
+    arm: Arm
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     partner_id: int
-    may_enter: bool
+    objection: Reason | None = None
 
 
 def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> Plan:
@@ -86,6 +100,7 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = tuple(path_of(campaign.steps).mails())
     planned: list[Planned] = []
+    arms: Counter[Arm] = Counter()
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
         chunk = candidates[start : start + BATCH]
@@ -93,17 +108,27 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         people = Recipients.load(db, scope, partner_ids, alerts=True, dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
         names = names_of(db, people.partners)
+        words = Words.load(db, scope, [(id_, campaign.name, step) for id_ in partner_ids for step in mails], dry=True)
         for one in chunk:
-            steps = tuple(_step(scope, campaign, step, one, people, names, paused, feeds, as_of) for step in mails)
-            planned.append(Planned(people.partners[one.partner_id].external_id, steps))
-    return Plan(campaign, as_of, len(candidates), sum(one.may_enter for one in candidates), tuple(planned))
+            partner = people.partners[one.partner_id].external_id
+            arm = arm_of(scope.program, campaign, partner)
+            arms[arm] += one.objection is None
+            draw = _Draw(arm, words)
+            steps = tuple(
+                _step(scope, campaign, step, one, people, names, draw, paused, feeds, as_of) for step in mails
+            )
+            planned.append(Planned(partner, steps))
+    entering_ = sum(one.objection is None for one in candidates)
+    return Plan(campaign, as_of, len(candidates), entering_, tuple(planned), arms)
 
 
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
     assert isinstance(campaign.trigger, ScheduleTrigger)
     ids = [member.partner_id for member in audience(scope, Subject.PARTNER, campaign.where, as_of).rows(db)]
-    admitted = may_enter(db, scope, campaign, campaign.trigger, ids, as_of)
-    return [_Candidate(id_, id_ in admitted) for id_ in ids]
+    let_in = [id_ for id_, _ in sorted(admitted(db, scope, campaign, [(id_, id_) for id_ in ids], as_of))]
+    objections = dict.fromkeys(ids, Reason.NOT_IN_ROLL_OUT) | dict.fromkeys(let_in, Reason.ALREADY_ENROLLED)
+    may = may_enter(db, scope, campaign, campaign.trigger, let_in, as_of)
+    return [_Candidate(id_, None if id_ in may else objections[id_]) for id_ in ids]
 
 
 def may_enter(
@@ -119,7 +144,11 @@ def _of_events(
 ) -> list[_Candidate]:
     events = events_between(db, scope.program_id, trigger.event, as_of - LOOK_BACK, as_of)
     found = [(e, campaign) for e in events if not trigger.to or e.to_status in trigger.to]
-    return [_Candidate(event.partner_id, True) for event, _, _ in meeting_condition(db, scope, found, as_of)]
+    meeting = list(meeting_condition(db, scope, found, as_of))
+    let_in = {event.id for event, _, _ in entering_now(db, scope, meeting, as_of)}
+    return [
+        _Candidate(event.partner_id, None if event.id in let_in else Reason.NOT_IN_ROLL_OUT) for event, _, _ in meeting
+    ]
 
 
 def _step(
@@ -129,6 +158,7 @@ def _step(
     candidate: _Candidate,
     people: Recipients,
     names: Mapping[int, str],
+    draw: _Draw,
     paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
@@ -136,7 +166,9 @@ def _step(
     recipient = people.of(candidate.partner_id, campaign, step)
     same = people.same_address(_NO_OCCASION, step, candidate.partner_id, recipient)
     case = planned_case(scope, campaign, people.partners[candidate.partner_id], recipient, paused, feeds, as_of)
-    decision = decide(replace(case, same_address=same)) if candidate.may_enter else Skip(Reason.ALREADY_ENROLLED)
+    decision = Skip(candidate.objection) if candidate.objection else decide(replace(case, same_address=same))
+    partner = people.partners[candidate.partner_id].external_id
+    decision = drawn(decision, draw.arm, draw.words.of(candidate.partner_id, partner, campaign.name, step))
     if not isinstance(decision, Skip):
         people.take_address(_NO_OCCASION, step, candidate.partner_id, recipient)
     person = people.staff.get(candidate.partner_id) if recipient.to_staff else None
