@@ -35,6 +35,7 @@ COMMANDS = {
     "dead": "dead",
     "sending": "sending",
     "replay": "replay",
+    "report": "report",
     "demo-feed": "demo",
 }
 """Each command and the module of this package that has it: only the one that is called is imported."""

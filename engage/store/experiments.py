@@ -88,10 +88,11 @@ def first_entries(
     """The first entry of each partner after `since` (None: ever), included, and before `until`, in order of partner.
 
     Entries without an arm, from before there were any or of a journey that a merge has moved, are left out, and so are
-    partners who were merged into others.
+    partners who were merged into others, and entries of companies and staff.
     """
     e, p = enrollments.c, partners.c
-    drawn = sa.and_(e.program_id == program_id, e.campaign == campaign, e.arm.is_not(None))
+    whose = sa.and_(e.program_id == program_id, e.campaign == campaign, e.partner_id.is_not(None))
+    drawn = sa.and_(whose, e.arm.is_not(None))
     arms = (
         sa.select(e.partner_id, (sa.func.min(e.arm) != sa.func.max(e.arm)).label("moved"))
         .where(drawn)
