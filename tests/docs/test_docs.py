@@ -5,7 +5,7 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from engage.domain.campaigns import CampaignState
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import EngageError
+from engage.domain.limits import QuietHours, SendWindow
 from engage.pipeline.judging import Judged, judge
 from engage.policy import Case, decide
 from engage.policy.guards import GUARDS
+from engage.slots import Hours
 from engage.store.database import Database
 from tests.support.command import ROOT
 
@@ -213,6 +215,9 @@ SENT = Case(
     asks_status=False,
     address="jane@example.com",
 )
+SIESTA = Hours("UTC", quiet=QuietHours(time(13), time(16)))
+MORNINGS = Hours("UTC", (SendWindow(time(9), time(12)),))
+NO_HOLIDAYS = Hours("UTC", holidays=True, country="BR")  # All Souls' Day
 OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.CAMPAIGN_NOT_LIVE, {"state": CampaignState.PAUSED}),
     (Reason.CAMPAIGN_NOT_LIVE, {"state": CampaignState.DRAFT}),
@@ -233,6 +238,12 @@ OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.CONDITION_NO_LONGER_HOLDS, {"condition_holds": False}),
     (Reason.STOPPED, {"stopped": True}),
     (Reason.EXPIRED, {"expires_at": NOW}),
+    (Reason.QUIET_HOURS, {"hours": SIESTA}),
+    (Reason.QUIET_HOURS, {"hours": SIESTA, "expires_at": NOW + DAY / 24}),
+    (Reason.OUTSIDE_SEND_WINDOW, {"hours": MORNINGS}),
+    (Reason.OUTSIDE_SEND_WINDOW, {"hours": MORNINGS, "expires_at": NOW + DAY / 24}),
+    (Reason.HOLIDAY, {"hours": NO_HOLIDAYS}),
+    (Reason.HOLIDAY, {"hours": NO_HOLIDAYS, "expires_at": NOW + DAY / 24}),
 ]
 """What must be so for each reason that a guard gives."""
 
