@@ -1,6 +1,7 @@
 """`plan`, `explain` and `run`: who would get what and why, before it happens, and a schedule's slot now."""
 
 import logging
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -11,18 +12,23 @@ from rich.tree import Tree
 
 from engage.authoring import parse_campaign
 from engage.cli.context import JsonOption, console, instant, library_of, print_json, services
-from engage.domain.campaigns import Campaign, CampaignState, EventTrigger, ScheduleTrigger
+from engage.domain.campaigns import Campaign, CampaignState, Conversion, EventTrigger, ScheduleTrigger
 from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
 from engage.domain.errors import InputError, UsageError
+from engage.domain.experiments import Arm
 from engage.facts import Node
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
 from engage.pipeline.plan import Plan, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
+from engage.reporting.intervals import smallest_difference, smallest_shift
 from engage.store.runs import DONE, DROPPED, HELD
 
 SHOWN = 40
+
+RATES = (0.1, 0.5)
+"""How many reach a goal anyway, for what a holdout could detect: few, and so many that chance is at its widest."""
 
 PartnerArgument = Annotated[str, typer.Argument(help="The partner's external id or email address.")]
 CampaignArgument = Annotated[str, typer.Argument(help="A campaign's name, or the path to its file.")]
@@ -126,6 +132,7 @@ def _plan_json(planned: Plan) -> dict[str, object]:
         "entering": planned.entering,
         "max_audience": planned.campaign.max_audience,
         "held": planned.held,
+        "holdout": _holdout_json(planned),
         "decisions": [
             {
                 "partner": one.partner,
@@ -135,6 +142,48 @@ def _plan_json(planned: Plan) -> dict[str, object]:
             for one in planned.decisions
         ],
     }
+
+
+def _holdout_json(planned: Plan) -> dict[str, object] | None:
+    """None where nobody would be held out."""
+    treated, others = planned.arms[Arm.TREATED], {arm: planned.arms[arm] for arm in (Arm.HELD_OUT, Arm.CONTROL)}
+    if not any(others.values()):
+        return None
+    detected = {f"{rate}": smallest_difference(treated, others[Arm.HELD_OUT], rate) for rate in RATES}
+    return {
+        "treated": treated,
+        **{arm.value: many for arm, many in others.items()},
+        "detects": {rate: round(found, 4) if isfinite(found) else None for rate, found in detected.items()},
+    }
+
+
+def _print_holdout(planned: Plan) -> None:
+    """How many are not mailed, and what they could show."""
+    if planned.arms[Arm.CONTROL]:
+        console.print(f"{planned.arms[Arm.CONTROL]:,} who would enter are in the program's control group")
+    treated, held_out = planned.arms[Arm.TREATED], planned.arms[Arm.HELD_OUT]
+    if not planned.campaign.holdout:
+        return
+    said = f"{held_out:,} of {treated + held_out:,} who would enter are held out"
+    console.print(f"{said}: {_power(planned.campaign, treated, held_out)}")
+
+
+def _power(campaign: Campaign, treated: int, held_out: int) -> str:
+    """What is said of the smallest difference that these groups could show."""
+    if campaign.goal is None:
+        return "without a goal nothing is compared"
+    if campaign.goal.conversion is Conversion.REVENUE:
+        shift = smallest_shift(treated, held_out)
+        if not isfinite(shift):
+            return "too few to show any difference"
+        return f"could show a difference of {shift:.2f} standard deviations of the revenue (80 % power, 5 % level)"
+    few, half = (smallest_difference(treated, held_out, rate) for rate in RATES)
+    if not isfinite(few):
+        return "too few to show any difference"
+    parts = [f"{100 * few:.1f} points where one in ten would reach the goal anyway"]
+    if isfinite(half):
+        parts.append(f"{100 * half:.1f} where half would")
+    return f"could show a difference of {', of '.join(parts)} (80 % power, 5 % level)"
 
 
 def _decision_json(decision: Decision) -> dict[str, object]:
@@ -150,6 +199,7 @@ def _print_plan(planned: Plan) -> None:
     if planned.campaign.max_audience is not None:
         limit = f"{planned.entering:,} would enter; max_audience is {planned.campaign.max_audience:,}"
         console.print(f"[yellow]{limit}: the run would be held[/]" if planned.held else limit)
+    _print_holdout(planned)
     counts: dict[str, int] = {}
     for one in planned.decisions:
         shown = _decision_json(one.decision)

@@ -45,8 +45,8 @@ def lift(
         with built.database.read() as db:
             for one in _campaigns(library, campaign):
                 scope = library.scope_of(one)
-                start = instant_of(since, time(), scope.program.zone) if since else None
-                end = instant_of(until + timedelta(days=1), time(), scope.program.zone) if until else None
+                start = _midnight(since, scope.program) if since else None
+                end = _midnight(until + timedelta(days=1), scope.program) if until else None
                 found.append((scope.program, lift_of(db, scope.program_id, one, start, min(end or now, now), now)))
     if as_json:
         print_json({"as_of": _iso(now), "campaigns": [_lift_json(*one) for one in found]})
@@ -72,6 +72,10 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise UsageError(f"'{text}' is not a day", "write year-month-day, such as 2026-01-01") from None
+
+
+def _midnight(day: date, program: Program) -> datetime:
+    return instant_of(datetime.combine(day, time()), program.zone)
 
 
 def _iso(at: datetime) -> str:

@@ -106,6 +106,13 @@ def smallest_difference(one: int, other: int, rate: float) -> float:
     return high
 
 
+def smallest_shift(one: int, other: int) -> float:
+    """As `smallest_difference`, of means: in standard deviations of what is measured."""
+    if min(one, other) == 0:
+        return inf
+    return (_two_sided(LEVEL) + _NORMAL.inv_cdf(POWER)) * sqrt(1 / one + 1 / other)
+
+
 def _detected(one: int, other: int, rate: float, difference: float) -> bool:
     more = rate + difference
     both = (one * more + other * rate) / (one + other)

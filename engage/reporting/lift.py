@@ -47,8 +47,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The treated against another arm. `interval` is of their proportions or, of revenue, of their means in minor units;
-    None where a group is too small to have one.
+    """The treated against another arm. `interval` is of their proportions or, of revenue, of their means in minor
+    units; None where a group is too small to have one.
     """
 
     against: Arm

@@ -21,6 +21,7 @@ def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
         "entering": 2,
         "max_audience": None,
         "held": False,
+        "holdout": None,
         "decisions": [
             {
                 "partner": name,
