@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.decisions import Reason
 from engage.domain.deliveries import DUE, DeliveryState
 from engage.domain.journeys import JourneyState
-from engage.store.tables import deliveries, enrollments, occasions
+from engage.store.tables import decisions, deliveries, enrollments, occasions
 from engage.store.upserts import one_of, update_each
 
 ACTIVE = JourneyState.ACTIVE
@@ -126,10 +127,18 @@ def inside(db: Connection, program_id: int, campaign: str) -> list[Inside]:
     return [Inside(row.version_id, row.step, row.many) for row in db.execute(query)]
 
 
+_FOR_HOURS = (Reason.QUIET_HOURS, Reason.OUTSIDE_SEND_WINDOW, Reason.HOLIDAY)
+
+
 def look_again_at(db: Connection, partner_ids: Collection[int], now: datetime) -> None:
-    """Has the waits of these partners looked at now: their zone has changed, and with it when they are over."""
+    """Has the waits of these partners looked at now, and the mails that wait for their hours: their zone has changed,
+    and with it when waits are over and mail may go out.
+    """
     if not partner_ids:
         return
-    e = enrollments.c
-    statement = sa.update(enrollments).where(one_of(db, e.partner_id, partner_ids), e.state == ACTIVE, e.due_at > now)
-    db.execute(statement.values(due_at=now))
+    e, d, c = enrollments.c, deliveries.c, decisions.c
+    waits = sa.update(enrollments).where(one_of(db, e.partner_id, partner_ids), e.state == ACTIVE, e.due_at > now)
+    db.execute(waits.values(due_at=now))
+    mine = (one_of(db, d.partner_id, partner_ids), d.state == DeliveryState.PENDING, d.due_at > now)
+    same = (c.enrollment_id == d.enrollment_id, c.step == d.step, c.until == d.due_at, c.reason.in_(_FOR_HOURS))
+    db.execute(sa.update(deliveries).where(*mine, sa.exists().where(*same)).values(due_at=now))
