@@ -52,17 +52,17 @@ Rule = Callable[[datetime], datetime | None]
 @lru_cache(maxsize=4096)
 def opening(now: datetime, hours: Hours) -> Opening:
     """When mail may go out first, at or after `now` (aware); `at` is `now` itself if it may go out at once."""
-    rules = tuple(_rules(hours))
-    closed_by = next((reason for reason, allowed in rules if allowed(now) != now), None)
-    at = now
+    rules, closed_by, at = tuple(_rules(hours)), None, now
     while at < now + HORIZON:
-        found = [allowed(at) for _, allowed in rules]
-        later = [instant for instant in found if instant is not None]
-        if len(later) < len(found):
-            break
-        if all(instant == at for instant in later):
+        found = [(reason, allowed(at)) for reason, allowed in rules]
+        closed = [(reason, instant) for reason, instant in found if instant != at]
+        if not closed:
             return Opening(at, closed_by)
-        at = max(later)  # no rule allows anything earlier than it says
+        closed_by = closed_by or closed[0][0]
+        later = [instant for _, instant in closed if instant is not None]
+        if len(later) < len(closed):
+            break
+        at = max(later)  # each rule forbids all that is earlier than what it says
     return Opening(None, closed_by)
 
 
@@ -95,7 +95,9 @@ def _within(window: SendWindow, hours: Hours, at: datetime) -> datetime | None:
 def _after(closed: SendWindow, zone: str, counts: Callable[[date], bool], at: datetime) -> datetime:
     """The first instant outside of the hours between which, on the days that count, nothing is allowed."""
     for starts, ends in _stretches(closed, zone, counts, at, 3):
-        if starts <= at < ends:
+        if at < starts:
+            break
+        if at < ends:
             return ends
     return at
 
