@@ -18,6 +18,7 @@ from engage.logs import Outage
 from engage.pipeline.absorb import absorb
 from engage.pipeline.alarms import send_alarms
 from engage.pipeline.compose import Composer
+from engage.pipeline.contest import decide_contests
 from engage.pipeline.deliver import deliver
 from engage.pipeline.entries import Hints
 from engage.pipeline.gating import Gatekeeper
@@ -221,6 +222,10 @@ class Services:
                 hints = advance(db, library, enrollment_ids[start : start + JOURNEYS_AT_ONCE], self.clock())
             self.hint(hints)
 
+    def contest(self) -> None:
+        """Decides which of the mails that compete for slots under frequency caps go out, of all that is due."""
+        decide_contests(self.database, self.library(), self.clock, self.hint, self.stopping.is_set)
+
     def run(self, run_ids: Sequence[int]) -> None:
         for run_id in run_ids:
             carry_out(self.database, self.library(), run_id, self.clock, self.hint, self.stopping.is_set)
@@ -347,6 +352,7 @@ class Services:
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
         self.queue.enqueue("advance", found.journeys, Lane.EVENTS)
+        self.queue.enqueue("contest", found.contests, Lane.UPKEEP)
         self.queue.enqueue("absorb", found.webhooks, Lane.FEEDBACK)
         if not isinstance(passage, Shut):  # else they stay due, and nothing need be tried
             self.hint(found.deliveries)

@@ -17,14 +17,17 @@ from engage.domain.facts import Feed
 from engage.domain.journeys import every_step
 from engage.domain.keys import public_id
 from engage.facts import FeedState, Scope, feed_state, feeds_of
+from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.choosing import Words, drawn
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.recipients import Recipients
 from engage.policy import decide
+from engage.policy.caps import window_end
 from engage.queueing import Lane
 from engage.store.deliveries import insert_deliveries
 from engage.store.enrollments import insert_decisions
+from engage.store.people import PartnerStanding
 from engage.store.topic_pauses import paused_topics
 
 
@@ -46,23 +49,26 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
     runs = {entry.occasion_id for entry in entries if entry.by_run}
     campaigns = {entry.campaign.name: entry.campaign for entry in entries}
     alerts = any(isinstance(one.step, AlertStep) for one in mailings)
-    people = Recipients.load(db, scope, {entry.partner_id for entry in entries}, alerts=alerts, run_occasions=runs)
+    people = Recipients.load(db, scope, entries, alerts=alerts, run_occasions=runs)
     feeds = heard_feeds(db, scope, campaigns.values(), now)
     paused = paused_topics(db, scope.program_id, now)
-    words = Words.load(db, scope, [(one.entry.partner_id, one.entry.campaign.name, one.step) for one in mailings])
+    partners = [people.partner(one.entry, one.entry.campaign, one.step) for one in mailings]
+    whom = [partner.partner_id if partner else None for partner in partners]
+    wanted = [(id_, one.entry.campaign.name, one.step) for id_, one in zip(whom, mailings, strict=True)]
+    words = Words.load(db, scope, wanted)
     decided, to_send = [], []
-    for one in mailings:
-        recipient = people.of(one.entry.partner_id, one.entry.campaign, one.step)
-        decision = _decide(scope, one, recipient, people, feeds[one.entry.campaign.name], paused, now)
-        partner_id, campaign = one.entry.partner_id, one.entry.campaign
-        unit = people.partners[partner_id].external_id
+    for one, partner, partner_id in zip(mailings, partners, whom, strict=True):
+        campaign = one.entry.campaign
+        recipient = people.of(one.entry, campaign, one.step)
+        decision = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, now)
+        unit = partner.external_id if partner else recipient.key
         text = words.of(partner_id, unit, campaign.name, one.step)
         decision = drawn(decision, one.entry.arm or arm_of(scope.program, campaign, unit), text)
         decided.append(_decision_row(scope, one, decision, now))
         if text is not None and not isinstance(decision, Skip):
             words.use(partner_id, campaign.name, one.step, text)
-            people.take_address(one.entry.occasion_id, one.step, one.entry.partner_id, recipient)
-            to_send.append(_delivery_row(scope, one, recipient, text, decision, now))
+            people.take_address(one.entry.occasion_id, one.step, recipient)
+            to_send.append(_delivery_row(scope, one, recipient, partner_id, text, decision, now))
     insert_decisions(db, decided)
     return insert_deliveries(db, to_send)
 
@@ -71,6 +77,7 @@ def _decide(
     scope: Scope,
     one: Mailing,
     recipient: Recipient,
+    partner: PartnerStanding | None,
     people: Recipients,
     feeds: tuple[FeedState, ...],
     paused: Collection[str],
@@ -82,11 +89,11 @@ def _decide(
         scope.program,
         now,
         recipient,
-        people.partners[entry.partner_id],
+        partner,
         transactional=scope.program.topics[campaign.topic].transactional,
         expires_at=now + campaign.send_within,
         event_age=entry.event_age,
-        same_address=entry.by_run and people.same_address(entry.occasion_id, one.step, entry.partner_id, recipient),
+        same_address=entry.by_run and people.same_address(entry.occasion_id, campaign, one.step, recipient),
         topic_paused=campaign.topic in paused,
         feeds=feeds,
     )
@@ -137,11 +144,20 @@ def _decision_row(scope: Scope, one: Mailing, decision: Decision, now: datetime)
 
 
 def _delivery_row(
-    scope: Scope, one: Mailing, recipient: Recipient, text: Text, decision: Decision, now: datetime
+    scope: Scope,
+    one: Mailing,
+    recipient: Recipient,
+    partner_id: int | None,
+    text: Text,
+    decision: Decision,
+    now: datetime,
 ) -> dict[str, Any]:
     entry, campaign, step = one.entry, one.entry.campaign, one.step
+    lane, due_at = lane_of(campaign, step, scope), decision.until if isinstance(decision, Defer) else now
+    held = is_held_to_caps(scope.program, campaign.topic, lane)
+    contest_at = window_end(due_at, scope.program.dispatch_window) if held else None
     # a salesperson may be alerted about several partners on one occasion: each is a delivery of its own
-    occasion = f"{entry.key}|{recipient.about}" if recipient.to_staff else entry.key
+    occasion = f"{entry.key}|{recipient.about}" if recipient.about else entry.key
     return {
         "program_id": scope.program_id,
         "public_id": public_id(scope.program.key, campaign.name, step.id, recipient.key, occasion),
@@ -151,14 +167,16 @@ def _delivery_row(
         "recipient": recipient.key,
         "occasion": occasion,
         "enrollment_id": one.enrollment_id,
-        "partner_id": entry.partner_id,
+        "partner_id": partner_id,
         "company_id": recipient.company_id,
         "staff_id": recipient.staff_id,
         "address_id": recipient.address_id,
         "template": text.template,
         "topic": campaign.topic,
-        "lane": lane_of(campaign, step, scope),
-        "due_at": decision.until if isinstance(decision, Defer) else now,
+        "lane": lane,
+        "due_at": contest_at or due_at,
+        "contest_at": contest_at,
+        "held_out": False,
         "expires_at": now + campaign.send_within,
         "created_at": now,
     }

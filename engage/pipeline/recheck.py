@@ -3,18 +3,22 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
 from engage.domain.conditions import Condition, tests_of
-from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.decisions import Decision, Defer, Reason, Skip
+from engage.domain.deliveries import DeliveryState
 from engage.domain.facts import Subject
 from engage.facts import FeedState, Scope, Value, holds, values
+from engage.pipeline.caps import lock_wider
 from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import heard_feeds
 from engage.policy import decide
+from engage.policy.caps import Whose
 from engage.store.deliveries import Claimed, sharing_an_address
 from engage.store.people import (
     PartnerStanding,
@@ -27,24 +31,70 @@ from engage.store.people import (
 )
 from engage.store.topic_pauses import paused_topics
 
+ENDS_AS = {
+    Reason.EXPIRED: DeliveryState.EXPIRED,
+    Reason.SUPPRESSED: DeliveryState.SUPPRESSED,
+    Reason.UNSUBSCRIBED: DeliveryState.CANCELLED,
+}
+"""The state after being decided against when looked at again; any other reason leads to SKIPPED."""
+
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What was decided when looked at again, on which values, and the address that it would go to now."""
+    """What was decided when looked at again, on which values, and where it would go to now.
+
+    Not `settled`: the partner's company has changed in this very moment and is not locked; it is to be looked at anew.
+    """
 
     decision: Decision
     email: str | None
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    address_id: int | None = None
+    company_id: int | None = None
+    settled: bool = True
+
+    def whose(self, claimed: Claimed) -> Whose:
+        """Whose mails the delivery is one of, as it would go out now."""
+        return Whose(claimed.partner_id, self.company_id, self.address_id, claimed.program_id)
+
+
+def decision_row(claimed: Claimed, second: Second, phase: str, now: datetime) -> dict[str, Any]:
+    """What is kept of a changed mind."""
+    decision = second.decision
+    return {
+        "program_id": claimed.program_id,
+        "enrollment_id": claimed.enrollment_id,
+        "step": claimed.step,
+        "phase": phase,
+        "decision": decision.kind,
+        "reason": decision.reason if isinstance(decision, Defer | Skip) else None,
+        "until": decision.until if isinstance(decision, Defer) else None,
+        "values": dict(second.values),
+        "decided_at": now,
+    }
 
 
 def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
     """Looks again at consent, suppression, feeds, `where` and `stop_when` of each delivery, by id.
 
-    Takes the locks on recipients and addresses and holds them until the transaction ends.
+    Takes the locks on whatever caps count together, on recipients and addresses, and holds them until the transaction
+    ends.
     """
     partner_ids = {claimed.partner_id for claimed in batch}
+    companies = lock_wider(db, library, batch)
     lock_recipients(db, partner_ids, {c.address_id for c in batch if c.address_id is not None})
-    partners = partner_standings(db, partner_ids)
+    decided = look_again(db, library, batch, now)
+    if companies is None:
+        return decided
+    known = {None, *companies}
+    return {
+        id_: second if second.company_id in known else replace(second, settled=False) for id_, second in decided.items()
+    }
+
+
+def look_again(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
+    """As `recheck`, without locks."""
+    partners = partner_standings(db, {claimed.partner_id for claimed in batch})
     decided: dict[int, Second] = {}
     for program_id in sorted({claimed.program_id for claimed in batch}):
         scope = library.scope(program_id)
@@ -149,7 +199,7 @@ def _second(
         condition_holds=holds_still,
         stopped=stopped,
     )
-    return Second(decide(case), recipient.email)
+    return Second(decide(case), recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
 
 
 def _meeting(

@@ -16,6 +16,7 @@ from engage.domain.facts import Feed
 from engage.domain.local_time import instant_of
 from engage.facts import EVENTS_OF, Scope
 from engage.pipeline.compose import Composer
+from engage.pipeline.contest import decide_contests
 from engage.pipeline.deliver import deliver
 from engage.pipeline.journeys import advance
 from engage.pipeline.library import Library
@@ -24,6 +25,7 @@ from engage.pipeline.outlet import Outlet
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.providers.protocol import Provider
 from engage.slots import slots_between
+from engage.store.caps import next_contest
 from engage.store.database import Database
 from engage.store.deliveries import due, next_due
 from engage.store.intake import analyze, hear
@@ -88,6 +90,7 @@ class Replay:
             if self.now in slots:
                 self._carry_out(library)
             self._advance(library)
+            decide_contests(self._scratch, library, lambda: self.now, lambda _: None)
             self._deliver(library, composer, outlet)
             yield instant
 
@@ -98,7 +101,7 @@ class Replay:
         planned = sorted(slots | awaited, reverse=True)
         while True:
             with self._scratch.read() as db:
-                waiting = (next_due(db), next_journey(db))
+                waiting = (next_due(db), next_journey(db), next_contest(db))
             coming = [instant for instant in (*planned[-1:], *waiting) if instant is not None]
             if not coming or min(coming) >= self._period.end:
                 return

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from engage.pipeline.entries import Hints
 from engage.pipeline.runs import GIVEN_UP_AFTER
+from engage.store.caps import contests
 from engage.store.deliveries import Released, due, expire, release_expired_leases
 from engage.store.events import unmatched
 from engage.store.feedback import waiting_webhooks
@@ -22,12 +23,13 @@ MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sweep found to be done."""
+    """What a sweep found to be done. `contests`: the programs with candidates for slots that are to be decided on."""
 
     events: list[int]
     deliveries: Hints
     runs: list[int]
     journeys: list[int]
+    contests: list[int]
     webhooks: list[int]
     released: Released
 
@@ -46,6 +48,7 @@ def sweep(db: Connection, now: datetime, *, at_once: bool = False) -> Found:
         hints,
         unfinished_runs(db, now - GRACE, now - GIVEN_UP_AFTER),
         due_journeys(db, now, MOST),
+        sorted({one.program_id for one in contests(db, now)}),
         waiting_webhooks(db, now - GRACE, MOST),
         released,
     )

@@ -90,17 +90,18 @@ def taken(
     ids: Collection[int],
     after: datetime,
     *,
-    until: datetime | None = None,
+    topic: str | None = None,
     reserved: bool = False,
-    but_not: Collection[int] = (),
+    until: datetime | None = None,
     newest: int | None = None,
+    but_not: Collection[int] = (),
 ) -> list[Taken]:
     """The mails of these that went out, or may have, after `after` (and up to `until`); `reserved`: those to come too.
 
-    One statement. `but_not` are deliveries to be left out; `newest` is how many are enough, the latest of them.
+    One statement. `newest` is how many are enough, the latest of them; `but_not` are deliveries to be left out.
     """
     d, column = deliveries.c, _COLUMN[per]
-    mine = _mine(db, column, ids, but_not)
+    mine = _mine(db, column, ids, topic, but_not)
     gone = sa.select(column.label("of"), d.topic, d.campaign, d.counts_at.label("at")).where(mine, d.counts_at > after)
     if until is not None:
         gone = gone.where(d.counts_at <= until)
@@ -108,32 +109,38 @@ def taken(
         gone = gone.order_by(d.counts_at.desc()).limit(newest)
     if reserved:
         to_come = sa.select(column, d.topic, d.campaign, sa.cast(sa.null(), d.counts_at.type)).where(mine, _RESERVED)
-        rows = db.execute(sa.union_all(sa.select(gone.subquery()), to_come))
-    else:
-        rows = db.execute(gone)
-    return [Taken(*row) for row in rows]
+        return [Taken(*row) for row in db.execute(sa.union_all(sa.select(gone.subquery()), to_come))]
+    return [Taken(*row) for row in db.execute(gone)]
 
 
 def how_many_taken(
-    db: Connection, program_id: int, after: datetime, *, topic: str | None, reserved: bool, but_not: Collection[int]
+    db: Connection,
+    per: Per,
+    ids: Collection[int],
+    after: datetime,
+    *,
+    topic: str | None,
+    reserved: bool,
+    but_not: Collection[int],
 ) -> int:
-    """How many mails of a program, or of one topic of it, `taken` would find."""
-    d = deliveries.c
-    mine = _mine(db, d.program_id, [program_id], but_not)
-    if topic is not None:
-        mine = sa.and_(mine, d.topic == topic)
-    took = d.counts_at > after
-    counts = [sa.select(sa.func.count()).select_from(deliveries).where(mine, took)]
-    if reserved:
-        counts.append(sa.select(sa.func.count()).select_from(deliveries).where(mine, _RESERVED))
-    return sum(db.execute(sa.union_all(*counts)).scalars())
+    """How many `taken` would find. One statement."""
+    d, column = deliveries.c, _COLUMN[per]
+    mine = _mine(db, column, ids, topic, but_not)
+    count = sa.select(sa.func.count()).select_from(deliveries)
+    gone = count.where(mine, d.counts_at > after)
+    return sum(db.execute(sa.union_all(gone, count.where(mine, _RESERVED)) if reserved else gone).scalars())
 
 
 def _mine(
-    db: Connection, column: sa.Column[Any], ids: Collection[int], but_not: Collection[int]
+    db: Connection, column: sa.Column[Any], ids: Collection[int], topic: str | None, but_not: Collection[int]
 ) -> sa.ColumnElement[bool]:
-    mine = one_of(db, column, ids)
-    return sa.and_(mine, sa.not_(one_of(db, deliveries.c.id, but_not))) if but_not else mine
+    d = deliveries.c
+    mine = [one_of(db, column, ids)]
+    if topic is not None:
+        mine.append(d.topic == topic)
+    if but_not:
+        mine.append(sa.not_(one_of(db, d.id, but_not)))
+    return sa.and_(*mine)
 
 
 def set_whose(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -189,7 +196,7 @@ def candidates(db: Connection, contest: Contest, limit: int) -> list[Claimed]:
 def reserve(db: Connection, ids: Collection[int], now: datetime) -> dict[Lane, list[int]]:
     """These candidates have won: each holds a slot and is due. Returns their ids by lane."""
     won: dict[Lane, list[int]] = {}
-    for row in _decide(db, ids, contest_at=None, reserved_at=now):
+    for row in _decide(db, ids, contest_at=None, reserved_at=now, reason=None):
         won.setdefault(Lane(row.lane), []).append(row.id)
     return {lane: sorted(found) for lane, found in won.items()}
 

@@ -214,7 +214,16 @@ def begin_sending(
         if claimed.id in moved
     ]
     insert_many(db, attempts, started)
+    _note_locales(db, [(claimed.id, message.locale) for claimed, message in rows if claimed.id in moved])
     return moved
+
+
+def _note_locales(db: Connection, rows: Sequence[tuple[int, str]]) -> None:
+    """Keeps which locale's email each was made from. One statement for each locale."""
+    d = deliveries.c
+    for locale in sorted({locale for _, locale in rows if locale}):
+        ids = [id_ for id_, own in rows if own == locale]
+        db.execute(sa.update(deliveries).where(one_of(db, d.id, ids)).values(locale=locale))
 
 
 def settle(
@@ -264,7 +273,7 @@ def settle(
 
 
 def counting_since(now: datetime, *which: sa.ColumnElement[bool]) -> sa.ColumnElement[datetime | None]:
-    """`counts_at` of those that may have gone out as late as `now`; None for the rest and for what counts not at all."""
+    """`counts_at` of those that may have gone out as late as `now`; None for the rest, and for what never counts."""
     at = deliveries.c.counts_at
     return sa.case((sa.and_(at.is_not(None), *which), sa.literal(now, at.type)), else_=None)
 

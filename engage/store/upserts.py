@@ -89,8 +89,8 @@ def update_each(
 ) -> set[int]:
     """Updates each row by its `id` with the other values of its mapping, where `also` holds too.
 
-    All mappings have the same keys; `values` are the same for all, and may be expressions. One statement on PostgreSQL, one prepared statement run many times on SQLite.
-    Returns the ids that were updated.
+    All mappings have the same keys; `values` are the same for all, and may be expressions. One statement on PostgreSQL,
+    one prepared statement run many times on SQLite. Returns the ids that were updated.
     """
     if not rows:
         return set()

@@ -114,6 +114,8 @@ class Engage:
                     self.services.match(ids)
                 case "advance":
                     self.services.advance(ids)
+                case "contest":
+                    self.services.contest()
                 case "run":
                     self.services.run(ids)
                 case "absorb":
