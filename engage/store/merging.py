@@ -17,6 +17,7 @@ from engage.domain.keys import login_prefix, registered_key
 from engage.store.journeys import look_again_at
 from engage.store.tables import (
     aliases,
+    answers,
     companies,
     consent_changes,
     deliveries,
@@ -26,6 +27,7 @@ from engage.store.tables import (
     occasions,
     partner_versions,
     partners,
+    promotion_terms,
     referral_versions,
     referrals,
     rewards,
@@ -84,6 +86,8 @@ def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     moved["partners"] = _repoint(db, partners.c.recruited_by_id, pair, partners.c.id != pair.survivor)
     _repoint(db, partners.c.merged_into_id, pair)
     _move_consent(db, pair)
+    _move_answers(db, pair)
+    _move_terms(db, pair)
     _release_claimed(db, deliveries.c.partner_id.in_((pair.merged, pair.survivor)))
     moved["cancelled"] = _cancel_twins(db, pair)
     _repoint(db, deliveries.c.partner_id, pair)
@@ -203,6 +207,20 @@ def _move_consent(db: Connection, pair: Pair) -> None:
     _repoint(db, consent_changes.c.partner_id, pair)
 
 
+def _move_answers(db: Connection, pair: Pair) -> None:
+    """The survivor has answered what either has: the latest counts."""
+    c, own = answers.c, answers.alias("own")
+    same = sa.and_(own.c.question == c.question, own.c.answered_at == c.answered_at)
+    _repoint(db, c.partner_id, pair, ~sa.exists().where(own.c.partner_id == pair.survivor, same))
+
+
+def _move_terms(db: Connection, pair: Pair) -> None:
+    """What was promised to the merged one is promised to the survivor, unless they were told of it themselves."""
+    c, own = promotion_terms.c, promotion_terms.alias("own")
+    same = sa.and_(own.c.program_id == c.program_id, own.c.campaign == c.campaign)
+    _repoint(db, c.partner_id, pair, ~sa.exists().where(own.c.partner_id == pair.survivor, same))
+
+
 def _about_referral(referral_id: int) -> Clause:
     return deliveries.c.enrollment_id.in_(sa.select(enrollments.c.id).where(enrollments.c.referral_id == referral_id))
 
@@ -291,7 +309,7 @@ def _move_enrollments(db: Connection, pair: Pair) -> None:
 
 
 def _inside_on_a_schedule(own: sa.FromClause, of_survivor: Clause) -> Clause:
-    """Whether the survivor is inside a campaign that the merged one has come into by a schedule, as the survivor has."""
+    """Whether the survivor is inside a campaign into which a schedule has brought them, and the merged one too."""
     c, run, own_run = enrollments.c, occasions.alias("run"), occasions.alias("own_run")
     return (
         sa.exists()
