@@ -304,6 +304,9 @@ def _move_enrollments(db: Connection, pair: Pair) -> None:
     alone = sa.and_(c.referral_id.is_(None), c.reward_id.is_(None))
     inside = _inside_on_a_schedule(own, own.c.partner_id == pair.survivor)
     _end_journeys(db, pair, c.partner_id == pair.merged, sa.or_(both, sa.and_(alone, inside)))
+    # the survivor's own arm counts from here on: it is drawn again by the survivor's name
+    moving = sa.update(enrollments).where(c.partner_id == pair.merged, c.state == JourneyState.ACTIVE)
+    db.execute(moving.values(arm=None))
     _repoint(db, c.partner_id, pair, ~both)
     look_again_at(db, [pair.survivor], pair.now)  # the zones of the two may differ
 

@@ -116,7 +116,7 @@ enrollments = sa.Table(
     copied("company_id"),
     copied("staff_id"),
     sa.Column("entered_at", Instant, nullable=False),
-    sa.Column("arm", Key, comment="domain.experiments.Arm; null: treated like everybody"),
+    sa.Column("arm", Key, comment="domain.experiments.Arm; null: none drawn, or no more theirs since a merge"),
     sa.Column("state", Key, nullable=False, server_default="done", comment="domain.journeys.JourneyState"),
     sa.Column("step", Key, comment="active: the step at which it stands"),
     sa.Column("reached_at", Instant, comment="active: when it came to the step"),
