@@ -239,7 +239,7 @@ def upgrade() -> None:
                 "arm",
                 sa.Text().with_variant(sa.TEXT(collation="C"), "postgresql"),
                 nullable=True,
-                comment="domain.experiments.Arm; null: treated like everybody",
+                comment="domain.experiments.Arm; null: none drawn, or no more theirs since a merge",
             )
         )
         table.add_column(
