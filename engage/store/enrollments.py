@@ -1,6 +1,6 @@
 """Occasions, episodes, enrollments and decisions."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
+from engage.domain.decisions import Reason, Skip
 from engage.domain.facts import Subject
 from engage.store.tables import decisions, deliveries, enrollments, episodes, occasions
 from engage.store.upserts import BATCH, insert_many, insert_or_ignore, one_of
@@ -101,6 +102,15 @@ def addresses_mailed(
 
 def insert_decisions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     insert_many(db, decisions, rows)
+
+
+def insert_skips(
+    db: Connection, program_id: int, those: Iterable[tuple[int, str]], reason: Reason, now: datetime
+) -> None:
+    """Keeps why mails that were to go out do not: (enrollment, step) of each."""
+    common = {"program_id": program_id, "phase": "send", "decision": Skip.kind, "reason": reason, "until": None}
+    common |= {"values": {}, "decided_at": now}
+    insert_decisions(db, [{**common, "enrollment_id": enrollment, "step": step} for enrollment, step in those])
 
 
 def open_episodes(db: Connection, program_id: int, campaign: Campaign) -> dict[int, str]:
