@@ -12,6 +12,7 @@ from engage.authoring.document import Node, Scalar, plain_value, read_document
 from engage.authoring.experiments import CAMPAIGN_KEYS as EXPERIMENTS
 from engage.authoring.experiments import read_holdout, read_only
 from engage.authoring.hours import ProgramHours, read_send_window
+from engage.authoring.promotions import check_dates, read_promotion
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import checked_cron, cron_of
 from engage.authoring.steps import read_steps
@@ -48,6 +49,7 @@ _OPTIONAL = (
     "starts",
     "ends",
     "goal",
+    "promotion",
     *EXPERIMENTS,
     "send_window",
     "if_outranked",
@@ -132,11 +134,13 @@ class _CampaignReader:
             max_audience=self._max_audience(trigger),
             catch_up=self._catch_up(trigger),
             goal=reader.parsed(fields["goal"], "'goal'", _parse_goal, None) if "goal" in fields else None,
+            promotion=read_promotion(fields, self.program, subject),
             holdout=read_holdout(fields, topic),
             only=read_only(fields, conditions),
             outranked=read_outranked(fields, topic),
             send_window=self._send_window(topic),
         )
+        check_dates(fields, campaign, self.program)
         check_in_time(fields, self.program, topic, campaign.send_within)
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")

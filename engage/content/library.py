@@ -54,16 +54,18 @@ class Templates:
             fact: ref for (known, _), one in self._templates.items() if known == name for fact, ref in one.facts.items()
         }
 
-    def find(self, name: str, locale: str = "") -> Template | None:
-        """The email in this locale (`de-AT`), else its language (`de`), else the default; None if there is none."""
-        for candidate in (locale.replace("_", "-"), language_of(locale), ""):
+    def find(self, name: str, locale: str = "", program: str = "") -> Template | None:
+        """The email in this locale (`de-AT`), else in its language (`de`), else in the program's locale or language,
+        else the one without a locale, which is in the program's; None if there is none.
+        """
+        for candidate in (*_written(locale), *_written(program), ""):
             if found := self._templates.get((name, candidate)):
                 return found
         return None
 
-    def get(self, name: str, locale: str = "") -> Template:
+    def get(self, name: str, locale: str = "", program: str = "") -> Template:
         """As `find`; raises InputError if there is no such email."""
-        found = self.find(name, locale)
+        found = self.find(name, locale, program)
         if found is None:
             raise InputError(f"there is no email '{name}'", did_you_mean(name, self.names))
         return found
@@ -83,6 +85,11 @@ class Templates:
             if template is not None:
                 templates[template.name, template.locale] = template
         return cls(_alike(templates), sources), tuple(sorted(set(problems)))
+
+
+def _written(locale: str) -> tuple[str, ...]:
+    """How files are named that are in this locale: as itself, and as its language."""
+    return (locale.replace("_", "-"), language_of(locale)) if locale else ()
 
 
 def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, tuple[Problem, ...]]:

@@ -184,8 +184,26 @@ _ANSWER = Record(
         "url": Value(_LINK, "where it is confirmed"),
     },
 )
+_PROMOTION = Record(
+    "the campaign's promotion, in the terms that the partner was told first",
+    {
+        "from": Value(Kind.INSTANT, "its first day"),
+        "through": Value(Kind.INSTANT, "its last day"),
+        "counts": _text("what is counted: login, referral or win"),
+        "bonus": Value(Kind.MONEY, "what each brings"),
+        "paid_when": _text("when it is paid, in the campaign's words"),
+        "mine": Record(
+            "what the partner has reached so far",
+            {
+                "count": Value(Kind.COUNT, "how many in the days of the promotion"),
+                "bonus": Value(Kind.MONEY, "what they bring together"),
+            },
+        ),
+    },
+)
 _OCCASIONAL: dict[str, "Type"] = {
     "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
+    "promotion": _PROMOTION,
 }
 """What only emails know whose step or campaign has it."""
 OCCASIONAL = tuple(_OCCASIONAL)

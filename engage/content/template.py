@@ -75,11 +75,12 @@ class Template:
     _text: Any
 
     def locale_for(self, recipient: str, program: str) -> str:
-        """The locale to render in: the recipient's where the email is written in its language, and else the email's,
-        so that no German date stands in an English sentence. An email without a locale is in the program's."""
+        """The locale to render in: the recipient's where the email is written in its language, else the program's
+        where it is in that one's, else the email's own; so that no German date stands in an English sentence. An email
+        without a locale is in the program's."""
         written = self.locale or program
-        same = language_of(recipient) == language_of(written)
-        return recipient if same else written
+        spoken = (one for one in (recipient, program) if language_of(one) == language_of(written))
+        return next(spoken, written)
 
     def render(self, context: Mapping[str, object]) -> Rendered:
         """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError."""

@@ -20,6 +20,7 @@ from engage.pipeline.answering import answers_offered, asking
 from engage.pipeline.coach import evidence_label, evidence_value
 from engage.pipeline.consent import UnsubscribeLink
 from engage.pipeline.library import Library
+from engage.pipeline.promising import promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.signing import Signer
 from engage.store.deliveries import Claimed
@@ -57,7 +58,7 @@ class Composer:
             if scope is None or campaign is None:
                 composed += [Composed(one, None, DeliveryState.SKIPPED, Reason.CAMPAIGN_NOT_LIVE) for one in group]
                 continue
-            template = library.templates.find(email, locale or scope.program.locale)
+            template = library.templates.find(email, locale, scope.program.locale)
             if template is None:
                 problem = f"there is no email '{email}'"
                 composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
@@ -122,6 +123,7 @@ class _Material:
     leaders: list[dict[str, Any]]
     staff: dict[int, StaffMember]
     default_owner: StaffMember
+    promotions: dict[int, dict[str, Any]]
     evidence: dict[int, list[dict[str, str]]]
     recent: dict[int, list[dict[str, Any]]]
 
@@ -162,6 +164,7 @@ class _Material:
             leaders=leaders,
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
             default_owner=StaffMember(None, "default", program.brand.name, program.default_owner),
+            promotions=promotion_contexts(db, scope, campaign, ids, now) if "promotion" in needs else {},
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
             recent=contexts.recent_contexts(db, program, ids) if "recent_referrals" in needs else {},
         )
@@ -178,6 +181,7 @@ class _Material:
             "tier": self.tiers.get(one.partner_id),
             "facts": self.facts.get(one.id, {}),
             "leaders": self.leaders,
+            "promotion": self.promotions.get(one.partner_id),
         }
         if one.recipient.startswith("staff:"):
             person = self.person(one)
@@ -237,5 +241,6 @@ def _render(
         headers=headers,
         custom_args={"engage_delivery": one.public_id, "engage_attempt": str(one.attempts + 1)},
         category=one.campaign,
+        locale=template.locale or program.locale,
     )
     return Composed(one, message)

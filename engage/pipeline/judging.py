@@ -128,7 +128,8 @@ def _misfits(campaigns: Iterable[Campaign], templates: Templates, written: Colle
 
 def _occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
     """What only emails of such a step or campaign know."""
-    return ("answers",) if isinstance(step, AskStep) else ()
+    answers = ("answers",) if isinstance(step, AskStep) else ()
+    return (*answers, "promotion") if campaign.promotion is not None else answers
 
 
 def _replace_misfits(

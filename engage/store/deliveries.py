@@ -34,7 +34,10 @@ _NO_LEASE = {"lease": None, "lease_until": None}
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery in the hands of a worker."""
+    """A delivery in the hands of a worker.
+
+    `partner_id` is None of mail to staff about no partner. The last four are those of what the campaign is for.
+    """
 
     id: int
     program_id: int
@@ -45,7 +48,7 @@ class Claimed:
     recipient: str
     occasion: str
     enrollment_id: int
-    partner_id: int
+    partner_id: int | None
     company_id: int | None
     staff_id: int | None
     address_id: int | None
@@ -58,16 +61,23 @@ class Claimed:
     claims: int
     referral_id: int | None
     reward_id: int | None
+    subject_company_id: int | None = None
+    subject_staff_id: int | None = None
 
 
-_OF_ENROLLMENT = ("referral_id", "reward_id")
+_OF_ENROLLMENT = {
+    "referral_id": "referral_id",
+    "reward_id": "reward_id",
+    "subject_company_id": "company_id",
+    "subject_staff_id": "staff_id",
+}
 
 
 def claimed_rows() -> sa.Select[Any]:
     """Deliveries as `Claimed` has them, of whatever state: to be narrowed down."""
     d, e = deliveries.c, enrollments.c
     names = Claimed.__dataclass_fields__
-    columns = (e[name] if name in _OF_ENROLLMENT else d[name] for name in names)
+    columns = (e[_OF_ENROLLMENT[name]].label(name) if name in _OF_ENROLLMENT else d[name] for name in names)
     return sa.select(*columns).join(enrollments, e.id == d.enrollment_id)
 
 
