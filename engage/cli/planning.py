@@ -1,6 +1,7 @@
 """`plan`, `explain` and `run`: who would get what and why, before it happens, and a schedule's slot now."""
 
 import logging
+from datetime import datetime
 from math import isfinite
 from pathlib import Path
 from typing import Annotated
@@ -213,11 +214,20 @@ def _print_plan(planned: Plan) -> None:
     # those who would not get it come first: they are few, and the ones to look at
     for one in sorted(planned.decisions, key=lambda one: all(isinstance(s.decision, Send) for s in one.steps))[:SHOWN]:
         for step in one.steps:
-            shown = _decision_json(step.decision)
-            table.add_row(escape(one.partner), escape(_to(step)), str(shown["decision"]), str(shown["reason"] or ""))
+            table.add_row(escape(one.partner), escape(_to(step)), step.decision.kind, _why(step.decision))
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
+
+
+def _why(decision: Decision) -> str:
+    match decision:
+        case Send():
+            return ""
+        case Skip(reason):
+            return reason
+        case Defer(until, reason):
+            return f"{reason}, again at {_minute(until)}"
 
 
 def _to(step: PlannedStep) -> str:
@@ -303,7 +313,11 @@ def _said(decision: Decision) -> str:
         case Skip(reason):
             return f"skip: {_words(reason)}"
         case Defer(until, reason):
-            return f"defer: {_words(reason)}, look again at {until:%Y-%m-%d %H:%M} UTC"
+            return f"defer: {_words(reason)}, look again at {_minute(until)}"
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _words(reason: Reason) -> str:
@@ -316,8 +330,8 @@ def _conclusion(campaign: Campaign, decision: Decision) -> str:
     match decision, campaign.trigger:
         case Skip(reason), _:
             return f"would not: {_words(reason)}"
-        case Defer(_, reason), _:
-            return f"would not yet: {_words(reason)}"
+        case Defer(until, reason), _:
+            return f"would not yet: {_words(reason)}, look again at {_minute(until)}"
         case _, EventTrigger(event, to):
             return " to ".join(filter(None, (f"would get it at {event}", " or ".join(to))))
         case _:
