@@ -26,7 +26,7 @@ def converted(
     query = _logins if conversion is Conversion.LOGIN else _referrals if conversion is Conversion.REFERRAL else _wins
     found: dict[int, list[tuple[datetime, int]]] = {}
     for row in db.execute(query(db, list(entered), since, now)):
-        partner_id, at, amount = row._tuple()
+        partner_id, at, amount = row
         found.setdefault(partner_id, []).append((at, amount or 0))
     return found
 

@@ -62,7 +62,7 @@ def standings(engage: Engage) -> list[tuple[str, str | None, datetime | None]]:
     e = enrollments.c
     query = sa.select(e.state, e.step, e.due_at).where(e.campaign == TRIAL).order_by(e.id)
     with engage.services.database.read() as db:
-        return [row._tuple() for row in db.execute(query)]
+        return [tuple(row) for row in db.execute(query)]
 
 
 def states(engage: Engage) -> list[str]:
