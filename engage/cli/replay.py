@@ -37,7 +37,7 @@ _SIGNER = Signer(["replay"])
 """Signs the links in replayed mails, so that none of them does anything to the partners of today."""
 
 MAILS, LIST, WHY_NOT, REPORT = "mails", "mails.csv", "not_sent.csv", "report.json"
-_COLUMNS = ("program", "campaign", "step", "partner", "recipient", "day", "at", "subject", "file")
+_COLUMNS = ("program", "campaign", "step", "partner", "recipient", "occasion", "day", "at", "subject", "file")
 _WHY_NOT_COLUMNS = ("program", "campaign", "step", "whom", "occasion", "decision", "reason", "until", "at")
 
 
@@ -205,7 +205,7 @@ def _write(folder: Path, report: dict[str, Any], replays: list[_Replayed]) -> No
             for one in replays:
                 for mail in one.mails:
                     path = Path(MAILS) / file_of(mail.public_id, mail.campaign, date.fromisoformat(mail.day))
-                    told = (mail.campaign, mail.step, mail.partner, mail.recipient, mail.day)
+                    told = (mail.campaign, mail.step, mail.partner, mail.recipient, mail.occasion, mail.day)
                     rows.writerow((one.program, *told, mail.at.isoformat(), mail.subject, path))
         with (folder / WHY_NOT).open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")

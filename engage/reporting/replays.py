@@ -54,12 +54,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """One mail of a replay; `day` is local, `at` the instant in UTC, `recipient` a partner's or a salesperson's key."""
+    """One mail of a replay; `day` is local, `at` the instant in UTC, `recipient` a partner's or a salesperson's key,
+    `occasion` the key of what it is about."""
 
     campaign: str
     step: str
     partner: str
     recipient: str
+    occasion: str
     day: str
     at: datetime
     subject: str
@@ -122,7 +124,9 @@ def sent_mails(db: Connection, zone: str) -> list[SentMail]:
     """Every mail, in order of time, campaign and recipient."""
     d, a = deliveries.c, attempts.c
     query = (
-        sa.select(d.campaign, d.step, partners.c.external_id, d.recipient, d.settled_at, a.subject, d.public_id)
+        sa.select(
+            d.campaign, d.step, partners.c.external_id, d.recipient, d.occasion, d.settled_at, a.subject, d.public_id
+        )
         .join(attempts, a.delivery_id == d.id)
         .outerjoin(partners, partners.c.id == d.partner_id)
         .where(_sent())
@@ -130,8 +134,10 @@ def sent_mails(db: Connection, zone: str) -> list[SentMail]:
     )
     local = ZoneInfo(zone)
     return [
-        SentMail(campaign, step, partner or "", recipient, f"{at.astimezone(local):%Y-%m-%d}", at, subject, public_id)
-        for campaign, step, partner, recipient, at, subject, public_id in db.execute(query)
+        SentMail(
+            campaign, step, partner or "", to, occasion, f"{at.astimezone(local):%Y-%m-%d}", at, subject, public_id
+        )
+        for campaign, step, partner, to, occasion, at, subject, public_id in db.execute(query)
     ]
 
 
