@@ -11,7 +11,7 @@ from engage.domain.programs import Topic
 CAMPAIGN_KEYS = ("holdout", "only")
 """The keys of a campaign that are read here; a program has `control_group`."""
 
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,4})?) ?%")
+PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,4})?) ?%")
 
 
 def read_control_group(fields: Fields) -> float:
@@ -53,7 +53,7 @@ def _share(fields: Fields, key: str, default: float) -> float:
 
 
 def _percent(text: str) -> float:
-    found = _PERCENT.fullmatch(text)
+    found = PERCENT.fullmatch(text)
     if found is None:
         raise ValueError(f"'{text}' is not a share; write per cent, such as 10%")
     percent = Decimal(found[1])

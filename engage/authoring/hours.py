@@ -19,8 +19,8 @@ PROGRAM_KEYS = ("quiet_hours", "holidays", "country")
 """The keys of a program that say when no marketing mail goes out."""
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_DAYS = {"every day": EVERY_DAY, "weekdays": frozenset(range(5)), "weekend": frozenset((5, 6))}
-_DAYS |= {name: frozenset((number,)) for number, name in enumerate(_WEEKDAYS)}
+DAYS = {"every day": EVERY_DAY, "weekdays": frozenset(range(5)), "weekend": frozenset((5, 6))}
+DAYS |= {name: frozenset((number,)) for number, name in enumerate(_WEEKDAYS)}
 _MINUTES = 24 * 60
 _MIDNIGHT = time()
 
@@ -109,8 +109,8 @@ def _on_holidays(fields: Fields, program: ProgramHours) -> bool:
 
 
 def _days(reader: Reader, node: Node) -> frozenset[int]:
-    words = [reader.choice(one, "day", _DAYS) for one in reader.one_or_more(node, "'days'")]
-    return frozenset[int]().union(*(_DAYS.get(word, frozenset()) for word in words))
+    words = [reader.choice(one, "day", DAYS) for one in reader.one_or_more(node, "'days'")]
+    return frozenset[int]().union(*(DAYS.get(word, frozenset()) for word in words))
 
 
 def _ends(node: Node, fields: Fields) -> tuple[time, time] | None:
@@ -126,12 +126,12 @@ def _ends(node: Node, fields: Fields) -> tuple[time, time] | None:
     return (begins, ends) if len(reader.problems) == known_problems else None
 
 
-_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 def parse_time_of_day(text: str) -> time:
     """`09:00`; raises ValueError with a message for the author."""
-    found = _TIME.fullmatch(text)
+    found = TIME_OF_DAY.fullmatch(text)
     if found is None:
         raise ValueError(f"'{text}' is not a time of day; write one from 00:00 to 23:59, such as 09:00")
     return time(int(found[1]), int(found[2]))
@@ -181,5 +181,5 @@ def _said(begins: time, ends: time) -> str:
 
 
 def _said_days(days: frozenset[int]) -> str:
-    names = [name for name, those in _DAYS.items() if those == days]
+    names = [name for name, those in DAYS.items() if those == days]
     return names[0] if names else ", ".join(_WEEKDAYS[day] for day in sorted(days))

@@ -29,8 +29,7 @@ from engage.domain.windows import parse_duration
 KINDS = ("send", "wait", "at", "branch", "alert", "ask")
 """Every kind of step."""
 
-_TEMPLATE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
-_MOST_ANSWERS = 6
+MOST_ANSWERS = 6
 
 
 def read_steps(reader: Reader, node: Node, conditions: ConditionReader) -> tuple[Step, ...]:
@@ -111,7 +110,7 @@ class _StepsReader:
             texts = tuple(self._text(item) for item in self.reader.items(fields["rotate"], "'rotate'"))
         else:
             texts = tuple(
-                Text(self._name(key), self.reader.limit(weight, "a weight"), Place(key.line, key.column))
+                Text(self.reader.template(key), self.reader.limit(weight, "a weight"), Place(key.line, key.column))
                 for key, weight in fields.entries("variants")
             )
         if len(texts) < 2:
@@ -127,7 +126,7 @@ class _StepsReader:
             return None
         to = self.reader.choice(fields["to"], "receiver of alerts", ("owner",))
         place = fields["say"]
-        say = self._name(place)
+        say = self.reader.template(place)
         text = Text(f"alerts/{say}", place=Place(place.line, place.column))
         return AlertStep(written or f"alert-{say.replace('/', '-')}", text, to)
 
@@ -141,22 +140,15 @@ class _StepsReader:
             Answer(self.reader.name(key, "an answer"), self.reader.text(label, "an answer's label"))
             for key, label in fields.entries("answers")
         )
-        if not 2 <= len(answers) <= _MOST_ANSWERS:
-            message = f"a question has 2 to {_MOST_ANSWERS} answers, and '{question}' has {len(answers)}"
+        if not 2 <= len(answers) <= MOST_ANSWERS:
+            message = f"a question has 2 to {MOST_ANSWERS} answers, and '{question}' has {len(answers)}"
             self.reader.problem(
                 fields["answers"], message, 'such as answers: {fine: "All is fine", stuck: "I am stuck"}'
             )
         return AskStep(written or f"ask-{question}", self._text(fields["send"]), question, answers)
 
     def _text(self, node: Node) -> Text:
-        return Text(self._name(node), place=Place(node.line, node.column))
-
-    def _name(self, node: Node) -> str:
-        text = self.reader.text(node, "the template")
-        if text and not _TEMPLATE.fullmatch(text):
-            hint = "write its path below the templates folder without '.md', such as nudges/hello"
-            self.reader.problem(node, f"'{text}' is not the name of a template", hint)
-        return text
+        return Text(self.reader.template(node), place=Place(node.line, node.column))
 
     # --- the way ------------------------------------------------------------------------------------------------------
 
@@ -201,11 +193,11 @@ def _next(text: str) -> str:
     return cron_of(text.removeprefix("next "))
 
 
-_EDGES = re.compile(r"(start|end)(?:\s*([+-])\s*(\S+))?")
+INSTANT = re.compile(r"(start|end)(?:\s*([+-])\s*(\S+))?")
 
 
 def _edge(text: str) -> tuple[Edge, timedelta] | None:
-    found = _EDGES.fullmatch(text.strip())
+    found = INSTANT.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"'{text}' is no instant of a promotion; write start, end, end - 3d or end + 1d")
     edge, sign, length = found.groups()

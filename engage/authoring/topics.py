@@ -1,6 +1,5 @@
 """Reads the topics of a program: who gets them, when, and what becomes of several updates of one referral."""
 
-import re
 from datetime import time, timedelta
 
 from engage.authoring.caps import read_counts
@@ -29,7 +28,6 @@ TOPIC_KEYS = (
 _REQUIRED, _OPTIONAL = TOPIC_KEYS[:2], TOPIC_KEYS[2:]
 _THREE_DAYS = timedelta(days=3)
 _LONGEST_COLLAPSE = timedelta(days=1)
-_TEMPLATE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
 
 
 def read_topics(reader: Reader, fields: Fields, hours: ProgramHours) -> dict[str, Topic]:
@@ -109,15 +107,7 @@ def _gather(fields: Fields) -> Gather | None:
         return None
     at = reader.parsed(written["at"], "'at'", parse_time_of_day, time())
     send = written["send"]
-    return Gather(at, _template(reader, send), Place(send.line, send.column))
-
-
-def _template(reader: Reader, node: Node) -> str:
-    text = reader.text(node, "the template")
-    if text and not _TEMPLATE.fullmatch(text):
-        hint = "write its path below the templates folder without '.md', such as status_updates/daily"
-        reader.problem(node, f"'{text}' is not the name of a template", hint)
-    return text
+    return Gather(at, reader.template(send, "status_updates/daily"), Place(send.line, send.column))
 
 
 def read_sunset(fields: Fields) -> Sunset | None:
