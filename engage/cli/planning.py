@@ -137,6 +137,7 @@ def _plan_json(planned: Plan) -> dict[str, object]:
         "decisions": [
             {
                 "partner": one.partner,
+                "subject": one.subject,
                 **_decision_json(one.decision),
                 "steps": [{"step": s.step, "to": s.to, **_decision_json(s.decision)} for s in one.steps],
             }
@@ -210,11 +211,11 @@ def _print_plan(planned: Plan) -> None:
         console.print(f"  {count:>6}  {label}")
     if not planned.decisions:
         return
-    table = Table("partner", "to", "decision", "reason", box=None, padding=(0, 2, 0, 0))
+    table = Table(planned.campaign.subject.value, "to", "decision", "reason", box=None, padding=(0, 2, 0, 0))
     # those who would not get it come first: they are few, and the ones to look at
     for one in sorted(planned.decisions, key=lambda one: all(isinstance(s.decision, Send) for s in one.steps))[:SHOWN]:
         for step in one.steps:
-            table.add_row(escape(one.partner), escape(_to(step)), step.decision.kind, _why(step.decision))
+            table.add_row(escape(one.subject), escape(_to(step)), step.decision.kind, _why(step.decision))
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
@@ -239,7 +240,8 @@ def _to(step: PlannedStep) -> str:
 
 def _explanation_json(explanation: Explanation) -> dict[str, object]:
     return {
-        "partner": explanation.partner,
+        "partner": explanation.whom if explanation.campaign.subject.leads_to_partner else None,
+        "whom": explanation.whom,
         "campaign": explanation.campaign.name,
         "state": explanation.campaign.state.value,
         "as_of": explanation.as_of.isoformat().replace("+00:00", "Z"),
@@ -273,7 +275,7 @@ def _node_json(node: Node) -> dict[str, object]:
 def _print_explanation(explanation: Explanation) -> None:
     campaign = explanation.campaign
     console.print(
-        f"[bold]{campaign.name}[/] for {escape(explanation.partner)} as of {explanation.as_of:%Y-%m-%d %H:%M} UTC"
+        f"[bold]{campaign.name}[/] for {escape(explanation.whom)} as of {explanation.as_of:%Y-%m-%d %H:%M} UTC"
     )
     if campaign.state is not CampaignState.LIVE:
         console.print(f"state: {campaign.state} (sends nothing; below is what it would do if it were live)")

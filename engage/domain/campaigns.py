@@ -295,3 +295,9 @@ class Campaign:
     send_window: SendWindow | None = None
     promotion: Promotion | None = None
     to: CompanyRecipient = CompanyRecipient.CONTACT
+
+
+def goes_to_staff(campaign: Campaign, step: MailStep) -> bool:
+    """Whether the step's mail is for our own staff, and so never asks for a partner's consent."""
+    to_manager = campaign.subject is Subject.COMPANY and campaign.to is CompanyRecipient.MANAGER
+    return to_manager or campaign.subject is Subject.STAFF or isinstance(step, AlertStep)

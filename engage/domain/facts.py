@@ -29,6 +29,10 @@ class Subject(StrEnum):
     STAFF = "staff"
 
     @property
+    def plural(self) -> str:
+        return {Subject.COMPANY: "companies", Subject.STAFF: "members of staff"}.get(self, f"{self}s")
+
+    @property
     def leads_to_partner(self) -> bool:
         """Whether each belongs to one partner, whose facts are its own too; facts of the others are over many."""
         return self in (Subject.PARTNER, Subject.REFERRAL, Subject.REWARD)

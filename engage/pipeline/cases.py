@@ -19,7 +19,10 @@ from engage.store.people import PartnerStanding, StaffMember
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom one message goes to: a partner, a member of staff, or nobody. `about` names the partner of an alert."""
+    """Whom one message goes to: a partner, a member of staff, or nobody. `about` names the partner of an alert.
+
+    `partner_id` is None of staff.
+    """
 
     key: str
     email: str | None
@@ -30,13 +33,19 @@ class Recipient:
     staff_id: int | None = None
     about: str = ""
     company_id: int | None = None
+    partner_id: int | None = None
+
+    @classmethod
+    def nobody(cls) -> Self:
+        """A company without a contact has nobody to be mailed."""
+        return cls("partner:", None, None, suppressed=False, unsubscribed=False, to_staff=False)
 
     @classmethod
     def partner(cls, partner: PartnerStanding, topic: str) -> Self:
         key = f"partner:{partner.external_id}"
         refused = topic in partner.refused
         found = (partner.email, partner.address_id, partner.suppressed, refused)
-        return cls(key, *found, to_staff=False, company_id=partner.company_id)
+        return cls(key, *found, to_staff=False, company_id=partner.company_id, partner_id=partner.partner_id)
 
     @classmethod
     def staff(cls, person: StaffMember | None, address_id: int | None, suppressed: bool, about: str) -> Self:
@@ -71,7 +80,7 @@ def case_for(
     program: Program,
     now: datetime,
     recipient: Recipient,
-    partner: PartnerStanding,
+    partner: PartnerStanding | None,
     *,
     transactional: bool,
     expires_at: datetime,
@@ -84,7 +93,10 @@ def case_for(
     resting: bool = False,
     untold: Reason | None = None,
 ) -> Case:
-    """The case of one message to one recipient; `campaign` None is one whose file is gone."""
+    """The case of one message to one recipient; `campaign` None is one whose file is gone.
+
+    `partner` is whom it is to or about; None of mail to staff about no partner, and where nobody is there.
+    """
     topic = program.topics.get(campaign.topic) if campaign else None
     return Case(
         now=now,
@@ -97,13 +109,13 @@ def case_for(
         event_age=event_age,
         ignore_older_than=topic.ignore_older_than if topic else timedelta(0),
         expires_at=expires_at,
-        partner_active=partner.status == "active",
+        partner_active=partner is None or partner.status == "active",
         asks_status=campaign is not None and asks_status(campaign.where),
         address=recipient.email,
         suppressed=recipient.suppressed,
         unsubscribed=recipient.unsubscribed,
-        not_opted_in=topic is not None and topic.opt_in and topic.key not in partner.agreed,
-        opted_out=topic is not None and partner.rhythms.get(topic.key) is Rhythm.OFF,
+        not_opted_in=topic is not None and topic.opt_in and partner is not None and topic.key not in partner.agreed,
+        opted_out=topic is not None and partner is not None and partner.rhythms.get(topic.key) is Rhythm.OFF,
         resting=resting,
         untold=untold,
         same_address=same_address,
@@ -112,7 +124,7 @@ def case_for(
         feed_stale=any(feed.connected and not feed.fresh for feed in feeds),
         condition_holds=condition_holds,
         stopped=stopped,
-        hours=hours_of(campaign, program, partner.zone) if campaign else None,
+        hours=hours_of(campaign, program, partner.zone if partner else None) if campaign else None,
     )
 
 

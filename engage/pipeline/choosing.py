@@ -14,8 +14,8 @@ from engage.domain.experiments import Arm, variant_of, withheld
 from engage.facts import Scope
 from engage.store.experiments import lock_steps, words_used
 
-Wanted = tuple[int, str, MailStep]
-"""A partner's id, a campaign's name and one of its steps."""
+Wanted = tuple[int | None, str, MailStep]
+"""A partner's id (None of mail to staff about none, which never rotates), a campaign's name and one of its steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Words:
         """What of these was said before. Nobody else chooses for the same steps until the end of the transaction,
         unless `dry`.
         """
-        rotating = [(who, campaign, step.id) for who, campaign, step in wanted if _rotates(step)]
+        rotating = [(who, campaign, step.id) for who, campaign, step in wanted if who is not None and _rotates(step)]
         if not rotating:
             return cls(scope.program.key)
         steps = {(campaign, step) for _, campaign, step in rotating}
@@ -38,18 +38,18 @@ class Words:
             lock_steps(db, scope.program_id, steps)
         return cls(scope.program.key, words_used(db, scope.program_id, steps, {who for who, _, _ in rotating}))
 
-    def of(self, partner_id: int, unit: str, campaign: str, step: MailStep) -> Text | None:
+    def of(self, partner_id: int | None, unit: str, campaign: str, step: MailStep) -> Text | None:
         """The text for this partner; None: each of a rotation has been used. `unit` is the partner's external id."""
         if isinstance(step, SendStep) and step.choice is Choice.VARIANTS:
             return variant_of(self.program, campaign, step, unit)
         if not _rotates(step):
             return texts_of(step)[0]
-        used = self._used.get((partner_id, campaign, step.id), ())
+        used = self._used.get((partner_id, campaign, step.id), ()) if partner_id is not None else ()
         return next((text for text in texts_of(step) if text.template not in used), None)
 
-    def use(self, partner_id: int, campaign: str, step: MailStep, text: Text) -> None:
+    def use(self, partner_id: int | None, campaign: str, step: MailStep, text: Text) -> None:
         """The text goes out to the partner: the next occasion gets another."""
-        if _rotates(step):
+        if partner_id is not None and _rotates(step):
             self._used.setdefault((partner_id, campaign, step.id), set()).add(text.template)
 
 

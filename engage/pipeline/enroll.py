@@ -34,6 +34,8 @@ def enroll(
                 "partner_id": entry.partner_id,
                 "referral_id": entry.referral_id,
                 "reward_id": entry.reward_id,
+                "company_id": entry.company_id,
+                "staff_id": entry.staff_id,
                 "entered_at": now,
                 "arm": entry.arm,
                 "state": JourneyState.DONE,

@@ -17,12 +17,12 @@ from engage.domain.campaigns import AtStep, BranchStep, Campaign, CampaignState,
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Reason
 from engage.domain.experiments import Arm
-from engage.domain.facts import Feed, Subject
+from engage.domain.facts import Feed
 from engage.domain.journeys import JourneyState, Node, Path, Position, path_of
 from engage.facts import Scope, feed_state, holds
-from engage.pipeline.entries import Entry, Hints
+from engage.pipeline.entries import Entry, Hints, Mailing
 from engage.pipeline.library import Library
-from engage.pipeline.mailing import Mailing, feeds_asked, mail, silence
+from engage.pipeline.mailing import feeds_asked, mail, silence
 from engage.pipeline.waits import Waits
 from engage.policy import LOOK_AGAIN
 from engage.store.enrollments import insert_decisions
@@ -55,7 +55,7 @@ class Walker:
     standing: bool = False
 
     @property
-    def partner_id(self) -> int:
+    def partner_id(self) -> int | None:
         return self.entry.partner_id
 
     @property
@@ -111,6 +111,8 @@ def _sorted(
             found.ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE))
         elif unreadable:
             found.ended.append((one.id, UNREADABLE))
+        elif campaign.promotion is None and versions[one.version_id].promotion is not None:
+            found.ended.append((one.id, Reason.PROMOTION_OVER))
         elif campaign.state is CampaignState.PAUSED or (one.campaign, one.version_id) in silent:
             found.waiting.append(one)
         else:
@@ -147,6 +149,8 @@ def _walker(one: Standing, campaign: Campaign, path: Path) -> Walker:
         by_run=one.by_run,
         referral_id=one.referral_id,
         reward_id=one.reward_id,
+        company_id=one.company_id,
+        staff_id=one.staff_id,
         arm=Arm(one.arm) if one.arm else None,
     )
     return Walker(one.id, one.version_id, entry, path, one.step, one.reached_at, one.entered_at, standing=True)
@@ -189,6 +193,7 @@ def walk(db: Connection, scope: Scope, walkers: Sequence[Walker], now: datetime)
     taken = _Taken(scope.program_id, now)
     moving = _not_ended(db, scope, walkers, taken)
     waits = Waits.load(db, scope, [w for w in moving if w.path.waits])
+    moving = [w if (step := waits.caught_up(w, now)) == w.at else w.on(step, now) for w in moving]
     while moving:
         moving = _one_step(db, scope, moving, waits, taken)
     set_positions(db, taken.positions)
@@ -265,9 +270,10 @@ def _there(db: Connection, campaign: Campaign, walkers: Sequence[Walker], now: d
         return set()
     entered: dict[int, datetime] = {}
     for w in walkers:
-        entered[w.partner_id] = min(w.entered_at, entered.get(w.partner_id, w.entered_at))
+        if w.partner_id is not None:
+            entered[w.partner_id] = min(w.entered_at, entered.get(w.partner_id, w.entered_at))
     done = converted(db, campaign.goal.conversion, entered, now)
-    return {w.enrollment_id for w in walkers if any(at > w.entered_at for at, _ in done.get(w.partner_id, ()))}
+    return {w.enrollment_id for w in walkers if any(at > w.entered_at for at, _ in done.get(w.partner_id or 0, ()))}
 
 
 def _meeting(
@@ -281,19 +287,9 @@ def _meeting(
     """The enrollments of those whose subject meets the condition as of `now`."""
     if condition is None or not walkers:
         return set()
-    subjects = {w.enrollment_id: subject_of(campaign.subject, w.entry) for w in walkers}
+    subjects = {w.enrollment_id: w.entry.subject_id for w in walkers}
     met = holds(db, scope, campaign.subject, condition, now, sorted({s for s in subjects.values() if s is not None}))
     return {id_ for id_, subject in subjects.items() if subject in met}
-
-
-def subject_of(subject: Subject, entry: Entry) -> int | None:
-    """The id of what the campaign is `for`, out of the entry."""
-    ids = {
-        Subject.PARTNER: entry.partner_id,
-        Subject.REFERRAL: entry.referral_id,
-        Subject.REWARD: entry.reward_id,
-    }
-    return ids[subject]
 
 
 def _position_row(

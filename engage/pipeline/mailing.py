@@ -4,13 +4,12 @@ Every decision is kept with the values behind it. Nothing here sends. A fixed nu
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, Text
+from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, Text, goes_to_staff
 from engage.domain.decisions import Decision, Defer, Reason, Skip
 from engage.domain.experiments import arm_of
 from engage.domain.facts import Feed
@@ -20,8 +19,12 @@ from engage.facts import FeedState, Scope, feed_state, feeds_of
 from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.choosing import Words, drawn
-from engage.pipeline.entries import Entry, Hints
+from engage.pipeline.collapsing import collapse
+from engage.pipeline.entries import Hints, Mailing
+from engage.pipeline.gathering import Gathered, gather, link_updates
 from engage.pipeline.recipients import Recipients
+from engage.pipeline.sunset import resting
+from engage.pipeline.updates import Updates, is_update
 from engage.policy import decide
 from engage.policy.caps import window_end
 from engage.queueing import Lane
@@ -29,16 +32,6 @@ from engage.store.deliveries import insert_deliveries
 from engage.store.enrollments import insert_decisions
 from engage.store.people import PartnerStanding
 from engage.store.topic_pauses import paused_topics
-
-
-@dataclass(frozen=True, slots=True)
-class Mailing:
-    """One mail that a step calls for, to one who has entered. `version_id`: of the campaign as they entered it."""
-
-    enrollment_id: int
-    version_id: int
-    entry: Entry
-    step: MailStep
 
 
 def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetime) -> Hints:
@@ -56,11 +49,15 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
     whom = [partner.partner_id if partner else None for partner in partners]
     wanted = [(id_, one.entry.campaign.name, one.step) for id_, one in zip(whom, mailings, strict=True)]
     words = Words.load(db, scope, wanted)
-    decided, to_send = [], []
+    updates = Updates.load(db, scope, [(one.entry, one.step) for one in mailings], now)
+    asleep = resting(db, scope, {id_ for id_ in whom if id_ is not None}, now)
+    decided, to_send, gathered = [], [], []
     for one, partner, partner_id in zip(mailings, partners, whom, strict=True):
         campaign = one.entry.campaign
         recipient = people.of(one.entry, campaign, one.step)
-        decision = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, now)
+        untold = updates.untold(one.entry, one.step, partner.rhythms) if partner else None
+        awake = partner_id not in asleep
+        decision = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, awake, untold, now)
         unit = partner.external_id if partner else recipient.key
         text = words.of(partner_id, unit, campaign.name, one.step)
         decision = drawn(decision, one.entry.arm or arm_of(scope.program, campaign, unit), text)
@@ -69,8 +66,22 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
             words.use(partner_id, campaign.name, one.step, text)
             people.take_address(one.entry.occasion_id, one.step, recipient)
             to_send.append(_delivery_row(scope, one, recipient, partner_id, text, decision, now))
+        elif partner is not None and decision == Skip(Reason.GATHERED):
+            zone = partner.zone or scope.program.zone
+            gathered.append(Gathered(one.enrollment_id, campaign.topic, partner.partner_id, zone))
     insert_decisions(db, decided)
-    return insert_deliveries(db, to_send)
+    hints = insert_deliveries(db, to_send)
+    collapse(db, scope, [one.entry for one in mailings if is_update(one.entry, one.step)], now)
+    return _with_daily_mails(db, scope, gathered, hints, now) if gathered else hints
+
+
+def _with_daily_mails(db: Connection, scope: Scope, gathered: Sequence[Gathered], hints: Hints, now: datetime) -> Hints:
+    """Makes the daily mails that are to tell of these updates, where they are not there yet, and links them."""
+    mailings, days = gather(db, scope, gathered, now)
+    for lane, ids in mail(db, scope, mailings, now).items():
+        hints.setdefault(lane, []).extend(ids)
+    link_updates(db, scope, days, now)
+    return hints
 
 
 def _decide(
@@ -81,6 +92,8 @@ def _decide(
     people: Recipients,
     feeds: tuple[FeedState, ...],
     paused: Collection[str],
+    awake: bool,
+    untold: Reason | None,
     now: datetime,
 ) -> Decision:
     entry, campaign = one.entry, one.entry.campaign
@@ -96,6 +109,8 @@ def _decide(
         same_address=entry.by_run and people.same_address(entry.occasion_id, campaign, one.step, recipient),
         topic_paused=campaign.topic in paused,
         feeds=feeds,
+        resting=not awake,
+        untold=untold,
     )
     return decide(case)
 
@@ -124,7 +139,7 @@ def silence(feeds: tuple[FeedState, ...]) -> str:
 
 
 def lane_of(campaign: Campaign, step: MailStep, scope: Scope) -> Lane:
-    if isinstance(step, AlertStep):
+    if goes_to_staff(campaign, step):
         return Lane.ALERTS
     return Lane.TRANSACTIONAL if scope.program.topics[campaign.topic].transactional else Lane.BULK
 
@@ -153,7 +168,7 @@ def _delivery_row(
     now: datetime,
 ) -> dict[str, Any]:
     entry, campaign, step = one.entry, one.entry.campaign, one.step
-    lane, due_at = lane_of(campaign, step, scope), decision.until if isinstance(decision, Defer) else now
+    lane, due_at = lane_of(campaign, step, scope), _due_at(scope, one, decision, now)
     held = is_held_to_caps(scope.program, campaign.topic, lane)
     contest_at = window_end(due_at, scope.program.dispatch_window) if held else None
     # a salesperson may be alerted about several partners on one occasion: each is a delivery of its own
@@ -177,6 +192,13 @@ def _delivery_row(
         "due_at": contest_at or due_at,
         "contest_at": contest_at,
         "held_out": False,
-        "expires_at": now + campaign.send_within,
+        "expires_at": max(now, one.not_before or now) + campaign.send_within,
         "created_at": now,
     }
+
+
+def _due_at(scope: Scope, one: Mailing, decision: Decision, now: datetime) -> datetime:
+    """When the mail is due; an update of a topic with `collapse` waits for others of its referral."""
+    collapses = scope.program.topics[one.entry.campaign.topic].collapse if is_update(one.entry, one.step) else None
+    due_at = one.not_before or now + (collapses or timedelta())
+    return max(due_at, decision.until) if isinstance(decision, Defer) else due_at

@@ -13,6 +13,7 @@ from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
 from engage.pipeline.rollout import Who, admitted
+from engage.pipeline.updates import lock, take_back
 from engage.store.enrollments import ensure_occasions
 from engage.store.events import HistoryEvent, take_unmatched
 from engage.triggers import concerned
@@ -39,6 +40,13 @@ def match_events(db: Connection, library: Library, event_ids: Collection[int], n
 
 
 def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryEvent], now: datetime) -> Hints:
+    lock(db, scope.program, events)
+    hints = _enter(db, library, scope, events, now)
+    take_back(db, scope, events, now)
+    return hints
+
+
+def _enter(db: Connection, library: Library, scope: Scope, events: list[HistoryEvent], now: datetime) -> Hints:
     campaigns = library.on_events(scope.program.key)
     candidates = [(e, c) for e in events for c in concerned(campaigns, e.kind, e.to_status)]
     found = list(entering_now(db, scope, meeting_condition(db, scope, candidates, now), now))
@@ -118,9 +126,8 @@ def entering_now(db: Connection, scope: Scope, found: Iterable[Meeting], now: da
 
 def subject_id(subject: Subject, event: HistoryEvent) -> int | None:
     """The id of what the campaign is `for`, out of the event."""
-    return {Subject.PARTNER: event.partner_id, Subject.REFERRAL: event.referral_id, Subject.REWARD: event.reward_id}[
-        subject
-    ]
+    ids = {Subject.PARTNER: event.partner_id, Subject.REFERRAL: event.referral_id, Subject.REWARD: event.reward_id}
+    return ids.get(subject)
 
 
 def event_key(event: HistoryEvent) -> str:

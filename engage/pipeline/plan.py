@@ -10,20 +10,22 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import Campaign, EventTrigger, MailStep, ScheduleTrigger
 from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.experiments import Arm, arm_of
-from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
 from engage.pipeline.cases import Recipient, as_if_live, case_for
 from engage.pipeline.choosing import Words, drawn
+from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.match import entering_now, meeting_condition
+from engage.pipeline.match import subject_id as subject_of_event
 from engage.pipeline.recipients import Recipients
-from engage.pipeline.rollout import admitted
+from engage.pipeline.rollout import admitted, shut_out_by
 from engage.policy import Case, decide
 from engage.slots import current_slot
 from engage.store.events import events_between
 from engage.store.people import PartnerStanding, names_of
+from engage.store.subjects import external_ids
 from engage.store.topic_pauses import paused_topics
 from engage.store.upserts import BATCH
 
@@ -46,9 +48,14 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What one partner would get. `decision` is that of the first step."""
+    """What one subject's mails would be. `decision` is that of the first step.
 
-    partner: str
+    `partner` is the partner to whom the subject leads, `subject` the subject itself (the same, of partners): external
+    ids. Companies and staff lead to none.
+    """
+
+    partner: str | None
+    subject: str
     steps: tuple[PlannedStep, ...]
 
     @property
@@ -79,7 +86,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Draw:
-    """What chance and former mails say of one partner."""
+    """What chance and former mails say of one subject."""
 
     arm: Arm
     words: Words
@@ -87,7 +94,8 @@ class _Draw:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    partner_id: int
+    whom: Whom
+    subject_id: int
     objection: Reason | None = None
 
 
@@ -104,37 +112,41 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
         chunk = candidates[start : start + BATCH]
-        partner_ids = {one.partner_id for one in chunk}
-        people = Recipients.load(db, scope, partner_ids, alerts=True, dry=True, as_of=as_of)
+        people = Recipients.load(db, scope, [one.whom for one in chunk], alerts=True, dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
         names = names_of(db, people.partners)
-        words = Words.load(db, scope, [(id_, campaign.name, step) for id_ in partner_ids for step in mails], dry=True)
+        subjects = external_ids(db, campaign.subject, {one.subject_id for one in chunk})
+        wanted = [(id_, campaign.name, step) for id_ in people.partners for step in mails]
+        words = Words.load(db, scope, wanted, dry=True)
         for one in chunk:
-            partner = people.partners[one.partner_id].external_id
-            arm = arm_of(scope.program, campaign, partner)
+            own = people.partners[one.whom.partner_id] if one.whom.partner_id is not None else None
+            arm = arm_of(scope.program, campaign, own.external_id) if own else Arm.TREATED
             arms[arm] += one.objection is None
             draw = _Draw(arm, words)
             steps = tuple(
                 _step(scope, campaign, step, one, people, names, draw, paused, feeds, as_of) for step in mails
             )
-            planned.append(Planned(partner, steps))
+            planned.append(Planned(own.external_id if own else None, subjects[one.subject_id], steps))
     entering_ = sum(one.objection is None for one in candidates)
     return Plan(campaign, as_of, len(candidates), entering_, tuple(planned), arms)
 
 
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
     assert isinstance(campaign.trigger, ScheduleTrigger)
-    ids = [member.partner_id for member in audience(scope, Subject.PARTNER, campaign.where, as_of).rows(db)]
-    let_in = [id_ for id_, _ in sorted(admitted(db, scope, campaign, [(id_, id_) for id_ in ids], as_of))]
-    objections = dict.fromkeys(ids, Reason.NOT_IN_ROLL_OUT) | dict.fromkeys(let_in, Reason.ALREADY_ENROLLED)
+    members = list(audience(scope, campaign.subject, campaign.where, as_of).rows(db))
+    whom = {one.subject_id: Whom.of(campaign.subject, one.subject_id, one.partner_id) for one in members}
+    admitted_ = admitted(db, scope, campaign, [(one.partner_id, one.subject_id) for one in members], as_of)
+    let_in = sorted(subject_id for _, subject_id in admitted_)
+    shut_out = dict.fromkeys(whom, shut_out_by(scope, campaign, as_of))
+    objections = shut_out | dict.fromkeys(let_in, Reason.ALREADY_ENROLLED)
     may = may_enter(db, scope, campaign, campaign.trigger, let_in, as_of)
-    return [_Candidate(id_, None if id_ in may else objections[id_]) for id_ in ids]
+    return [_Candidate(one, id_, None if id_ in may else objections[id_]) for id_, one in whom.items()]
 
 
 def may_enter(
     db: Connection, scope: Scope, campaign: Campaign, trigger: ScheduleTrigger, ids: Sequence[int], as_of: datetime
 ) -> set[int]:
-    """Those of these partners, who all meet the condition, whom `again` lets in on the slot that is current."""
+    """Those of these subjects, which all meet the condition, whom `again` lets in on the slot that is current."""
     slot = current_slot(trigger.cron, scope.program.zone, as_of).key
     return entering(db, scope, campaign, ids, slot, as_of)
 
@@ -146,8 +158,11 @@ def _of_events(
     found = [(e, campaign) for e in events if not trigger.to or e.to_status in trigger.to]
     meeting = list(meeting_condition(db, scope, found, as_of))
     let_in = {event.id for event, _, _ in entering_now(db, scope, meeting, as_of)}
+    shut_out = shut_out_by(scope, campaign, as_of)
     return [
-        _Candidate(event.partner_id, None if event.id in let_in else Reason.NOT_IN_ROLL_OUT) for event, _, _ in meeting
+        _Candidate(Whom(partner_id=event.partner_id), subject_id, None if event.id in let_in else shut_out)
+        for event, _, _ in meeting
+        if (subject_id := subject_of_event(campaign.subject, event)) is not None
     ]
 
 
@@ -163,23 +178,24 @@ def _step(
     feeds: tuple[FeedState, ...],
     as_of: datetime,
 ) -> PlannedStep:
-    recipient = people.of(candidate.partner_id, campaign, step)
-    same = people.same_address(_NO_OCCASION, step, candidate.partner_id, recipient)
-    case = planned_case(scope, campaign, people.partners[candidate.partner_id], recipient, paused, feeds, as_of)
+    recipient = people.of(candidate.whom, campaign, step)
+    partner = people.partner(candidate.whom, campaign, step)
+    same = people.same_address(_NO_OCCASION, campaign, step, recipient)
+    case = planned_case(scope, campaign, partner, recipient, paused, feeds, as_of)
     decision = Skip(candidate.objection) if candidate.objection else decide(replace(case, same_address=same))
-    partner = people.partners[candidate.partner_id].external_id
-    decision = drawn(decision, draw.arm, draw.words.of(candidate.partner_id, partner, campaign.name, step))
+    unit, partner_id = (partner.external_id, partner.partner_id) if partner else (recipient.key, None)
+    decision = drawn(decision, draw.arm, draw.words.of(partner_id, unit, campaign.name, step))
     if not isinstance(decision, Skip):
-        people.take_address(_NO_OCCASION, step, candidate.partner_id, recipient)
-    person = people.staff.get(candidate.partner_id) if recipient.to_staff else None
-    name = person.name if person else "" if recipient.to_staff else names[candidate.partner_id]
+        people.take_address(_NO_OCCASION, step, recipient)
+    person = people.person(candidate.whom, step) if recipient.to_staff else None
+    name = person.name if person else "" if recipient.partner_id is None else names[recipient.partner_id]
     return PlannedStep(step.id, recipient.key, name, recipient.email, decision)
 
 
 def planned_case(
     scope: Scope,
     campaign: Campaign,
-    partner: PartnerStanding,
+    partner: PartnerStanding | None,
     recipient: Recipient,
     paused: bool,
     feeds: tuple[FeedState, ...],

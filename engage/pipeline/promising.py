@@ -24,7 +24,7 @@ def promise(db: Connection, library: Library, mails: Iterable[Claimed], now: dat
     """
     told: dict[tuple[int, str], set[int]] = {}
     for one in mails:
-        if one.recipient.startswith("partner:"):
+        if one.partner_id is not None and one.recipient.startswith("partner:"):
             told.setdefault((one.program_id, one.campaign), set()).add(one.partner_id)
     for (program_id, name), partner_ids in told.items():
         campaign = library.get(program_id, name)

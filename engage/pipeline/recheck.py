@@ -17,6 +17,8 @@ from engage.pipeline.caps import lock_wider
 from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import heard_feeds
+from engage.pipeline.sunset import resting
+from engage.pipeline.updates import untold_again
 from engage.policy import decide
 from engage.policy.caps import Whose
 from engage.store.deliveries import Claimed, sharing_an_address
@@ -29,6 +31,7 @@ from engage.store.people import (
     staff_members,
     suppressed_addresses,
 )
+from engage.store.subjects import CompanyStanding, company_standings
 from engage.store.topic_pauses import paused_topics
 
 ENDS_AS = {
@@ -80,7 +83,7 @@ def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: dat
     Takes the locks on whatever caps count together, on recipients and addresses, and holds them until the transaction
     ends.
     """
-    partner_ids = {claimed.partner_id for claimed in batch}
+    partner_ids = {claimed.partner_id for claimed in batch if claimed.partner_id is not None}
     companies = lock_wider(db, library, batch)
     lock_recipients(db, partner_ids, {c.address_id for c in batch if c.address_id is not None})
     decided = look_again(db, library, batch, now)
@@ -94,7 +97,7 @@ def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: dat
 
 def look_again(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
     """As `recheck`, without locks."""
-    partners = partner_standings(db, {claimed.partner_id for claimed in batch})
+    partners = partner_standings(db, {claimed.partner_id for claimed in batch if claimed.partner_id is not None})
     decided: dict[int, Second] = {}
     for program_id in sorted({claimed.program_id for claimed in batch}):
         scope = library.scope(program_id)
@@ -120,21 +123,26 @@ def _recheck_program(
     met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
     stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
     recipients = _recipients(db, scope, batch, partners)
-    moved = [one.id for one in batch if not recipients[one.id].to_staff and _has_moved(one, partners[one.partner_id])]
+    for_partners = {campaign.name for campaign in known if campaign.subject is Subject.PARTNER}
+    moved = [one.id for one in batch if one.campaign in for_partners and _has_moved(one, recipients[one.id])]
     sharing = sharing_an_address(db, moved)
     paused = paused_topics(db, scope.program_id, now)
+    asleep = resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now)
+    untold = untold_again(db, scope, batch, campaigns, now)
     seconds = {
         claimed.id: _second(
             scope,
             campaigns[claimed.campaign],
             claimed,
             recipients[claimed.id],
-            partners[claimed.partner_id],
+            partners.get(claimed.partner_id) if claimed.partner_id is not None else None,
             feeds.get(claimed.campaign, ()),
             claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
             claimed.id in stopped.get(claimed.campaign, ()),
             claimed.id in sharing,
             claimed.topic in paused,
+            claimed.partner_id in asleep,
+            untold.get(claimed.id),
             now,
         )
         for claimed in batch
@@ -144,9 +152,10 @@ def _recheck_program(
     return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
 
 
-def _has_moved(claimed: Claimed, partner: PartnerStanding) -> bool:
+def _has_moved(claimed: Claimed, recipient: Recipient) -> bool:
     """Whether the partner has another address than when it was decided that this goes to only one partner there."""
-    return partner.address_id is not None and partner.address_id != claimed.address_id
+    moved = recipient.address_id is not None and recipient.address_id != claimed.address_id
+    return moved and not recipient.to_staff
 
 
 def _values(
@@ -176,12 +185,14 @@ def _second(
     campaign: Campaign | None,
     claimed: Claimed,
     recipient: Recipient,
-    partner: PartnerStanding,
+    partner: PartnerStanding | None,
     feeds: tuple[FeedState, ...],
     holds_still: bool | None,
     stopped: bool,
     same_address: bool,
     topic_paused: bool,
+    asleep: bool,
+    untold: Reason | None,
     now: datetime,
 ) -> Second:
     topic = scope.program.topics.get(claimed.topic)
@@ -198,6 +209,8 @@ def _second(
         feeds=feeds,
         condition_holds=holds_still,
         stopped=stopped,
+        resting=asleep,
+        untold=untold,
     )
     return Second(decide(case), recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
 
@@ -220,6 +233,8 @@ def subject_of(subject: Subject, claimed: Claimed) -> int | None:
         Subject.PARTNER: claimed.partner_id,
         Subject.REFERRAL: claimed.referral_id,
         Subject.REWARD: claimed.reward_id,
+        Subject.COMPANY: claimed.subject_company_id,
+        Subject.STAFF: claimed.subject_staff_id,
     }[subject]
 
 
@@ -232,13 +247,25 @@ def _recipients(
     persons = {c.id: people.get(c.staff_id) if c.staff_id is not None else default for c in alerts}
     held = ensure_addresses(db, [person.email for person in persons.values() if person and person.email])
     suppressed = suppressed_addresses(db, held.values())
+    companies = company_standings(db, {c.subject_company_id for c in batch if c.subject_company_id is not None})
     found: dict[int, Recipient] = {}
     for claimed in batch:
-        partner = partners[claimed.partner_id]
+        partner = partners.get(claimed.partner_id) if claimed.partner_id is not None else None
         if claimed.id in persons:
             person = persons[claimed.id]
             address_id = held.get(person.email.lower()) if person else None
-            found[claimed.id] = Recipient.staff(person, address_id, address_id in suppressed, partner.external_id)
+            about = partner.external_id if partner else ""
+            found[claimed.id] = Recipient.staff(person, address_id, address_id in suppressed, about)
+        elif partner is None or not _is_meant(claimed, companies):
+            found[claimed.id] = Recipient.nobody()
         else:
             found[claimed.id] = Recipient.partner(partner, claimed.topic)
     return found
+
+
+def _is_meant(claimed: Claimed, companies: Mapping[int, CompanyStanding]) -> bool:
+    """Whether the partner still is the one to whom it goes: what is said to a company's contact is said to no other."""
+    if claimed.subject_company_id is None:
+        return True
+    company = companies.get(claimed.subject_company_id)
+    return company is not None and company.contact_id == claimed.partner_id

@@ -8,20 +8,28 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
 from engage.domain.conditions import All
+from engage.domain.decisions import Reason
 from engage.domain.experiments import Arm, arm_of, draws, in_share
+from engage.domain.promotions import is_over
 from engage.facts import Scope, holds
 from engage.pipeline.entries import Entry
 from engage.store.experiments import other_names, partner_names
 
-Who = tuple[int, int]
-"""A partner's id and the id of what the campaign is for: the partner again, or a referral or reward of theirs."""
+Who = tuple[int | None, int]
+"""A partner's id and the id of what the campaign is for: the partner again, or a referral or reward of theirs.
+
+A company or member of staff has no partner: only `where` can restrict them, and nobody is held out."""
 
 
 def admitted(db: Connection, scope: Scope, campaign: Campaign, who: Collection[Who], as_of: datetime) -> set[Who]:
     """Those of these, who all meet the campaign's condition, whom its `only` lets in: all where it has none.
 
+    Nobody enters once its promotion is over.
+
     A list that names a partner by an alias, or by the id of a duplicate that was merged, means the partner who stands.
     """
+    if is_over(campaign.promotion, scope.program.zone, as_of):
+        return set()
     only, found = campaign.only, set(who)
     if only is None or not found:
         return found
@@ -30,24 +38,30 @@ def admitted(db: Connection, scope: Scope, campaign: Campaign, who: Collection[W
         asked = only.where if campaign.where is None else All((campaign.where, only.where))
         met = holds(db, scope, campaign.subject, asked, as_of, {subject for _, subject in found})
         found = {one for one in found if one[1] in met}
-    ids = {partner_id for partner_id, _ in found}
+    ids = {partner_id for partner_id, _ in found if partner_id is not None}
     names = partner_names(db, ids) if only.partners is not None or only.share < 1 else {}
     if only.partners is not None:
         others = other_names(db, ids)
-        found = {one for one in found if ({names[one[0]]} | others.get(one[0], set())) & only.partners}
+        found = {one for one in found if one[0] and ({names[one[0]]} | others.get(one[0], set())) & only.partners}
     if only.share < 1:
         key = scope.program.key
-        found = {one for one in found if in_share(key, campaign.name, names[one[0]], only.share)}
+        found = {one for one in found if one[0] and in_share(key, campaign.name, names[one[0]], only.share)}
     return found
+
+
+def shut_out_by(scope: Scope, campaign: Campaign, as_of: datetime) -> Reason:
+    """Why those who meet the condition are not `admitted`."""
+    over = is_over(campaign.promotion, scope.program.zone, as_of)
+    return Reason.PROMOTION_OVER if over else Reason.NOT_IN_ROLL_OUT
 
 
 def with_arms(db: Connection, scope: Scope, entries: Iterable[Entry]) -> list[Entry]:
     """The entries, each with the arm in which it enters. No statement where nobody can be held out."""
     entries = list(entries)
-    names = partner_names(db, {one.partner_id for one in entries if draws(scope.program, one.campaign)})
+    drawing = {one.partner_id for one in entries if draws(scope.program, one.campaign)}
+    names = partner_names(db, {id_ for id_ in drawing if id_ is not None})
+    units = (names.get(one.partner_id) if one.partner_id is not None else None for one in entries)
     return [
-        replace(one, arm=arm_of(scope.program, one.campaign, names[one.partner_id]))
-        if one.partner_id in names
-        else replace(one, arm=Arm.TREATED)
-        for one in entries
+        replace(one, arm=arm_of(scope.program, one.campaign, unit) if unit is not None else Arm.TREATED)
+        for one, unit in zip(entries, units, strict=True)
     ]

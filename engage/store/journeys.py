@@ -27,9 +27,11 @@ class Standing:
     version_id: int
     occasion_id: int
     key: str
-    partner_id: int
+    partner_id: int | None
     referral_id: int | None
     reward_id: int | None
+    company_id: int | None
+    staff_id: int | None
     entered_at: datetime
     step: str
     reached_at: datetime
