@@ -19,7 +19,7 @@ from engage.content.lint import Linter
 from engage.content.markdown import Block, parse_markdown
 from engage.content.places import Place, column_of, parse
 from engage.content.rules import broken_rules
-from engage.content.sandbox import run
+from engage.content.sandbox import block_called, run
 from engage.content.schema import ABSENT, ALWAYS, OCCASIONAL, Audience, names_for
 from engage.content.wording import language_of, wording
 from engage.domain.conditions import FactRef
@@ -27,6 +27,9 @@ from engage.domain.errors import Problem
 from engage.domain.facts import CATALOGUE, Subject
 
 MAX_SOURCE = 64 * 1024
+
+PROMOTIONAL = frozenset({"leaderboard", "promotion", "success_story", "tip"})
+"""Blocks that advertise the programme: for mail that can be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,22 @@ class Template:
             return run(compiled.root_render_func, fresh)
 
         return Rendered(" ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text)))
+
+    def promoting(self, campaign: str) -> tuple[Problem, ...]:
+        """The blocks that advertise: not for this campaign, which is transactional."""
+        calls = (node for tree in self._trees for node in tree.find_all(nodes.Call))
+        hint = f"take it out, or give '{campaign}' a marketing topic"
+        return tuple(
+            Problem(
+                self._file,
+                int(node.lineno),
+                column_of(node.lineno),
+                f"'{block}' advertises, and '{campaign}' is transactional: partners cannot refuse it",
+                hint,
+            )
+            for node in calls
+            if (block := block_called(node)) in PROMOTIONAL
+        )
 
     def lint(self, subject: Subject, audience: str, also: Collection[str] = ()) -> tuple[Problem, ...]:
         """What would go wrong in a campaign for this subject, written to `partner` or `staff`.
