@@ -193,11 +193,11 @@ def _next(text: str) -> str:
     return cron_of(text.removeprefix("next "))
 
 
-INSTANT = re.compile(r"(start|end)(?:\s*([+-])\s*(\S+))?")
+_EDGES = re.compile(r"(start|end)(?:\s*([+-])\s*(\S+))?")
 
 
 def _edge(text: str) -> tuple[Edge, timedelta] | None:
-    found = INSTANT.fullmatch(text.strip())
+    found = _EDGES.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"'{text}' is no instant of a promotion; write start, end, end - 3d or end + 1d")
     edge, sign, length = found.groups()
