@@ -20,6 +20,7 @@ from engage.store.programs import program_ids
 from engage.store.tables import (
     address_refusals,
     addresses,
+    answers,
     companies,
     consent_changes,
     events,
@@ -30,6 +31,7 @@ from engage.store.tables import (
     referral_versions,
     referrals,
     rewards,
+    rhythms,
     staff,
     subscriptions,
     suppressions,
@@ -51,6 +53,8 @@ _ORDERS: Mapping[sa.Table, tuple[str, ...]] = {
     suppressions: ("address_id", "reason"),
     address_refusals: ("address_id", "topic"),
     consent_changes: ("changed_at", "address_id", "partner_id", "topic"),
+    rhythms: ("changed_at", "partner_id", "topic"),
+    answers: ("answered_at", "partner_id", "question"),
 }
 """Every table of the past, after those that it refers to, with what its rows are told apart by."""
 
@@ -79,6 +83,8 @@ class Past:
             suppressions: _Waiting(rows[suppressions], lambda row: row["created_at"]),
             address_refusals: _Waiting(rows[address_refusals], lambda row: row["refused_at"]),
             consent_changes: _Waiting(rows[consent_changes], lambda row: row["changed_at"]),
+            rhythms: _Waiting(rows[rhythms], lambda row: row["changed_at"]),
+            answers: _Waiting([row | {"delivery_id": None} for row in rows[answers]], lambda row: row["answered_at"]),
             events: _Waiting(rows[events], lambda row: row["occurred_at"]),
         }
         ends = [{"id": row["id"], end: row[end]} for row in rows[rewards] for end in _ENDS if row[end] is not None]
@@ -96,6 +102,9 @@ class Past:
             for table in _ORDERS:
                 found = [dict(row) for row in db.execute(_of_program(table, program_id)).mappings()]
                 rows[table] = _renumbered(table, found, ids)
+            for company in rows[companies]:  # which come before the partners, one of whom speaks for them
+                company["contact_id"] = ids[partners].get(company["contact_id"])
+                company["manager_id"] = ids[staff].get(company["manager_id"])
         return cls(program, rows)
 
     def events(self, start: datetime, end: datetime) -> Iterator[tuple[str, str | None, datetime]]:
@@ -134,6 +143,8 @@ class Past:
         _insert(db, suppressions, news[suppressions])
         _insert(db, address_refusals, news[address_refusals])
         _subscribe(db, news[consent_changes])
+        _insert(db, rhythms, news[rhythms])
+        _insert(db, answers, news[answers])
         happened = [row | {"observed_at": row["occurred_at"], "held_id": None} for row in news[events]]
         _insert(db, events, [row | {"unmatched": row["id"] in self._counting or None} for row in happened])
         return [row["id"] for row in happened if row["id"] in self._counting]
