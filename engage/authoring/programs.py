@@ -17,13 +17,26 @@ from engage.authoring.caps import read_dispatch_window, read_frequency_caps
 from engage.authoring.document import Node, Scalar, read_document
 from engage.authoring.experiments import read_control_group
 from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
+from engage.authoring.link_tags import read_link_tags
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
 from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order", "sunset", "control_group", *PROGRAM_KEYS, *CAPS)
+_OPTIONAL = (
+    "default_owner",
+    "tiers",
+    "attributes",
+    "limits",
+    "order",
+    "sunset",
+    "control_group",
+    "link_tags",
+    "locales",
+    *PROGRAM_KEYS,
+    *CAPS,
+)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
@@ -113,6 +126,8 @@ class _ProgramReader:
             country=hours.country,
             control_group=read_control_group(fields),
             sunset=read_sunset(fields),
+            link_tags=read_link_tags(fields),
+            locales=self._locales(),
         )
 
     def _brand(self) -> Brand:
@@ -215,6 +230,12 @@ class _ProgramReader:
             return _LIMITS[key]
         fields = self.reader.fields(self.fields["limits"], "limits", (), _LIMITS)
         return self.reader.limit(fields[key], f"'{key}'") if key in fields else _LIMITS[key]
+
+    def _locales(self) -> tuple[str, ...]:
+        if "locales" not in self.fields:
+            return ()
+        nodes = self.reader.one_or_more(self.fields["locales"], "'locales'")
+        return tuple(dict.fromkeys(self.reader.parsed(node, "a locale", _locale, "en") for node in nodes))
 
     def _order(self) -> tuple[str, ...]:
         names: list[str] = []

@@ -26,6 +26,7 @@ COMMANDS = {
     "consent": "consent",
     "alias": "aliases",
     "lint": "authoring",
+    "translations": "translations",
     "plan": "planning",
     "explain": "planning",
     "preview": "preview",

@@ -168,11 +168,15 @@ class Sunset:
     rest_after: timedelta
 
 
+LINK_TAG_VALUES = ("program", "campaign", "step", "topic")
+"""What the value of a link's parameter may name of the mail, as `{campaign}`."""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkTags:
-    """Parameters that are added to the links of marketing and status mails, such as utm_source, by name.
+    """Parameters that are added to the links of mails to partners, such as utm_source, by name.
 
-    A value may hold {program}, {campaign}, {step} and {topic}. Only links to `hosts` and their subdomains are tagged.
+    A value may hold LINK_TAG_VALUES in braces. Only https links to `hosts` and their subdomains are tagged.
     """
 
     tags: tuple[tuple[str, str], ...]
@@ -191,7 +195,7 @@ class Program:
     tells of more than `status_changes_per_hour`, they are held. Marketing mails that come due in one `dispatch_window`
     compete by `order` where `frequency_caps` leave less room. With `holidays` no marketing mail goes out on public
     holidays of the partner's country, which follows from their zone, or is `country` (ISO 3166). `control_group` is the
-    share of partners (0 to 1) who get no marketing mail at all.
+    share of partners (0 to 1) who get no marketing mail at all. `locales` are those in which emails are to be there.
     """
 
     key: str
@@ -216,6 +220,7 @@ class Program:
     control_group: float = 0.0
     sunset: Sunset | None = None
     link_tags: LinkTags | None = None
+    locales: tuple[str, ...] = ()
 
     def status(self, key: str) -> Status:
         """The rung with this key; KeyError if the ladder has none."""
