@@ -57,15 +57,18 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
         recipient = people.of(one.entry, campaign, one.step)
         untold = updates.untold(one.entry, one.step, partner.rhythms) if partner else None
         awake = partner_id not in asleep
-        decision = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, awake, untold, now)
+        passed = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, awake, untold, now)
         unit = partner.external_id if partner else recipient.key
         text = words.of(partner_id, unit, campaign.name, one.step)
-        decision = drawn(decision, one.entry.arm or arm_of(scope.program, campaign, unit), text)
+        decision = drawn(passed, one.entry.arm or arm_of(scope.program, campaign, unit), text)
         decided.append(_decision_row(scope, one, decision, now))
         if text is not None and not isinstance(decision, Skip):
             words.use(partner_id, campaign.name, one.step, text)
             people.take_address(one.entry.occasion_id, one.step, recipient)
             to_send.append(_delivery_row(scope, one, recipient, partner_id, text, decision, now))
+        elif text is not None and not isinstance(passed, Skip):  # held out: it takes the slot that it would have had
+            row = _delivery_row(scope, one, recipient, partner_id, text, passed, now)
+            to_send += [row | {"held_out": True}] if row["contest_at"] is not None else []
         elif partner is not None and decision == Skip(Reason.GATHERED):
             zone = partner.zone or scope.program.zone
             gathered.append(Gathered(one.enrollment_id, campaign.topic, partner.partner_id, zone))
