@@ -34,7 +34,7 @@ from engage.store.tables import (
     partners,
 )
 from tests.support.engage import START, Engage
-from tests.support.journeys import TRIAL, write_trial
+from tests.support.journeys import write_trial
 from tests.support.turns import Turns
 
 STEPS = """{send: a}, {wait: 1d},
