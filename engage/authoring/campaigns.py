@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from engage.authoring.caps import check_in_time, read_outranked
 from engage.authoring.conditions import ConditionReader
-from engage.authoring.document import Node, Scalar, plain_value, read_document
+from engage.authoring.document import Node, plain_value, read_document
 from engage.authoring.experiments import CAMPAIGN_KEYS as EXPERIMENTS
 from engage.authoring.experiments import read_holdout, read_only
 from engage.authoring.hours import ProgramHours, read_send_window
@@ -16,6 +16,7 @@ from engage.authoring.promotions import check_dates, read_promotion
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import checked_cron, cron_of
 from engage.authoring.steps import read_steps
+from engage.authoring.subjects import SUBJECTS, check_subject, read_recipient
 from engage.domain.campaigns import (
     Again,
     AgainKind,
@@ -49,6 +50,7 @@ _OPTIONAL = (
     "starts",
     "ends",
     "goal",
+    "to",
     "promotion",
     *EXPERIMENTS,
     "send_window",
@@ -56,17 +58,6 @@ _OPTIONAL = (
 )
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
-
-_NOT_YET = ("company", "staff")
-_SUBJECTS: dict[EventKind, tuple[Subject, ...]] = {
-    EventKind.STATUS_CHANGED: (Subject.REFERRAL, Subject.PARTNER),
-    EventKind.LOGGED_IN: (Subject.PARTNER,),
-    EventKind.REGISTERED: (Subject.PARTNER,),
-    EventKind.REWARD_EARNED: (Subject.REWARD, Subject.PARTNER),
-    EventKind.REWARD_PAID: (Subject.REWARD, Subject.PARTNER),
-    EventKind.REWARD_REVERSED: (Subject.REWARD, Subject.PARTNER),
-}
-"""What a campaign that waits for an event may be for: what the event is about, or its partner."""
 
 
 def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Program]) -> Campaign:
@@ -139,7 +130,9 @@ class _CampaignReader:
             only=read_only(fields, conditions),
             outranked=read_outranked(fields, topic),
             send_window=self._send_window(topic),
+            to=read_recipient(fields, subject),
         )
+        check_subject(fields, campaign)
         check_dates(fields, campaign, self.program)
         check_in_time(fields, self.program, topic, campaign.send_within)
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
@@ -167,14 +160,7 @@ class _CampaignReader:
         return self.program.topics.get(self.reader.choice(self.fields["topic"], "topic", self.program.topics))
 
     def _subject(self) -> Subject | None:
-        if "for" not in self.fields:
-            return None
-        node = self.fields["for"]
-        if isinstance(node, Scalar) and node.text in _NOT_YET:
-            hint = f"known are {', '.join(Subject)}"
-            self.reader.problem(node, f"a campaign cannot be for {node.text} yet", hint)
-            return None
-        return self.reader.member(node, "subject", Subject)
+        return self.reader.member(self.fields["for"], "subject", Subject) if "for" in self.fields else None
 
     def _trigger(self, subject: Subject | None) -> EventTrigger | ScheduleTrigger | None:
         """None where a problem hides which of the two it is."""
@@ -192,9 +178,6 @@ class _CampaignReader:
             return self._event(fields, subject)
         if "to" in fields:
             reader.problem(fields["to"], "'to' belongs to an event", "take it out")
-        if subject in (Subject.REFERRAL, Subject.REWARD):
-            hint = "write for: partner, or wait for an event"
-            reader.problem(self.fields["for"], f"a schedule asks partners, and no {subject} yet", hint)
         parse = cron_of if ways == ["every"] else checked_cron
         return ScheduleTrigger(fields.parsed(ways[0], parse), fields.text(ways[0]))
 
@@ -203,9 +186,11 @@ class _CampaignReader:
         event = fields.member("event", EventKind)
         if event is None:
             return None
-        if subject and subject not in _SUBJECTS[event]:
-            hint = f"write for: {' or '.join(_SUBJECTS[event])}"
-            reader.problem(self.fields["for"], f"'{event}' does not concern a {subject}", hint)
+        if subject and subject not in SUBJECTS[event]:
+            hint = f"write for: {' or '.join(SUBJECTS[event])}"
+            if not subject.leads_to_partner:
+                hint += '; a schedule, such as {every: "monday 09:00"}, asks any'
+            reader.problem(self.fields["for"], f"'{event}' does not concern {subject.one}", hint)
         if "to" not in fields:
             return EventTrigger(event)
         if event is not EventKind.STATUS_CHANGED:

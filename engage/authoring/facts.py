@@ -6,7 +6,7 @@ from datetime import timedelta
 from engage.authoring.document import Mapping, Node, Scalar
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.conditions import FactRef
-from engage.domain.facts import CATALOGUE, METRICS, Fact, Subject
+from engage.domain.facts import CATALOGUE, METRICS, Fact
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
 from engage.domain.windows import Window, WindowKind, parse_duration
 
@@ -95,11 +95,6 @@ def values_of(fact: Fact, program: Program) -> tuple[str, ...]:
             return METHODS
         case _:
             return ()
-
-
-def subject_allows(fact: Fact, subject: Subject) -> bool:
-    """Each subject leads to its partner; a reward also to its referral."""
-    return fact.subject is Subject.PARTNER or subject is not Subject.PARTNER
 
 
 def _takes(reader: Reader, fact: Fact, argument: str, allowed: bool, node: Node) -> bool:

@@ -8,7 +8,6 @@ from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 from markupsafe import escape
 
-from engage.authoring.facts import subject_allows
 from engage.content.forms import HtmlForm, TextForm
 from engage.content.frontmatter import Email, Phrase
 from engage.content.habits import habits, links, wrong_address
@@ -137,9 +136,11 @@ class Template:
             hint = "write {{ blocks.answers(answers) }} on a line of its own"
             linter.problems.append(Problem(self._file, 1, 1, "the email of a question offers no answers", hint))
         for name, ref in self.facts.items():
-            if not subject_allows(CATALOGUE[ref.fact], subject):
-                message = f"'{ref.fact}' is a fact of referrals, and the campaign is for partners"
-                linter.problems.append(Problem(self._file, *self._fact_places[name], message, "use it for: referral"))
+            fact = CATALOGUE[ref.fact]
+            if not fact.allows(subject):
+                message = f"'{ref.fact}' is a fact of {fact.subject.plural}, and the campaign is for {subject.plural}"
+                hint = f"use it for: {fact.subject}"
+                linter.problems.append(Problem(self._file, *self._fact_places[name], message, hint))
         return tuple(sorted(set(linter.problems)))
 
 

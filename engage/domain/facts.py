@@ -29,6 +29,10 @@ class Subject(StrEnum):
     STAFF = "staff"
 
     @property
+    def one(self) -> str:
+        return "a member of staff" if self is Subject.STAFF else f"a {self}"
+
+    @property
     def plural(self) -> str:
         return {Subject.COMPANY: "companies", Subject.STAFF: "members of staff"}.get(self, f"{self}s")
 
