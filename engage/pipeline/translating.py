@@ -23,7 +23,7 @@ class Untranslated:
 def untranslated(
     programs: Mapping[str, Program], campaigns: Iterable[Campaign], templates: Templates
 ) -> list[Untranslated]:
-    """By program and email, in order. Campaigns that have ended, and alerts, which are colleagues' mail, do not count."""
+    """By program and email, in order. Neither campaigns that have ended nor alerts, which colleagues get, count."""
     senders: dict[tuple[str, str], set[str]] = {}
     for campaign in campaigns:
         for step in path_of(campaign.steps).mails() if campaign.state is not CampaignState.ENDED else ():

@@ -15,8 +15,8 @@ def problems(line: str) -> list[str]:
 
 
 def test_a_program_names_the_parameters_of_its_links_and_the_hosts_that_get_them() -> None:
-    line = '    link_tags: {hosts: [partners.example.com, example.org], utm_source: engage, utm_content: "{campaign}.{step}"}\n'
-    assert programs(PROGRAM + line)["acme"].link_tags == LinkTags(
+    rule = 'hosts: [partners.example.com, example.org], utm_source: engage, utm_content: "{campaign}.{step}"'
+    assert programs(f"{PROGRAM}    link_tags: {{{rule}}}\n")["acme"].link_tags == LinkTags(
         (("utm_source", "engage"), ("utm_content", "{campaign}.{step}")), ("partners.example.com", "example.org")
     )
     assert programs()["acme"].link_tags is None
