@@ -26,6 +26,7 @@ COMMANDS = {
     "consent": "consent",
     "alias": "aliases",
     "lint": "authoring",
+    "schema": "schema",
     "translations": "translations",
     "plan": "planning",
     "explain": "planning",

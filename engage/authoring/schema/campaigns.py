@@ -10,11 +10,11 @@ from engage.authoring.schema.values import (
     AMOUNT,
     DAY,
     DIALECT,
+    EVERY,
     LENGTH,
     LENGTH_PATTERN,
     LIMIT,
     NAMED,
-    SCHEDULE,
     SHARE,
     TEXT,
     Schema,
@@ -24,7 +24,7 @@ from engage.authoring.schema.values import (
     one_or_more,
     said,
     some,
-    whole,
+    spelled,
 )
 from engage.authoring.schema.words import Words
 from engage.domain.campaigns import AgainKind, CampaignState, CatchUp, Conversion, EventKind, Outranked
@@ -69,35 +69,31 @@ def _campaign(words: Words) -> dict[str, Schema]:
         "only": said("Whom it is restricted to while it is rolled out.", _only()),
         "send_window": said("The hours in which its mail may go out, where the partner is.", send_window()),
         "if_outranked": said("What becomes of a mail for which frequency caps leave no room.", one_of(Outranked)),
-        "steps": said("What is done, in order.", STEPS),
+        "steps": said("What is done, in order.", {**STEPS, "minItems": 1}),
     }
 
 
 def _when(words: Words) -> Schema:
-    every: Schema = {"type": "string", "pattern": whole(SCHEDULE), "examples": ["monday 09:00", "1st 09:00"]}
-    cron: Schema = {"type": "string", "pattern": whole(r"(\S+\s+){4}\S+"), "examples": ["0 9 * * 1"]}
+    cron = spelled(r"(\S+\s+){4}\S+", "write five fields, such as 0 9 * * 1 for mondays at nine", "0 9 * * 1")
     known = {
         "event": said("The event that starts it, each time it happens.", one_of(EventKind)),
         "to": said("The status, or statuses, that a referral must reach.", one_or_more(one_of(words.statuses, NAMED))),
-        "every": said("Days and time in the program's zone, such as monday 09:00.", every),
+        "every": said("Days and time in the program's zone, such as monday 09:00.", EVERY),
         "cron": said("The same in cron: minute, hour, day of month, month, weekday.", cron),
     }
     return keys("when", (), known, oneOf=exactly_one(("event", "every", "cron")), dependentRequired={"to": ["event"]})
 
 
 def _again() -> Schema:
-    words = [kind for kind in AgainKind if kind is not AgainKind.AFTER]
-    after: Schema = {
-        "type": "string",
-        "pattern": whole(f"{AgainKind.AFTER} {LENGTH_PATTERN}"),
-        "examples": ["after 60d"],
-    }
-    return {"anyOf": [one_of(words), after]}
+    words = one_of(kind for kind in AgainKind if kind is not AgainKind.AFTER)
+    pattern = f"{AgainKind.AFTER} {LENGTH_PATTERN}"
+    return {"anyOf": [words, spelled(pattern, "write a time, such as after 60d", f"{AgainKind.AFTER} 60d")]}
 
 
 def _goal() -> Schema:
-    pattern = whole(f"({'|'.join(Conversion)}) within {LENGTH_PATTERN}")
-    return {"type": "string", "pattern": pattern, "examples": [f"{one} within 30d" for one in Conversion]}
+    examples = [f"{one} within 30d" for one in Conversion]
+    pattern = f"({'|'.join(Conversion)}) within {LENGTH_PATTERN}"
+    return spelled(pattern, f"write what and a time, such as {examples[0]}", *examples)
 
 
 def _promotion() -> Schema:

@@ -60,8 +60,9 @@ def condition(words: Words) -> Schema:
         "not": said("True if this does not hold, or is not known.", CONDITION),
     }
     known = nested | {fact.name: _test(fact, words) for fact in CATALOGUE.values()}
+    # Each keyword speaks of lists or of mappings only; as two alternatives, editors could not say what is wrong.
     test = keys("a condition", (), known, minProperties=1, maxProperties=1)
-    return {"anyOf": [some(CONDITION), test]}
+    return {**some(CONDITION), **test, "type": ["array", "object"]}
 
 
 def _test(fact: Fact, words: Words) -> Schema:

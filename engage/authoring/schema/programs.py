@@ -19,7 +19,7 @@ from engage.authoring.schema.values import (
     own_keys,
     said,
     some,
-    whole,
+    spelled,
 )
 from engage.authoring.schema.words import ATTRIBUTE_TYPES
 from engage.domain.facts import METRICS, Feed
@@ -28,10 +28,12 @@ from engage.domain.programs import Regression, StatusKind, TierPeriod, TopicKind
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
 _WORD: Schema = {"type": "string", "minLength": 1}
-_ADDRESS: Schema = {"type": "string", "pattern": "@"}
-_URL: Schema = {"type": "string", "pattern": "^https?://"}
-_COLOR: Schema = {"type": "string", "pattern": whole("#[0-9a-fA-F]{6}"), "examples": ["#1f4b99"]}
-_HOST: Schema = {"type": "string", "pattern": whole(r"[a-z0-9.-]+")}
+_ADDRESS = spelled("[^@]+@[^@]+", "write an address, such as partners@example.com")
+_URL = spelled(r"https?://\S+", "write an https URL, such as https://partners.example.com")
+_COLOR = spelled("#[0-9a-fA-F]{6}", 'write it in quotes, such as "#1f4b99"')
+_HOST = spelled("[a-z0-9.-]+", "write a host's name only, such as partners.example.com")
+_CURRENCY = spelled("[A-Z]{3}", "write its ISO 4217 code, such as USD or EUR")
+_COUNTRY = spelled("[A-Z]{2}", "write its ISO 3166 code of two letters, such as US or DE")
 
 
 def program_schema() -> Schema:
@@ -48,9 +50,7 @@ def _program() -> dict[str, Schema]:
         "brand": said("How mails look and whom they are from.", _brand()),
         "zone": said("Where it lives: schedules, days and tier periods are local to it.", _WORD),
         "locale": said("How dates and amounts are written where a partner has no locale.", _WORD),
-        "currency": said(
-            "The currency of all amounts, by its ISO 4217 code.", {"type": "string", "pattern": "^[A-Z]{3}$"}
-        ),
+        "currency": said("The currency of all amounts, by its ISO 4217 code.", _CURRENCY),
         "default_owner": said("The address that alerts go to when nobody owns the partner.", _ADDRESS),
         "ladder": said("The statuses of a referral, in order.", some(_status())),
         "tiers": said("What partners can reach, lowest first.", _tiers()),
@@ -65,9 +65,7 @@ def _program() -> dict[str, Schema]:
         "dispatch_window": said("How long marketing mails wait to be compared; 15m without it.", LENGTH),
         "quiet_hours": said("The hours in which no marketing mail goes out, where the partner is.", quiet_hours()),
         "holidays": said("Whether no marketing mail goes out on public holidays where the partner is.", BOOLEAN),
-        "country": said(
-            "Whose holidays count where a partner's zone does not say.", {"type": "string", "pattern": "^[A-Z]{2}$"}
-        ),
+        "country": said("Whose holidays count where a partner's zone does not say.", _COUNTRY),
         "control_group": said("The share of partners who get no marketing mail at all, to compare with.", SHARE),
         "sunset": said("Who gives no sign of life is mailed less, then not at all.", _sunset()),
         "link_tags": said("Parameters that the links in mails to partners get, by name.", _link_tags()),
@@ -142,7 +140,7 @@ def _topic() -> Schema:
 
 
 def _feeds() -> Schema:
-    silence = {feed: said("After how much silence it is stale.", LENGTH) for feed in Feed}
+    silence = {feed.value: said("After how much silence it is stale.", LENGTH) for feed in Feed}
     return keys("feeds", (), silence)
 
 

@@ -7,16 +7,17 @@ from engage.authoring.schema.values import (
     LENGTH_PATTERN,
     LIMIT,
     NAMED,
-    SCHEDULE,
+    NEXT,
     TEXT,
     Schema,
+    either,
     exactly_one,
     keys,
     one_of,
     own_keys,
     said,
     some,
-    whole,
+    spelled,
 )
 from engage.authoring.steps import KINDS, MOST_ANSWERS
 from engage.domain.campaigns import Choice, Edge
@@ -45,31 +46,25 @@ _ASK = {
         own_keys(TEXT, minProperties=2, maxProperties=MOST_ANSWERS),
     ),
 }
-_WAIT = {
-    "until": said(
-        "The next such day and time where the partner is.",
-        {"type": "string", "pattern": whole(f"(?:next )?(?:{SCHEDULE})"), "examples": ["next weekday 09:00"]},
-    ),
-}
-_NOTHING: Schema = {"type": "array", "maxItems": 0}
+_WAIT = {"until": said("The next such day and time where the partner is.", NEXT)}
 _BRANCH = {
     "if": said("The condition that is looked at when the partner comes here.", CONDITION),
-    "then": said("The steps if it holds.", {"anyOf": [STEPS, _NOTHING]}),
-    "else": said("The steps if it does not hold.", {"anyOf": [STEPS, _NOTHING]}),
+    "then": said("The steps if it holds.", STEPS),
+    "else": said("The steps if it does not hold.", STEPS),
 }
 _INSTANT = f"(?:{'|'.join(Edge)})(?:\\s*[+-]\\s*{LENGTH_PATTERN})?"
 _DONE: dict[str, Schema] = {
     "send": said(
         "Mails an email, or one of several.",
-        {"anyOf": [EMAIL_NAME, keys("send", (), _SEVERAL, minProperties=1, maxProperties=1)]},
+        either(EMAIL_NAME, keys("send", (), _SEVERAL, minProperties=1, maxProperties=1)),
     ),
     "wait": said(
         "Waits, for a time or until one, such as 14d or {until: next weekday 09:00}.",
-        {"anyOf": [LENGTH, keys("wait", ("until",), _WAIT)]},
+        either(LENGTH, keys("wait", ("until",), _WAIT)),
     ),
     "at": said(
         "Waits for an instant of the campaign's promotion.",
-        {"type": "string", "pattern": whole(_INSTANT), "examples": ["start", "end - 3d", "end"]},
+        spelled(_INSTANT, "write start, end, end - 3d or end + 1d", "start", "end - 3d", "end"),
     ),
     "branch": said("Goes on this way or that.", keys("branch", ("if", "then"), _BRANCH)),
     "alert": said("Mails an alert to the salesperson.", keys("alert", ("to", "say"), _ALERT)),
@@ -78,6 +73,6 @@ _DONE: dict[str, Schema] = {
 
 
 def steps() -> Schema:
-    """A list of steps that is not empty."""
+    """A list of steps; within a branch it may be empty."""
     id_ = said("The step's name in the history; keep it when you give the step another email.", NAMED)
-    return some(keys("the step", (), _DONE | {"id": id_}, oneOf=exactly_one(KINDS)))
+    return {"type": "array", "items": keys("the step", (), _DONE | {"id": id_}, oneOf=exactly_one(KINDS))}

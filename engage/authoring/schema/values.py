@@ -25,40 +25,53 @@ def whole(pattern: str) -> str:
     return f"^(?:{pattern})$"
 
 
-_SCALAR = ["string", "number", "boolean"]
-_NOT_NOTHING = "(?!0+[a-z]$)"
-LENGTH_PATTERN = _NOT_NOTHING + DURATION.pattern
-"""The pattern of a duration."""
+def spelled(pattern: str, message: str, *examples: str) -> Schema:
+    """A text that the pattern matches as a whole; otherwise editors show the message."""
+    # `patternErrorMessage` is an editors' word, and means nothing to a validator.
+    schema: Schema = {"type": "string", "pattern": whole(pattern), "patternErrorMessage": message}
+    return schema | {"examples": list(examples)} if examples else schema
 
-TEXT: Schema = {"type": _SCALAR, "pattern": r"\S"}
-NAMED: Schema = {"type": _SCALAR, "pattern": whole(NAME.pattern)}
-EMAIL_NAME: Schema = {"type": _SCALAR, "pattern": whole(TEMPLATE.pattern)}
+
+def word(pattern: str, message: str) -> Schema:
+    """The same of a text that may look like a number."""
+    return spelled(pattern, message) | {"type": ["string", "number", "boolean"]}
+
+
+LENGTH_PATTERN = f"(?!0+[a-z]$){DURATION.pattern}"
+_CLOCK = TIME_OF_DAY.pattern
+_WRITE_A_NAME = "write a name of lower-case letters, digits, '-' and '_'"
+_WRITE_AN_EMAIL = "write its path below the templates folder without '.md', such as nudges/hello"
+_WRITE_A_TIME = "write a time of day from 00:00 to 23:59, such as 09:00"
+
+TEXT: Schema = {"type": ["string", "number", "boolean"], "pattern": r"\S"}
+NAMED = word(NAME.pattern, _WRITE_A_NAME)
+EMAIL_NAME = word(TEMPLATE.pattern, _WRITE_AN_EMAIL)
 BOOLEAN: Schema = {"type": "boolean"}
 NUMBER: Schema = {"type": "number"}
 AMOUNT: Schema = {"type": "number", "minimum": 0}
 RATIO: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 LIMIT: Schema = {"type": "integer", "minimum": 1}
-LENGTH: Schema = {"type": "string", "pattern": whole(LENGTH_PATTERN), "examples": ["3d", "12h", "2w"]}
-WINDOW: Schema = {
-    "type": "string",
-    "pattern": whole(LENGTH_PATTERN.replace("wdhm", "wdh")),  # nobody counts minutes
-    "examples": ["90d", "12h", "4w"],
-}
-DAY: Schema = {"type": "string", "pattern": whole(r"\d{4}-\d\d-\d\d"), "format": "date", "examples": ["2026-11-02"]}
-TIME: Schema = {"type": "string", "pattern": whole(TIME_OF_DAY.pattern), "examples": ["09:00"]}
-END_TIME: Schema = {"type": "string", "pattern": whole(f"{TIME_OF_DAY.pattern}|24:00"), "examples": ["17:00"]}
-SHARE: Schema = {"type": "string", "pattern": whole(PERCENT.pattern), "examples": ["10%"]}
+LENGTH = spelled(LENGTH_PATTERN, "write a number and w, d, h or m, such as 90d or 12h", "3d", "12h", "2w")
+WINDOW = spelled(  # nobody counts minutes
+    LENGTH_PATTERN.replace("wdhm", "wdh"), "write a number and w, d or h, such as 90d or 12h", "90d", "4w"
+)
+DAY = spelled(r"\d{4}-\d\d-\d\d", "write year-month-day, such as 2026-11-02", "2026-11-02") | {"format": "date"}
+TIME = spelled(_CLOCK, _WRITE_A_TIME, "09:00")
+END_TIME = spelled(f"{_CLOCK}|24:00", _WRITE_A_TIME, "17:00")
+SHARE = spelled(PERCENT.pattern, "write per cent, such as 10%", "10%")
 
 
 def _series(words: Iterable[str]) -> str:
-    word = f"(?:{'|'.join(words)})"
-    return f"{word}(?:(?:, | and ){word})*"
+    named = f"(?:{'|'.join(words)})"
+    return f"{named}(?:(?:, | and ){named})*"
 
 
 _DATES = [word for word, day in DATES.items() if day <= EVERY_MONTH_HAS]
-SCHEDULE = f"hour|(?:day|weekday|{_series(WEEKDAYS)}|{_series(_DATES)}) {TIME_OF_DAY.pattern}"
-"""The pattern of what `every` says."""
+_EVERY = f"hour|(?:day|weekday|{_series(WEEKDAYS)}|{_series(_DATES)}) {_CLOCK}"
+_WRITE_DAYS = "write days and a time, such as day 09:00, weekday 09:00, monday and thursday 09:00 or 1st 09:00"
+EVERY = spelled(_EVERY, _WRITE_DAYS, "weekday 09:00", "monday 09:00", "1st 09:00")
+NEXT = spelled(f"(?:next )?(?:{_EVERY})", _WRITE_DAYS, "next weekday 09:00", "next monday 09:00")
 
 
 def said(description: str, schema: Schema) -> Schema:
@@ -94,6 +107,12 @@ def keys(what: str, required: Iterable[str], known: Mapping[str, Schema], **more
         "additionalProperties": False,
         **more,
     }
+
+
+def either(scalar: Schema, mapping: Schema) -> Schema:
+    """A value, or a mapping: each keyword of the two speaks of one of them only."""
+    types = scalar["type"] if isinstance(scalar["type"], list) else [scalar["type"]]
+    return {**scalar, **mapping, "type": [*types, "object"]}
 
 
 def own_keys(value: Schema, **more: Any) -> Schema:
