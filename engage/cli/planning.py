@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from engage.authoring import parse_campaign
 from engage.cli.context import JsonOption, console, instant, library_of, print_json, services
+from engage.cli.inside import inside_json, print_inside
 from engage.domain.campaigns import Campaign, CampaignState, Conversion, EventTrigger, ScheduleTrigger
 from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
 from engage.domain.errors import InputError, UsageError
@@ -24,6 +25,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.plan import Plan, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
 from engage.reporting.intervals import smallest_difference, smallest_shift
+from engage.store.journeys import inside
 from engage.store.runs import DONE, DROPPED, HELD
 
 SHOWN = 40
@@ -46,17 +48,21 @@ def plan(
     as_of: Annotated[str | None, typer.Option("--as-of", help="An instant, such as 2026-11-21T09:00:00Z.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who would get a campaign as of an instant, and why the others would not. Sends nothing."""
+    """Show who would get a campaign as of an instant, why the others would not, and who is inside. Sends nothing."""
     with services() as built:
         at = instant(as_of, built.clock())
         library = library_of(built)
         found = find_campaign(library, campaign)
+        scope = library.scope_of(found)
         with built.database.read() as db:
-            planned = plan_campaign(db, library.scope_of(found), found, at)
+            planned = plan_campaign(db, scope, found, at)
+            standing = inside(db, scope.program_id, found.name)
+        current = library.version_ids.get((found.program, found.name))
     if as_json:
-        print_json(_plan_json(planned))
+        print_json(_plan_json(planned) | {"inside": inside_json(standing, current)})
     else:
         _print_plan(planned)
+        print_inside(standing, current)
 
 
 def explain(
@@ -162,11 +168,11 @@ def _holdout_json(planned: Plan) -> dict[str, object] | None:
 def _print_holdout(planned: Plan) -> None:
     """How many are not mailed, and what they could show."""
     if planned.arms[Arm.CONTROL]:
-        console.print(f"{planned.arms[Arm.CONTROL]:,} who would enter are in the program's control group")
+        console.print(f"{planned.arms[Arm.CONTROL]:,} who have entered or would now are in the program's control group")
     treated, held_out = planned.arms[Arm.TREATED], planned.arms[Arm.HELD_OUT]
     if not planned.campaign.holdout:
         return
-    said = f"{held_out:,} of {treated + held_out:,} who would enter are held out"
+    said = f"{held_out:,} of {treated + held_out:,} who have entered or would now are held out"
     console.print(f"{said}: {_power(planned.campaign, treated, held_out)}")
 
 

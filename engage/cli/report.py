@@ -90,7 +90,9 @@ def _print(program: Program, found: Lift) -> None:
     if not found.comparisons:
         console.print("  Nobody was held out: there is nothing to compare with. Write holdout: 10% to have some.")
     for number, one in enumerate(found.comparisons):
-        table = Table("", "partners", "reached it", _measure(found), "still open", box=None, padding=(0, 2, 0, 2))
+        table = Table("", box=None, padding=(0, 2, 0, 2))
+        for heading in ("partners", "reached it", _measure(found), "still open"):
+            table.add_column(heading, justify="right")
         if number:
             console.print()
         for arm, group in ((Arm.TREATED, one.treated), (one.against, one.others)):

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Choice, MailStep, SendStep, Text, texts_of
+from engage.domain.campaigns import Campaign, Choice, MailStep, SendStep, Text, texts_of
 from engage.domain.decisions import Decision, Reason, Skip
-from engage.domain.experiments import Arm, variant_of, withheld
+from engage.domain.experiments import Arm, arm_of, variant_of, withheld
+from engage.domain.programs import Program
 from engage.facts import Scope
 from engage.store.experiments import lock_steps, words_used
 
@@ -51,6 +52,15 @@ class Words:
         """The text goes out to the partner: the next occasion gets another."""
         if partner_id is not None and _rotates(step):
             self._used.setdefault((partner_id, campaign, step.id), set()).add(text.template)
+
+
+def arm_in(program: Program, campaign: Campaign, entered: Arm | None, partner: str | None) -> Arm:
+    """The arm in which a mail finds its recipient: the one in which they entered, if one was drawn.
+
+    `partner` is the external id of the partner whom the mail is to or about: a company's contact may be in the control
+    group. None for mail to staff about no partner, who are in no comparison.
+    """
+    return entered or (arm_of(program, campaign, partner) if partner is not None else Arm.TREATED)
 
 
 def drawn(decision: Decision, arm: Arm, text: Text | None) -> Decision:

@@ -9,13 +9,13 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import Campaign, ScheduleTrigger, Text
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Decision, Reason, Skip
-from engage.domain.experiments import Arm, arm_of, draws, withheld
+from engage.domain.experiments import Arm, draws, withheld
 from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
 from engage.domain.promotions import is_over
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
-from engage.pipeline.choosing import Words, drawn
+from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.naming import somebody_named
@@ -89,7 +89,6 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = tuple(path_of(campaign.steps).mails())
     words = Words.load(db, scope, [(id_, campaign.name, step) for id_ in people.partners for step in mails], dry=True)
-    arm = arm_of(scope.program, campaign, name) if partner_id is not None else Arm.TREATED
     steps = []
     for step in mails:
         recipient = people.of(who, campaign, step)
@@ -98,6 +97,7 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
         objection = next((verdict.decision for verdict in enters if verdict.decision), None)
         unit, read_by = (standing.external_id, standing.partner_id) if standing else (recipient.key, None)
         text = words.of(read_by, unit, campaign.name, step)
+        arm = arm_in(scope.program, campaign, None, unit if standing else None)
         verdicts = (*enters, *examine(case), *_chance(scope, campaign, arm, text))
         steps.append(ExplainedStep(step.id, recipient.key, verdicts, objection or drawn(decide(case), arm, text)))
     return Explanation(name, campaign, as_of, conditions, stops, tuple(steps))

@@ -11,14 +11,13 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import AlertStep, BranchStep, Campaign, MailStep, Text, goes_to_staff
 from engage.domain.decisions import Decision, Defer, Reason, Skip
-from engage.domain.experiments import arm_of
 from engage.domain.facts import Feed
 from engage.domain.journeys import every_step
 from engage.domain.keys import public_id
 from engage.facts import FeedState, Scope, feed_state, feeds_of
 from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, case_for
-from engage.pipeline.choosing import Words, drawn
+from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.collapsing import collapse
 from engage.pipeline.entries import Hints, Mailing
 from engage.pipeline.gathering import Gathered, gather, link_updates
@@ -60,7 +59,8 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
         passed = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, awake, untold, now)
         unit = partner.external_id if partner else recipient.key
         text = words.of(partner_id, unit, campaign.name, one.step)
-        decision = drawn(passed, one.entry.arm or arm_of(scope.program, campaign, unit), text)
+        arm = arm_in(scope.program, campaign, one.entry.arm, partner.external_id if partner else None)
+        decision = drawn(passed, arm, text)
         decided.append(_decision_row(scope, one, decision, now))
         if text is not None and not isinstance(decision, Skip):
             words.use(partner_id, campaign.name, one.step, text)

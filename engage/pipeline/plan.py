@@ -14,7 +14,7 @@ from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
 from engage.pipeline.cases import Recipient, as_if_live, case_for
-from engage.pipeline.choosing import Words, drawn
+from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.match import entering_now, meeting_condition
@@ -24,6 +24,7 @@ from engage.pipeline.rollout import admitted, shut_out_by
 from engage.policy import Case, decide
 from engage.slots import current_slot
 from engage.store.events import events_between
+from engage.store.experiments import first_entries
 from engage.store.people import PartnerStanding, names_of
 from engage.store.subjects import external_ids
 from engage.store.topic_pauses import paused_topics
@@ -66,7 +67,7 @@ class Planned:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`matched` counts who meets `where`, `entering` whom `only` and `again` let in of those, before consent and the
-    rest, and `arms` in which arm of the comparison each of those would be.
+    rest. `arms` counts the partners who have entered or would now, by the arm of the comparison in which they are.
 
     A draft is planned as if it were live.
     """
@@ -85,14 +86,6 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draw:
-    """What chance and former mails say of one subject."""
-
-    arm: Arm
-    words: Words
-
-
-@dataclass(frozen=True, slots=True)
 class _Candidate:
     whom: Whom
     subject_id: int
@@ -108,7 +101,7 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = tuple(path_of(campaign.steps).mails())
     planned: list[Planned] = []
-    arms: Counter[Arm] = Counter()
+    entered = {one.partner_id: one.arm for one in first_entries(db, scope.program_id, campaign.name, None, as_of)}
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
         chunk = candidates[start : start + BATCH]
@@ -120,15 +113,14 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         words = Words.load(db, scope, wanted, dry=True)
         for one in chunk:
             own = people.partners[one.whom.partner_id] if one.whom.partner_id is not None else None
-            arm = arm_of(scope.program, campaign, own.external_id) if own else Arm.TREATED
-            arms[arm] += one.objection is None
-            draw = _Draw(arm, words)
+            if own and one.objection is None:
+                entered.setdefault(own.partner_id, arm_of(scope.program, campaign, own.external_id))
             steps = tuple(
-                _step(scope, campaign, step, one, people, names, draw, paused, feeds, as_of) for step in mails
+                _step(scope, campaign, step, one, people, names, words, paused, feeds, as_of) for step in mails
             )
             planned.append(Planned(own.external_id if own else None, subjects[one.subject_id], steps))
     entering_ = sum(one.objection is None for one in candidates)
-    return Plan(campaign, as_of, len(candidates), entering_, tuple(planned), arms)
+    return Plan(campaign, as_of, len(candidates), entering_, tuple(planned), Counter(entered.values()))
 
 
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
@@ -173,7 +165,7 @@ def _step(
     candidate: _Candidate,
     people: Recipients,
     names: Mapping[int, str],
-    draw: _Draw,
+    words: Words,
     paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
@@ -184,7 +176,8 @@ def _step(
     case = planned_case(scope, campaign, partner, recipient, paused, feeds, as_of)
     decision = Skip(candidate.objection) if candidate.objection else decide(replace(case, same_address=same))
     unit, partner_id = (partner.external_id, partner.partner_id) if partner else (recipient.key, None)
-    decision = drawn(decision, draw.arm, draw.words.of(partner_id, unit, campaign.name, step))
+    arm = arm_in(scope.program, campaign, None, unit if partner else None)
+    decision = drawn(decision, arm, words.of(partner_id, unit, campaign.name, step))
     if not isinstance(decision, Skip):
         people.take_address(_NO_OCCASION, step, recipient)
     person = people.person(candidate.whom, step) if recipient.to_staff else None

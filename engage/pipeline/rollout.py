@@ -18,7 +18,7 @@ from engage.store.experiments import other_names, partner_names
 Who = tuple[int | None, int]
 """A partner's id and the id of what the campaign is for: the partner again, or a referral or reward of theirs.
 
-A company or member of staff has no partner: only `where` can restrict them, and nobody is held out."""
+A company or member of staff has no partner: only `where` can restrict them, and none is held out."""
 
 
 def admitted(db: Connection, scope: Scope, campaign: Campaign, who: Collection[Who], as_of: datetime) -> set[Who]:
@@ -56,12 +56,18 @@ def shut_out_by(scope: Scope, campaign: Campaign, as_of: datetime) -> Reason:
 
 
 def with_arms(db: Connection, scope: Scope, entries: Iterable[Entry]) -> list[Entry]:
-    """The entries, each with the arm in which it enters. No statement where nobody can be held out."""
+    """The entries, each with the arm in which its partner enters. No statement where nobody can be held out.
+
+    None is drawn for companies and staff: lift is measured in partners.
+    """
     entries = list(entries)
     drawing = {one.partner_id for one in entries if draws(scope.program, one.campaign)}
     names = partner_names(db, {id_ for id_ in drawing if id_ is not None})
-    units = (names.get(one.partner_id) if one.partner_id is not None else None for one in entries)
     return [
-        replace(one, arm=arm_of(scope.program, one.campaign, unit) if unit is not None else Arm.TREATED)
-        for one, unit in zip(entries, units, strict=True)
+        one
+        if one.partner_id is None
+        else replace(one, arm=arm_of(scope.program, one.campaign, names[one.partner_id]))
+        if one.partner_id in names
+        else replace(one, arm=Arm.TREATED)
+        for one in entries
     ]

@@ -334,7 +334,7 @@ def sharing_an_address(db: Connection, ids: Collection[int]) -> set[int]:
         .join(partner, partner.c.id == theirs.c.partner_id)
         .where(one_of(db, mine.id, ids), theirs.c.id != mine.id, theirs.c.recipient.startswith("partner:"))
         .where(partners.c.address_id.in_((theirs.c.address_id, partner.c.address_id)))
-        .where(sa.or_(theirs.c.state.in_(gone), before))
+        .where(sa.or_(theirs.c.state.in_(gone), before), theirs.c.held_out.is_(sa.false()))
     )
     return set(db.execute(query).scalars())
 

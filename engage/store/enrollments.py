@@ -90,12 +90,16 @@ def _entered(
 def addresses_mailed(
     db: Connection, occasion_ids: Collection[int], address_ids: Collection[int]
 ) -> dict[tuple[int, str, int], int]:
-    """(occasion, step, address) -> partner, for the deliveries that have been made of these to these addresses."""
+    """(occasion, step, address) -> partner, for the deliveries that have been made of these to these addresses.
+
+    A mail that is held out keeps its address from nobody.
+    """
     d, e = deliveries.c, enrollments.c
     query = (
         sa.select(e.occasion_id, d.step, d.address_id, d.partner_id)
         .join(enrollments, e.id == d.enrollment_id)
         .where(one_of(db, e.occasion_id, occasion_ids), one_of(db, d.address_id, address_ids))
+        .where(d.held_out.is_(sa.false()))
     )
     return {(occasion_id, step, address_id): partner for occasion_id, step, address_id, partner in db.execute(query)}
 
