@@ -14,6 +14,7 @@ from engage.pipeline.plan import plan
 from engage.pipeline.sweep import GRACE
 from engage.store import tables
 from tests.support.engage import Engage
+from tests.support.journeys import TRIAL, subjects, write_trial
 
 NEW_YORK, AUCKLAND = "America/New_York", "Pacific/Auckland"
 QUIET = 'quiet_hours: {from: "21:00", to: "08:00"}'
@@ -230,3 +231,31 @@ def test_the_night_in_which_clocks_change_ends_in_the_morning_there(
     assert until(engage) == [("quiet_hours", at(morning, zone))]
     assert at(morning, zone) - at(evening, zone) == timedelta(hours=hours)
     assert goes_out_at(engage, morning, zone) == ["ann"]
+
+
+def test_24_hours_after_a_mail_is_not_tomorrow_at_nine(engage_with: Starter) -> None:
+    """The wait is over an hour earlier on the wall, before the window of that day opens: the mail waits for it."""
+    engage = engage_with()
+    write_trial(engage, "{send: a}, {wait: 24h}, {send: b}", send_window="{from: 09:00, to: 12:00}")
+    engage.now = at("2026-10-31T09:30")
+    engage.partner()
+    assert subjects(engage.runs(TRIAL)) == ["A"]
+
+    assert goes_out_at(engage, "2026-11-01T08:29:00") == []
+    assert goes_out_at(engage, "2026-11-01T08:31:00") == []
+    assert until(engage)[-1] == ("outside_send_window", at("2026-11-01T09:00"))
+    assert goes_out_at(engage, "2026-11-01T09:00") == ["ann"]
+
+
+def test_who_moves_in_mid_journey_is_mailed_at_the_hours_of_where_they_are(engage_with: Starter) -> None:
+    engage = engage_with(QUIET)
+    write_trial(engage, "{send: a}, {wait: 24h}, {send: b}", send_window="{days: weekdays, from: 09:00, to: 17:00}")
+    engage.now = at("2026-06-11T16:00")  # Thursday
+    engage.partner()
+    assert subjects(engage.runs(TRIAL)) == ["A"]
+
+    engage.now = at("2026-06-12T09:00")
+    engage.partner(zone=AUCKLAND)
+    assert goes_out_at(engage, "2026-06-12T16:01") == []  # Friday there is Saturday here
+    assert until(engage)[-1] == ("outside_send_window", at("2026-06-15T09:00", AUCKLAND))
+    assert goes_out_at(engage, "2026-06-15T09:00", AUCKLAND) == ["ann"]
