@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DUE, DeliveryState
 from engage.domain.journeys import JourneyState
-from engage.store.tables import decisions, deliveries, enrollments, occasions
+from engage.store.tables import campaign_versions, decisions, deliveries, enrollments, occasions
 from engage.store.upserts import one_of, update_each
 
 ACTIVE = JourneyState.ACTIVE
@@ -110,23 +110,25 @@ def last_mails(db: Connection, enrollment_ids: Collection[int]) -> dict[int, Las
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """How many stand at a step of a version of a campaign."""
+    """How many stand at a step of a version of a campaign. `first_seen`: when the file first said so."""
 
     version_id: int
+    first_seen: datetime
     step: str
     count: int
 
 
 def inside(db: Connection, program_id: int, campaign: str) -> list[Inside]:
-    """How many are inside a campaign, by the version that they entered and the step at which they stand."""
-    e = enrollments.c
+    """How many are inside a campaign now, by the version that they entered, the latest first, and by step."""
+    e, v = enrollments.c, campaign_versions.c
     query = (
-        sa.select(e.version_id, e.step, sa.func.count().label("many"))
-        .where(e.program_id == program_id, e.campaign == campaign, e.state == ACTIVE)
-        .group_by(e.version_id, e.step)
-        .order_by(e.version_id, e.step)
+        sa.select(e.version_id, v.first_seen, e.step, sa.func.count().label("many"))
+        .join(campaign_versions, v.id == e.version_id)
+        .where(e.program_id == program_id, e.campaign == campaign, e.state == sa.literal_column("'active'"))
+        .group_by(e.version_id, v.first_seen, e.step)
+        .order_by(v.first_seen.desc(), e.version_id.desc(), e.step)
     )
-    return [Inside(row.version_id, row.step, row.many) for row in db.execute(query)]
+    return [Inside(row.version_id, row.first_seen, row.step, row.many) for row in db.execute(query)]
 
 
 _FOR_HOURS = (Reason.QUIET_HOURS, Reason.OUTSIDE_SEND_WINDOW, Reason.HOLIDAY)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from engage.domain.campaigns import EventKind
@@ -201,7 +201,12 @@ def shows_something(world: World) -> None:
     assert {row[3] for row in decided} >= {"then", "otherwise", "stop", "send"}
 
 
-FUNCTION_SCOPED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+LIVED = settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.generate],  # no shrinking: a life takes a second
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.mark.slow
@@ -212,7 +217,7 @@ def test_chunks_that_overlap_and_crash_come_to_what_one_worker_does(engage: Enga
     with second_connection(engage) as other_database:
 
         @given(PLANS)
-        @settings(max_examples=15, deadline=None, suppress_health_check=FUNCTION_SCOPED)
+        @LIVED
         def lived(plan: Sequence[Any]) -> None:
             def in_turns(order: Sequence[int], one: Sequence[Chunk], other: Sequence[Chunk]) -> None:
                 waiting = [list(one), list(other)]
@@ -237,7 +242,7 @@ def test_two_transactions_at_once_come_to_what_one_worker_does(
     with second_connection(engage) as other_database:
 
         @given(PLANS)
-        @settings(max_examples=15, deadline=None, suppress_health_check=FUNCTION_SCOPED)
+        @LIVED
         def lived(plan: Sequence[Any]) -> None:
             def at_once(order: Sequence[int], one: Sequence[Chunk], other: Sequence[Chunk]) -> None:
                 turns = Turns(order)
