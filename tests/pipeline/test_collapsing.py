@@ -10,9 +10,8 @@ import sqlalchemy as sa
 
 from engage.pipeline.match import match_events
 from engage.store import tables
-from engage.store.deliveries import due
 from tests.support.engage import Engage
-from tests.support.topics import add_correction, say
+from tests.support.topics import deliveries, say, told_by, wait
 
 
 @pytest.fixture
@@ -25,32 +24,7 @@ def collapsing(authored: tuple[Path, Path], start: Callable[[str], Engage]) -> E
 
 def later(engage: Engage, minutes: float) -> list[str]:
     """The subjects of what goes out when so much time has passed."""
-    engage.work()
-    engage.now += timedelta(minutes=minutes)
-    with engage.services.database.read() as db:
-        for id_, lane in due(db, engage.now, 1000):
-            engage.queue.enqueue("deliver", [id_], lane)
-    return [mail.subject for mail in engage.work()]
-
-
-def deliveries(engage: Engage) -> list[tuple[str, str, str | None]]:
-    d = tables.deliveries.c
-    with engage.services.database.read() as db:
-        return [tuple(row) for row in db.execute(sa.select(d.campaign, d.state, d.reason).order_by(d.id))]
-
-
-def told_by(engage: Engage, campaign: str) -> list[str]:
-    """The campaigns of the occasions to which the mail of a campaign is linked."""
-    d, n, link = tables.deliveries.c, tables.enrollments.c, tables.delivery_occasions.c
-    query = (
-        sa.select(n.campaign)
-        .join(tables.delivery_occasions, link.enrollment_id == n.id)
-        .join(tables.deliveries, d.id == link.delivery_id)
-        .where(d.campaign == campaign)
-        .order_by(n.id)
-    )
-    with engage.services.database.read() as db:
-        return list(db.execute(query).scalars())
+    return [mail.subject for mail in wait(engage, minutes=minutes)]
 
 
 def test_three_changes_within_ten_minutes_of_the_first_are_one_mail_about_the_last(collapsing: Engage) -> None:
@@ -132,8 +106,7 @@ def test_a_change_of_which_no_campaign_tells_leaves_the_mail_as_it_is(collapsing
 
 @pytest.fixture
 def several(authored: tuple[Path, Path], tmp_path: Path, database_url: str) -> Iterator[Engage]:
-    say(authored, "collapse: 10m", "regression: correct")
-    add_correction(authored)
+    say(authored, "collapse: 10m")
     engage = Engage(database_url, tmp_path, *authored)
     yield engage
     engage.services.close()
