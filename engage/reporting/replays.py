@@ -94,7 +94,7 @@ def tally(db: Connection, campaigns: Iterable[str], zone: str) -> list[Tally]:
     decided = (
         sa.select(e.campaign, c.decision, c.reason, sa.func.count())
         .join(enrollments, e.id == c.enrollment_id)
-        .where(c.decision != "send")
+        .where(c.decision.in_(("defer", "skip")))
         .group_by(e.campaign, c.decision, c.reason)
     )
     for name, decision, reason, count in db.execute(decided):
