@@ -125,7 +125,7 @@ def mails_telling(
     own = sa.select(*found, sa.false().label("linked")).join(enrollments, n.id == d.enrollment_id)
     among = sa.select(*found, sa.true().label("linked")).join(delivery_occasions, link.delivery_id == d.id)
     among = among.join(enrollments, n.id == link.enrollment_id).where(n.id != d.enrollment_id)
-    rows = []
+    rows: list[Any] = []
     for query in (own, among):
         told = query.join(occasions, o.id == n.occasion_id).where(*mine, one_of(db, o.event_id, event_ids))
         if locking:
@@ -160,6 +160,23 @@ def unlink(db: Connection, pairs: Collection[tuple[int, int]]) -> None:
     c = delivery_occasions.c
     if pairs:
         db.execute(sa.delete(delivery_occasions).where(sa.tuple_(c.delivery_id, c.enrollment_id).in_(sorted(pairs))))
+
+
+def move_links(db: Connection, merged: int, survivor: int) -> None:
+    """What a mail that is due to a partner was to tell is told by the survivor's mail of the same occasion, if it is due
+    too: the other is about to be cancelled.
+    """
+    d, theirs = deliveries.c, deliveries.alias("theirs")
+    c, known = delivery_occasions.c, delivery_occasions.alias("known")
+    same = (theirs.c.campaign == d.campaign, theirs.c.step == d.step, theirs.c.occasion == d.occasion)
+    told = sa.exists().where(known.c.delivery_id == theirs.c.id, known.c.enrollment_id == c.enrollment_id)
+    pairs = (
+        sa.select(theirs.c.id, c.enrollment_id)
+        .join(deliveries, d.id == c.delivery_id)
+        .join(theirs, sa.and_(theirs.c.partner_id == survivor, theirs.c.state.in_(DUE), *same))
+        .where(d.partner_id == merged, d.state.in_(DUE), ~told)
+    )
+    db.execute(sa.insert(delivery_occasions).from_select(["delivery_id", "enrollment_id"], pairs))
 
 
 def linked(db: Connection, delivery_ids: Collection[int]) -> dict[int, list[int]]:
@@ -225,8 +242,8 @@ def waiting_updates(
         .order_by(d.id)
         .with_for_update(of=deliveries)
     )
-    names = ("delivery_id", "enrollment_id", "step", "recipient", "topic", "due_at", "first_at")
-    return [Waiting(*(row._mapping[name] for name in names), _change(row)) for row in db.execute(query)]
+    names = [name for name in Waiting.__dataclass_fields__ if name != "change"]
+    return [Waiting(**{name: row._mapping[name] for name in names}, change=_change(row)) for row in db.execute(query)]
 
 
 def tell_instead(db: Connection, pairs: Sequence[tuple[int, int]], reason: str, now: datetime) -> None:

@@ -47,6 +47,14 @@ def _said(dialect: str) -> sa.Select[Any]:
     return query.where(one_of_named(dialect, c.partner_id, "ids")).order_by(c.changed_at, c.id)
 
 
+def move_rhythms(db: Connection, merged: int, survivor: int) -> None:
+    """What a partner said who was merged into another is said by that one: of both the later word holds."""
+    c, own = rhythms.c, rhythms.alias("own")
+    same = sa.exists().where(own.c.partner_id == survivor, own.c.topic == c.topic, own.c.changed_at == c.changed_at)
+    db.execute(sa.delete(rhythms).where(c.partner_id == merged, same))
+    db.execute(sa.update(rhythms).where(c.partner_id == merged).values(partner_id=survivor))
+
+
 def change_rhythm(
     db: Connection, program_id: int, partner_id: int, topic: str, rhythm: Rhythm, now: datetime, how: str
 ) -> bool:
