@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, CampaignState, ScheduleTrigger
+from engage.domain.campaigns import Campaign, CampaignState, GatherTrigger, ScheduleTrigger
 from engage.domain.facts import Feed
 from engage.domain.local_time import instant_of
 from engage.facts import EVENTS_OF, Scope
@@ -169,8 +169,14 @@ class Replay:
 def _in_scratch(
     db: Connection, library: Library, program_id: int, campaigns: Collection[Campaign], now: datetime
 ) -> Library:
-    """The library with these campaigns only, live and without dates, under the ids of the scratch database."""
+    """The library with these campaigns only, live and without dates, under the ids of the scratch database.
+
+    And with the daily mails that may tell of what they would have sent.
+    """
     live = [replace(campaign, state=CampaignState.LIVE, starts=None, ends=None) for campaign in campaigns]
+    theirs = {campaign.program for campaign in live}
+    daily = (one for one in library.campaigns.values() if isinstance(one.trigger, GatherTrigger))
+    live += [one for one in daily if one.program in theirs and one not in live]
     return replace(
         library,
         program_ids={campaign.program: program_id for campaign in live},

@@ -13,7 +13,8 @@ from engage.store.occasions_of import OUT
 from engage.store.tables import deliveries, events, feedback, partners, referrals
 from engage.store.upserts import one_of
 
-_OF_HUMANS = (FeedbackKind.OPENED, FeedbackKind.CLICKED)
+SIGNS = (FeedbackKind.OPENED, FeedbackKind.CLICKED)
+"""What somebody does with a mail, if it was no machine."""
 
 
 def last_signs(db: Connection, partner_ids: Collection[int], now: datetime) -> dict[int, datetime]:
@@ -43,7 +44,7 @@ def last_signs(db: Connection, partner_ids: Collection[int], now: datetime) -> d
 
 def _read(query: sa.Select[Any], now: datetime) -> sa.Select[Any]:
     f = feedback.c
-    return query.select_from(feedback).where(f.kind.in_(_OF_HUMANS), ~f.machine, f.occurred_at <= now)
+    return query.select_from(feedback).where(f.kind.in_(SIGNS), ~f.machine, f.occurred_at <= now)
 
 
 def mailed_since(
