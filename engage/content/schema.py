@@ -172,6 +172,10 @@ _LEADER = Record(
         "value": Value(Kind.COUNT, "wins in the last 30 days"),
     },
 )
+_FOLDED = Record(
+    "a mail that became a line of this one",
+    {"subject": _text("its subject"), "url": Value(_LINK, "where its button leads, or the portal")},
+)
 _STAFF = Record(
     "the member of our staff whom the email goes to",
     {"first_name": _text("first name, or the whole name"), "name": _text("whole name"), "email": _text("address")},
@@ -264,6 +268,7 @@ def names_for(
             names["recent_referrals"] = Listing("the partner's last referrals, newest first", _RECENT)
     else:
         names["leaders"] = Listing("the program's best partners of the last 30 days", _LEADER)
+        names["folded"] = Listing("mails that frequency caps left no room for, in the next mail that names it", _FOLDED)
     return names | {name: _OCCASIONAL[name] for name in also}
 
 

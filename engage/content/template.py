@@ -33,11 +33,12 @@ PROMOTIONAL = frozenset({"leaderboard", "promotion", "success_story", "tip"})
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One email for one recipient. The subject is a single line."""
+    """One email for one recipient. The subject is a single line; `link` is where the button leads, if there is one."""
 
     subject: str
     html: str
     text: str
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Template:
     _subject: Any
     _html: Any
     _text: Any
+    _link: Any
 
     def locale_for(self, recipient: str, program: str) -> str:
         """The locale to render in: the recipient's where the email is written in its language, else the program's
@@ -105,7 +107,8 @@ class Template:
             fresh.wording = words
             return run(compiled.root_render_func, fresh)
 
-        return Rendered(" ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text)))
+        subject, html, text = " ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text))
+        return Rendered(subject, html, text, part(self._link).strip())
 
     def promoting(self, campaign: str) -> tuple[Problem, ...]:
         """The blocks that advertise: not for this campaign, which is transactional."""
@@ -149,10 +152,11 @@ def compile_template(
 ) -> tuple[Template | None, tuple[Problem, ...]]:
     """Compiles an email; every problem found on the way is returned, and then no template."""
     maker = _Maker(file, email, look)
-    subject, html, text = maker.sources()
+    subject, html, text, link = maker.sources()
     if maker.problems:
         return None, tuple(sorted(set(maker.problems)))
     compiled_subject, _ = Blocks(TEXT).compile(subject, file)
+    compiled_link, _ = Blocks(TEXT).compile(link, file)
     compiled_html, html_tree = look.html_blocks.compile(html, file)
     compiled_text, text_tree = look.text_blocks.compile(text, file)
     names: set[str] = set()
@@ -172,6 +176,7 @@ def compile_template(
         _subject=compiled_subject,
         _html=compiled_html,
         _text=compiled_text,
+        _link=compiled_link,
     )
     return template, ()
 
@@ -199,14 +204,14 @@ class _Maker:
         self.problems: list[Problem] = []
         self.trees: list[nodes.Template] = []
 
-    def sources(self) -> tuple[str, str, str]:
-        """The Jinja sources of subject, HTML and text."""
+    def sources(self) -> tuple[str, str, str, str]:
+        """The Jinja sources of subject, HTML, text and the button's address."""
         subject, preview = self.phrase(self.email.subject), self.phrase(self.email.preview)
         button = [self.phrase(phrase) for phrase in self.email.button or ()]
         self.check_address(button)
         body = self.body()
         if self.problems or subject is None or preview is None or body is None:
-            return "", "", ""
+            return "", "", "", ""
         lifted, blocks = body
         if button and not any(tag.inside == "button" for tag in lifted.tags):
             blocks = [*blocks, Block("tag", tag=Tag("button", "", 1, 1))]
@@ -228,7 +233,8 @@ class _Maker:
                 "content": text_button + lifted.put_back(TextForm(lifted).blocks(blocks), call),
             }
         )
-        return _plain(subject), html, text
+        url = button[1] if button else None
+        return _plain(subject), html, text, url.put_back(url.address(url.text)) if url else ""
 
     def phrase(self, phrase: Phrase | None) -> Lifted | None:
         """A text of the front matter, parsed for lint and lifted."""

@@ -1,7 +1,7 @@
 """Composes: loads what the templates speak of, for a whole batch at once, and renders each in the sandbox."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
 from engage.pipeline.coach import evidence_label, evidence_value
 from engage.pipeline.consent import UnsubscribeLink
+from engage.pipeline.folding import Line, lines_for, shown
 from engage.pipeline.gathering import update_contexts
 from engage.pipeline.library import Library
 from engage.pipeline.promising import promotion_contexts
@@ -34,12 +35,17 @@ SIGNED_PATHS = ("/unsubscribe/", PATH)
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A delivery with its message, or with the state in which it ends without one and why."""
+    """A delivery with its message, or with the state in which it ends without one and why.
+
+    `link` is where its button leads; `tells_of` are the folded deliveries that it is the first to tell of.
+    """
 
     claimed: Claimed
     message: Message | None
     ends_as: DeliveryState = DeliveryState.DEAD
     problem: str = ""
+    link: str = ""
+    tells_of: tuple[int, ...] = ()
 
 
 class Composer:
@@ -50,8 +56,13 @@ class Composer:
         self.public_url = public_url
         self._leaders: dict[tuple[int, datetime], list[dict[str, Any]]] = {}
 
-    def compose(self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime) -> list[Composed]:
-        """One result for each delivery. A fixed number of statements for each email, locale and programme."""
+    def compose(
+        self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime, *, folding: bool = True
+    ) -> list[Composed]:
+        """One result for each delivery. A fixed number of statements for each email, locale and programme.
+
+        Not `folding`: none tells of others.
+        """
         partners = contexts.partner_contexts(db, {one.partner_id for one in claimed if one.partner_id is not None})
         groups: dict[tuple[int, str, str, str], list[Claimed]] = {}
         for one in claimed:
@@ -64,7 +75,8 @@ class Composer:
             if scope is None or campaign is None:
                 composed += [Composed(one, None, DeliveryState.SKIPPED, Reason.CAMPAIGN_NOT_LIVE) for one in group]
                 continue
-            template = library.templates.find(email, locale, scope.program.locale)
+            own = library.templates.own(email, scope.program.lineage)
+            template = library.templates.find(own, locale, scope.program.locale)
             if template is None:
                 problem = f"there is no email '{email}'"
                 composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
@@ -72,8 +84,22 @@ class Composer:
             leaders = self._leaders_of(db, scope, now) if "leaders" in template.needs else []
             material = _Material.load(db, scope, campaign, template, partners, leaders, group, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
-            composed += [self._compose_one(template, material, scope.program, one, asks.get(one.id)) for one in group]
+            lines: dict[int, list[Line]] = {}
+            if folding and "folded" in template.needs:
+                lines = lines_for(db, library, group, lambda those: self._heads(db, library, those, now), now)
+            for one in group:
+                told = lines.get(one.id, [])
+                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), shown(told))
+                news = tuple(line.delivery_id for line in told if not line.taken)
+                composed.append(replace(made, tells_of=news) if news else made)
         return composed
+
+    def _heads(
+        self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime
+    ) -> dict[int, tuple[str, str]]:
+        """Subject and link of each of these mails, that can be composed."""
+        made = self.compose(db, library, claimed, now, folding=False) if claimed else []
+        return {one.claimed.id: (one.message.subject, one.link) for one in made if one.message is not None}
 
     def _leaders_of(self, db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
         """As of the full hour, so that a newsletter ranks the whole programme once and not for each batch."""
@@ -85,7 +111,13 @@ class Composer:
         return self._leaders[scope.program_id, hour]
 
     def _compose_one(
-        self, template: Template, material: "_Material", program: Program, one: Claimed, asks: AskStep | None
+        self,
+        template: Template,
+        material: "_Material",
+        program: Program,
+        one: Claimed,
+        asks: AskStep | None,
+        folded: Sequence[Mapping[str, str]],
     ) -> Composed:
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
         context = material.context(one) | {
@@ -93,6 +125,7 @@ class Composer:
             "zone": (reader["zone"] if reader else None) or program.zone,
             "links": self._links(program, material, one),
             "answers": answers_offered(asks, one, self.signer, self.public_url) if asks else [],
+            "folded": folded,
         }
         return _render(template, context, one, program, material, self._tagging(program, one))
 
@@ -273,4 +306,4 @@ def _render(
         category=one.campaign,
         locale=template.locale or program.locale,
     )
-    return Composed(one, message)
+    return Composed(one, message, link=rendered.link or program.brand.portal_url)

@@ -7,7 +7,7 @@ other with it.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.outlet import Outlet
 from engage.pipeline.promising import promise
 from engage.pipeline.recheck import ENDS_AS, Second, decision_row, recheck
-from engage.store.caps import set_whose
+from engage.store.caps import set_whose, take_folded
 from engage.store.database import Database
 from engage.store.deliveries import Claimed, begin_sending, claim, give_up, keep_messages, move, settle, suspects
 from engage.store.enrollments import insert_decisions
@@ -117,6 +117,7 @@ class _Held:
         failpoint("rendered")
         self._end_broken(composed)
         ready = [(one.claimed, one.message) for one in composed if one.message is not None]
+        tells_of = {one.claimed.id: one.tells_of for one in composed if one.tells_of}
         while ready:
             if outlet.stopping.is_set() or outlet.clock() > self.until:
                 self._give_back(claimed.id for claimed, _ in ready)
@@ -125,7 +126,7 @@ class _Held:
             if not granted:
                 continue
             with outlet.slots(granted):
-                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted])
+                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted], tells_of)
             if not done:
                 self._give_back(claimed.id for claimed, _ in ready)
                 return
@@ -141,7 +142,7 @@ class _Held:
             self.work.outlet.stopping.wait(min(taken.wait.total_seconds(), 1.0))
         return taken.granted
 
-    def _send(self, batch: Sequence[Ready]) -> int:
+    def _send(self, batch: Sequence[Ready], tells_of: Mapping[int, Sequence[int]]) -> int:
         """Decides again, hands over, stores the answers; returns how many it was done with, 0 when the gate is shut."""
         work, outlet = self.work, self.work.outlet
         if outlet.journal is not None:
@@ -156,7 +157,7 @@ class _Held:
                 if isinstance(passage, Probe):
                     batch = batch[:1]
                 seconds = recheck(db, work.library, [claimed for claimed, _ in batch], now)
-                going = self._sort_out(db, batch, seconds, now)
+                going = self._take_folded(db, self._sort_out(db, batch, seconds, now), tells_of, now)
                 if going and not self._takes_probe(db, passage, now):
                     return 0
                 self._note_whose(db, going, seconds)
@@ -250,6 +251,19 @@ class _Held:
     ) -> None:
         ids = [one.id for one in those]
         move(db, ids, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=due_at, reason=reason, **values)
+
+    def _take_folded(
+        self, db: Connection, going: Sequence[Ready], tells_of: Mapping[int, Sequence[int]], now: datetime
+    ) -> Sequence[Ready]:
+        """Takes the folded mails that these tell of; those that another mail tells of by now are composed anew."""
+        into = {folded: claimed.id for claimed, _ in going for folded in tells_of.get(claimed.id, ())}
+        if not into:
+            return going
+        taken = take_folded(db, into)
+        mine = {folded: newsletter for folded, newsletter in into.items() if folded in taken}
+        told = {one.id for one, _ in going if all(mine.get(f) == one.id for f in tells_of.get(one.id, ()))}
+        self._put_back(db, [claimed for claimed, _ in going if claimed.id not in told], now)
+        return [(claimed, message) for claimed, message in going if claimed.id in told]
 
     def _note_whose(self, db: Connection, going: Sequence[Ready], seconds: dict[int, Second]) -> None:
         """Writes whose mails these are by now: the partner may have moved since they were decided."""

@@ -232,24 +232,23 @@ def _decide(db: Connection, ids: Collection[int], **values: Any) -> list[sa.Row[
 # --- what is folded into a newsletter ---------------------------------------------------------------------------------
 
 
-def folded(db: Connection, newsletters: Mapping[int, int]) -> list[Claimed]:
+def folded(db: Connection, newsletters: Mapping[int, int]) -> list[tuple[Claimed, int | None]]:
     """What the next newsletter to each of these partners is to tell of, oldest first: {delivery: partner}.
 
-    That is what none has told of yet, and what these have begun to tell of.
+    That is what none has told of yet, and what these have begun to tell of: then with the one that has.
     """
     d = deliveries.c
     query = (
         claimed_rows()
+        .add_columns(d.into_id)
         .where(one_of(db, d.partner_id, set(newsletters.values())), d.state == DeliveryState.SKIPPED)
         .where(d.reason == Reason.FOLDED, sa.or_(d.into_id.is_(None), one_of(db, d.into_id, list(newsletters))))
         .order_by(d.id)
     )
-    return [Claimed(**row._mapping) for row in db.execute(query)]
+    return [(Claimed(*row[:-1]), row[-1]) for row in db.execute(query)]
 
 
 def take_folded(db: Connection, into: Mapping[int, int]) -> set[int]:
     """These deliveries are told of by those: {folded: newsletter}. Returns those that no other newsletter has taken."""
-    d = deliveries.c
     rows = [{"id": id_, "into_id": newsletter} for id_, newsletter in into.items()]
-    free = sa.or_(d.into_id.is_(None), one_of(db, d.into_id, set(into.values())))
-    return update_each(db, deliveries, rows, free)
+    return update_each(db, deliveries, rows, deliveries.c.into_id.is_(None))

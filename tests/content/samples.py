@@ -71,6 +71,7 @@ def context(**changes: Any) -> Context:
         "facts": dict(FACTS),
         "links": links(),
         "leaders": leaders(),
+        "folded": [{"subject": "Two wins to Silver", "url": "https://partners.example.com/tiers"}],
         "updates": updates(),
         **changes,
     }

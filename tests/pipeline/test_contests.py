@@ -375,3 +375,80 @@ def test_a_contest_waits_for_a_run_that_may_bring_candidates_but_not_for_ever(ca
     engage.services.sweep()
     assert [task for task, _, _ in engage.queue.waiting if task == "contest"]
     engage.queue.waiting.clear()
+
+
+# --- folded into a newsletter -----------------------------------------------------------------------------------------
+
+NEWSLETTER = """\
+---
+subject: "News"
+preview: "And what else"
+from: program
+---
+Hello {{ partner.greeting_name }},
+
+{% if folded %}
+{{ blocks.folded(folded) }}
+{% endif %}
+"""
+
+
+def news(engage: Capped, campaign: str = "news") -> str:
+    """The text of the last newsletter."""
+    return [mail for mail in engage.provider.messages if mail.category == campaign][-1].text
+
+
+def test_a_folded_mail_is_a_line_of_the_next_newsletter_and_of_no_other(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold")
+    engage.campaign("news", topic="newsletter", every="day 09:00", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.partner("bob", status="inactive")
+    engage.enters("gold", "iron")
+    engage.passes()
+    assert engage.reasons()["iron"] == "folded"
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "- The news of iron: https://partners.example.com" in news(engage)
+    engage.now += DAY
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "iron" not in news(engage)
+    d = tables.deliveries.c
+    with engage.services.database.read() as db:
+        into = db.execute(sa.select(d.into_id).where(d.campaign == "iron")).scalar_one()
+        first = db.execute(sa.select(sa.func.min(d.id)).where(d.campaign == "news")).scalar_one()
+    assert into == first
+
+
+def test_a_newsletter_that_is_tried_again_still_tells_of_what_was_folded(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold")
+    engage.campaign("news", topic="newsletter", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    engage.passes()
+    engage.timed.answers["ann@example.com"] = SendResult(Outcome.RETRY, status=503, detail="503")
+    engage.enters("news")
+    engage.passes(most=1)
+    engage.timed.answers.clear()
+    engage.after(timedelta(hours=1))
+    assert "- The news of iron: https://partners.example.com" in news(engage)
+    assert engage.reasons()["news"] == "accepted"
+
+
+def test_a_newsletter_tells_of_nothing_that_would_not_go_out_any_more(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold", more="stop_when:\n  - days_since_login: {at_most: 1}")
+    engage.campaign("news", topic="newsletter", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.logs_in("ann", days_ago=2)
+    engage.enters("gold", "iron")
+    engage.passes()
+    engage.logs_in("ann")
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "iron" not in news(engage)
