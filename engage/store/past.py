@@ -17,6 +17,7 @@ from engage.domain.histories import Change, counting
 from engage.domain.programs import Program
 from engage.domain.windows import BEGINNING
 from engage.store.programs import program_ids
+from engage.store.signs import SIGNS
 from engage.store.tables import (
     address_refusals,
     addresses,
@@ -24,6 +25,7 @@ from engage.store.tables import (
     companies,
     consent_changes,
     events,
+    feedback,
     partner_attributes,
     partner_versions,
     partners,
@@ -55,6 +57,7 @@ _ORDERS: Mapping[sa.Table, tuple[str, ...]] = {
     consent_changes: ("changed_at", "address_id", "partner_id", "topic"),
     rhythms: ("changed_at", "partner_id", "topic"),
     answers: ("answered_at", "partner_id", "question"),
+    feedback: ("occurred_at", "natural_key"),
 }
 """Every table of the past, after those that it refers to, with what its rows are told apart by."""
 
@@ -85,6 +88,7 @@ class Past:
             consent_changes: _Waiting(rows[consent_changes], lambda row: row["changed_at"]),
             rhythms: _Waiting(rows[rhythms], lambda row: row["changed_at"]),
             answers: _Waiting([row | {"delivery_id": None} for row in rows[answers]], lambda row: row["answered_at"]),
+            feedback: _Waiting(rows[feedback], lambda row: row["occurred_at"]),
             events: _Waiting(rows[events], lambda row: row["occurred_at"]),
         }
         ends = [{"id": row["id"], end: row[end]} for row in rows[rewards] for end in _ENDS if row[end] is not None]
@@ -102,9 +106,14 @@ class Past:
             for table in _ORDERS:
                 found = [dict(row) for row in db.execute(_of_program(table, program_id)).mappings()]
                 rows[table] = _renumbered(table, found, ids)
+            for row in rows[companies]:  # these two are no foreign keys: a contact is a partner of the company
+                row["contact_id"] = ids[partners].get(row["contact_id"])
+                row["manager_id"] = ids[staff].get(row["manager_id"])
             for company in rows[companies]:  # which come before the partners, one of whom speaks for them
                 company["contact_id"] = ids[partners].get(company["contact_id"])
                 company["manager_id"] = ids[staff].get(company["manager_id"])
+            for row in rows[feedback]:
+                row |= {"program_id": 1, "address_id": ids[addresses].get(row["address_id"]), "delivery_id": None}
         return cls(program, rows)
 
     def events(self, start: datetime, end: datetime) -> Iterator[tuple[str, str | None, datetime]]:
@@ -144,6 +153,7 @@ class Past:
         _insert(db, address_refusals, news[address_refusals])
         _subscribe(db, news[consent_changes])
         _insert(db, rhythms, news[rhythms])
+        _insert(db, feedback, news[feedback])
         _insert(db, answers, news[answers])
         happened = [row | {"observed_at": row["occurred_at"], "held_id": None} for row in news[events]]
         _insert(db, events, [row | {"unmatched": row["id"] in self._counting or None} for row in happened])
@@ -189,6 +199,9 @@ class _Waiting:
 
 
 def _of_program(table: sa.Table, program_id: int) -> "sa.Select[Any]":
+    if table is feedback:  # signs of life; what else became of mails belongs to the mails
+        f = feedback.c
+        return sa.select(feedback).where(f.program_id == program_id, f.kind.in_(SIGNS), ~f.machine)
     if table not in (addresses, suppressions):
         return sa.select(table).where(table.c.program_id == program_id)
     named = [

@@ -47,8 +47,16 @@ class People:
     def take_company(self, record: CompanyRecord) -> bool:
         company, new = self._stock.companies.obtain(record.external_id)
         parent = self._stock.companies.obtain(record.parent)[0] if record.parent else None
+        manager = self._stock.staff.obtain(record.manager)[0] if record.manager else None
         merged = company.values["attributes"] | record.attributes
-        return company.learn(name=record.name, parent_id=parent, attributes=merged) or new
+        return company.learn(name=record.name, parent_id=parent, manager_id=manager, attributes=merged) or new
+
+    def take_contact(self, record: CompanyRecord) -> bool:
+        """Comes after the partners of the row, of whom one may be the contact."""
+        if record.contact is None:
+            return False
+        company, _ = self._stock.companies.obtain(record.external_id)
+        return company.learn(contact_id=self._stock.partners.get(record.contact))
 
     def take_staff(self, record: StaffRecord) -> bool:
         member, new = self._stock.staff.obtain(record.external_id)
