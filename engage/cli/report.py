@@ -14,6 +14,7 @@ from engage.domain.local_time import instant_of
 from engage.domain.programs import Program
 from engage.domain.windows import format_duration
 from engage.pipeline.library import Library
+from engage.pipeline.rollout import compared_versions
 from engage.queueing import NoQueue
 from engage.reporting.lift import ENOUGH, Comparison, Group, Lift
 from engage.reporting.lift import lift as lift_of
@@ -47,7 +48,9 @@ def lift(
                 scope = library.scope_of(one)
                 start = _midnight(since, scope.program) if since else None
                 end = _midnight(until + timedelta(days=1), scope.program) if until else None
-                found.append((scope.program, lift_of(db, scope.program_id, one, start, min(end or now, now), now)))
+                versions = compared_versions(db, library, one)
+                until_ = min(end or now, now)
+                found.append((scope.program, lift_of(db, scope.program_id, one, versions, start, until_, now)))
     if as_json:
         print_json({"as_of": _iso(now), "campaigns": [_lift_json(*one) for one in found]})
         return
@@ -102,6 +105,8 @@ def _print(program: Program, found: Lift) -> None:
         console.print(f"  {_conclusion(program, found, one)}")
     if found.moved:
         console.print(f"  Not counted: {found.moved:,} who have been on both sides, by a merge or a changed share.")
+    if found.elsewhere:
+        console.print(f"  Not counted: {found.elsewhere:,} who entered while another share was held out.")
 
 
 def _goal(found: Lift) -> str:
@@ -143,6 +148,7 @@ def _lift_json(program: Program, found: Lift) -> dict[str, Any]:
         "goal": found.goal.conversion.value,
         "within": format_duration(found.goal.within),
         "moved": found.moved,
+        "elsewhere": found.elsewhere,
         "comparisons": [
             {
                 "against": one.against.value,

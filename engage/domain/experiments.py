@@ -35,7 +35,9 @@ def withheld(arm: Arm) -> Skip | None:
 
 def draws(program: Program, campaign: Campaign) -> bool:
     """Whether anybody may be held out of the campaign at all."""
-    return bool(campaign.holdout or (program.control_group and not program.topics[campaign.topic].transactional))
+    topic = program.topics.get(campaign.topic)  # None of an older version whose topic is no longer there
+    marketing = topic is not None and not topic.transactional
+    return bool(campaign.holdout or (marketing and program.control_group))
 
 
 def arm_of(program: Program, campaign: Campaign, unit: str) -> Arm:

@@ -23,6 +23,7 @@ from engage.facts import Scope, feed_state, holds
 from engage.pipeline.entries import Entry, Hints, Mailing
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import feeds_asked, mail, silence
+from engage.pipeline.rollout import arm_inside
 from engage.pipeline.waits import Waits
 from engage.policy import LOOK_AGAIN
 from engage.store.enrollments import insert_decisions
@@ -116,7 +117,8 @@ def _sorted(
         elif campaign.state is CampaignState.PAUSED or (one.campaign, one.version_id) in silent:
             found.waiting.append(one)
         else:
-            found.walkers.append(_walker(one, campaign, path))
+            arm = arm_inside(scope.program, versions[one.version_id], one.arm) if scope else None
+            found.walkers.append(_walker(one, campaign, path, arm))
     return found
 
 
@@ -140,7 +142,7 @@ def _silent(
     return {key for key, feeds in wanted.items() if silence(tuple(states[feed] for feed in feeds))}
 
 
-def _walker(one: Standing, campaign: Campaign, path: Path) -> Walker:
+def _walker(one: Standing, campaign: Campaign, path: Path, arm: Arm | None) -> Walker:
     entry = Entry(
         occasion_id=one.occasion_id,
         campaign=campaign,
@@ -151,7 +153,7 @@ def _walker(one: Standing, campaign: Campaign, path: Path) -> Walker:
         reward_id=one.reward_id,
         company_id=one.company_id,
         staff_id=one.staff_id,
-        arm=Arm(one.arm) if one.arm else None,
+        arm=arm,
     )
     return Walker(one.id, one.version_id, entry, path, one.step, one.reached_at, one.entered_at, standing=True)
 

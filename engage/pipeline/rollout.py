@@ -10,10 +10,12 @@ from engage.domain.campaigns import Campaign
 from engage.domain.conditions import All
 from engage.domain.decisions import Reason
 from engage.domain.experiments import Arm, arm_of, draws, in_share
+from engage.domain.programs import Program
 from engage.domain.promotions import is_over
 from engage.facts import Scope, holds
 from engage.pipeline.entries import Entry
-from engage.store.experiments import other_names, partner_names
+from engage.pipeline.library import Library
+from engage.store.experiments import other_names, partner_names, version_ids
 
 Who = tuple[int | None, int]
 """A partner's id and the id of what the campaign is for: the partner again, or a referral or reward of theirs.
@@ -58,16 +60,37 @@ def shut_out_by(scope: Scope, campaign: Campaign, as_of: datetime) -> Reason:
 def with_arms(db: Connection, scope: Scope, entries: Iterable[Entry]) -> list[Entry]:
     """The entries, each with the arm in which its partner enters. No statement where nobody can be held out.
 
-    None is drawn for companies and staff: lift is measured in partners.
+    None is drawn then, so that whoever entered without a choice is compared with nobody; nor for companies and staff,
+    for lift is measured in partners.
     """
     entries = list(entries)
     drawing = {one.partner_id for one in entries if draws(scope.program, one.campaign)}
     names = partner_names(db, {id_ for id_ in drawing if id_ is not None})
-    return [
-        one
-        if one.partner_id is None
-        else replace(one, arm=arm_of(scope.program, one.campaign, names[one.partner_id]))
-        if one.partner_id in names
-        else replace(one, arm=Arm.TREATED)
-        for one in entries
-    ]
+
+    def with_arm(one: Entry) -> Entry:
+        if one.partner_id is None or not draws(scope.program, one.campaign):
+            return one
+        return replace(one, arm=arm_of(scope.program, one.campaign, names[one.partner_id]))
+
+    return [with_arm(one) for one in entries]
+
+
+def arm_inside(program: Program, version: Campaign, arm: str | None) -> Arm | None:
+    """The arm in which somebody goes on who entered this version of a campaign; None: it is drawn anew, after a merge.
+
+    Who entered when nobody could be held out is treated to the end, whatever is held out since.
+    """
+    if arm is not None:
+        return Arm(arm)
+    return None if draws(program, version) else Arm.TREATED
+
+
+def compared_versions(db: Connection, library: Library, campaign: Campaign) -> set[int]:
+    """The versions of a campaign whose entries can be compared with each other: those that hold out the same share, as
+    now or, where nobody is held out any more, as last.
+    """
+    ids = version_ids(db, library.program_ids[campaign.program], campaign.name)
+    versions = library.versions(db, ids)
+    shares = [campaign.holdout, *(versions[id_].holdout for id_ in sorted(versions, reverse=True))]
+    share = next((one for one in shares if one), 0.0)
+    return {id_ for id_, version in versions.items() if version.holdout == share}

@@ -4,7 +4,7 @@ Promise: like is compared with like. Everybody counts once, by their first entry
 they did counts in equally long windows after it; and who is still within theirs does not count yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -70,22 +70,34 @@ class Comparison:
 @dataclass(frozen=True, slots=True)
 class Lift:
     """A campaign's comparisons, one for each arm that anybody entered in. `moved` have been in several arms, by a merge
-    or an edited share, and count in none.
+    or an edited share, and count in none; `elsewhere` have entered only while another share was held out.
     """
 
     campaign: Campaign
     goal: Goal
     comparisons: tuple[Comparison, ...]
     moved: int
+    elsewhere: int
 
 
 def lift(
-    db: Connection, program_id: int, campaign: Campaign, since: datetime | None, until: datetime, now: datetime
+    db: Connection,
+    program_id: int,
+    campaign: Campaign,
+    versions: Collection[int],
+    since: datetime | None,
+    until: datetime,
+    now: datetime,
 ) -> Lift:
-    """Of a campaign that has a goal, over its entries from `since` (None: ever) to before `until`, as of `now`."""
+    """Of a campaign that has a goal, over the entries from `since` (None: ever) to before `until`, as of `now`.
+
+    Only entries into these `versions` of the campaign, which hold out the same share, are compared: over two stretches
+    of time with different shares, what changes with time would look like what the campaign changes.
+    """
     goal = campaign.goal
     assert goal is not None, "lift is measured by a goal"
-    entered = first_entries(db, program_id, campaign.name, since, until)
+    entered = first_entries(db, program_id, campaign.name, since, until, versions)
+    anyhow = first_entries(db, program_id, campaign.name, since, until)
     staying = [one for one in entered if not one.moved]
     groups = {arm: _group(db, goal, [one for one in staying if one.arm is arm], now) for arm in Arm}
     treated = groups[Arm.TREATED]
@@ -94,7 +106,7 @@ def lift(
         for arm in (Arm.HELD_OUT, Arm.CONTROL)
         if groups[arm].partners or groups[arm].still_open
     )
-    return Lift(campaign, goal, comparisons, len(entered) - len(staying))
+    return Lift(campaign, goal, comparisons, len(entered) - len(staying), len(anyhow) - len(entered))
 
 
 def _group(db: Connection, goal: Goal, members: Sequence[Entered], now: datetime) -> Group:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.deliveries import DeliveryState
 from engage.domain.experiments import Arm
-from engage.store.tables import aliases, deliveries, enrollments, partners
+from engage.store.tables import aliases, campaign_versions, deliveries, enrollments, partners
 from engage.store.upserts import BATCH, one_of
 
 _UNUSED = (DeliveryState.SKIPPED, DeliveryState.CANCELLED, DeliveryState.DEAD)
@@ -72,6 +72,12 @@ def words_used(
     return found
 
 
+def version_ids(db: Connection, program_id: int, campaign: str) -> list[int]:
+    """Every version of a campaign that was ever seen."""
+    c = campaign_versions.c
+    return list(db.execute(sa.select(c.id).where(c.program_id == program_id, c.campaign == campaign)).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class Entered:
     """A partner's first entry into a campaign in a period. `moved`: the partner has been in another arm of it too."""
@@ -83,12 +89,18 @@ class Entered:
 
 
 def first_entries(
-    db: Connection, program_id: int, campaign: str, since: datetime | None, until: datetime
+    db: Connection,
+    program_id: int,
+    campaign: str,
+    since: datetime | None,
+    until: datetime,
+    versions: Collection[int] | None = None,
 ) -> list[Entered]:
-    """The first entry of each partner after `since` (None: ever), included, and before `until`, in order of partner.
+    """The first entry of each partner after `since` (None: ever), included, and before `until`, in order of partner; of
+    those into one of these versions of the campaign (None: any).
 
-    Entries without an arm, from before there were any or of a journey that a merge has moved, are left out, and so are
-    partners who were merged into others, and entries of companies and staff.
+    Entries without an arm, drawn for nobody or of a journey that a merge has moved, are left out, and so are partners
+    who were merged into others, and entries of companies and staff.
     """
     e, p = enrollments.c, partners.c
     whose = sa.and_(e.program_id == program_id, e.campaign == campaign, e.partner_id.is_not(None))
@@ -100,7 +112,11 @@ def first_entries(
         .subquery("arms")
     )
     nth = sa.func.row_number().over(partition_by=e.partner_id, order_by=(e.entered_at, e.id))
-    within = [e.entered_at < until, *([e.entered_at >= since] if since else [])]
+    within = [e.entered_at < until]
+    if since is not None:
+        within.append(e.entered_at >= since)
+    if versions is not None:
+        within.append(e.version_id.in_(versions))
     firsts = sa.select(e.partner_id, e.entered_at, e.arm, nth.label("nth")).where(drawn, *within).subquery("firsts")
     query = (
         sa.select(firsts.c.partner_id, firsts.c.entered_at, firsts.c.arm, arms.c.moved)

@@ -63,6 +63,7 @@ def test_a_report_for_scripts_has_the_promised_shape(measured: Installation) -> 
         "goal": "win",
         "within": "30d",
         "moved": 0,
+        "elsewhere": 0,
     }
     treated, others = comparison.pop("treated"), comparison.pop("others")
     assert treated["partners"] + others["partners"] == len(NAMES)

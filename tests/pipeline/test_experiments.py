@@ -132,6 +132,15 @@ def test_whoever_is_inside_stays_in_their_arm_when_the_share_is_edited(engage: E
     assert mailed(engage.after(days=3)) == first
 
 
+def test_whoever_is_inside_is_treated_to_the_end_when_a_holdout_begins(engage: Engage) -> None:
+    write_trial(engage, "{send: a}, {wait: 3d}, {send: b}", again="never")
+    people(engage, *NAMES)
+    assert len(engage.runs(TRIAL)) == len(NAMES)
+    assert set(dict(arms(engage)).values()) == {None}, "nothing was drawn: there is nobody to compare with"
+    write_trial(engage, "{send: a}, {wait: 3d}, {send: b}", again="never", holdout="50%")
+    assert mailed(engage.after(days=3)) == sorted(NAMES)
+
+
 def test_a_pause_does_not_let_mail_to_the_held_out_slip_through(engage: Engage) -> None:
     write_trial(engage, "{send: a}", holdout="50%", when="{event: partner.logged_in}", again=None, state="paused")
     held_out = one_in(engage, Arm.HELD_OUT)

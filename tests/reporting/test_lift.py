@@ -11,6 +11,7 @@ import pytest
 from engage.domain.campaigns import Campaign
 from engage.domain.experiments import Arm, arm_of
 from engage.domain.records import AliasRecord, LoginRecord, PartnerRecord, Record, ReferralRecord
+from engage.pipeline.rollout import compared_versions
 from engage.reporting.intervals import difference_of_means, difference_of_proportions
 from engage.reporting.lift import Comparison, Group, Lift, Verdict, lift
 from tests.support.engage import Engage
@@ -47,10 +48,10 @@ def arm(engage: Engage, name: str) -> Arm:
 
 
 def measured(engage: Engage, since: datetime | None = None, until: datetime | None = None) -> Lift:
-    campaign = trial(engage)
+    campaign, library = trial(engage), engage.services.library()
     with engage.services.database.read() as db:
-        program_id = engage.services.library().scope_of(campaign).program_id
-        return lift(db, program_id, campaign, since, until or engage.now, engage.now)
+        program_id, versions = library.scope_of(campaign).program_id, compared_versions(db, library, campaign)
+        return lift(db, program_id, campaign, versions, since, until or engage.now, engage.now)
 
 
 def compared(engage: Engage, **period: datetime) -> Comparison:
@@ -203,9 +204,36 @@ def test_who_has_been_on_both_sides_counts_on_none(engage: Engage) -> None:
     engage.now += 10 * DAY
     tries(engage, "login within 7d", holdout="100%", again="each slot")
     enter(engage)
+    engage.now += 10 * DAY
     found = measured(engage)
     assert found.moved == len(treated)
     assert found.comparisons[0].others.partners == 40 - len(treated)
+
+
+def enters(engage: Engage, names: Iterable[str], holdout: str | None) -> None:
+    """These come new, and enter while so many are held out."""
+    write_trial(engage, "{send: a}", goal="login within 7d", again="never", holdout=holdout)
+    people(engage, names)
+    enter(engage)
+    engage.now += 10 * DAY
+
+
+def test_entries_under_different_shares_are_not_compared(engage: Engage) -> None:
+    enters(engage, NAMES[:40], None)
+    assert measured(engage).comparisons == (), "without a holdout nobody is compared"
+    enters(engage, NAMES[40:60], "20%")
+    enters(engage, NAMES[60:160], "50%")
+    found = measured(engage)
+    (one,) = found.comparisons
+    assert one.treated.partners + one.others.partners == 100
+    assert (found.elsewhere, found.moved) == (20, 0)
+
+
+def test_what_was_compared_is_still_told_when_nobody_is_held_out_any_more(engage: Engage) -> None:
+    enters(engage, NAMES[:100], "50%")
+    before = compared(engage)
+    enters(engage, NAMES[100:], None)
+    assert compared(engage) == before
 
 
 def test_merged_partners_count_as_the_one_person_that_they_are(engage: Engage) -> None:
