@@ -1,6 +1,7 @@
 """`plan`, `explain` and `run`: who would get what and why, before it happens, and a schedule's slot now."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from math import isfinite
 from pathlib import Path
@@ -19,6 +20,7 @@ from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
 from engage.domain.errors import InputError, UsageError
 from engage.domain.experiments import Arm
 from engage.facts import Node
+from engage.pipeline.cap_room import Slots
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
@@ -140,16 +142,24 @@ def _plan_json(planned: Plan) -> dict[str, object]:
         "max_audience": planned.campaign.max_audience,
         "held": planned.held,
         "holdout": _holdout_json(planned),
+        "place": planned.place,
         "decisions": [
             {
                 "partner": one.partner,
                 "subject": one.subject,
                 **_decision_json(one.decision),
-                "steps": [{"step": s.step, "to": s.to, **_decision_json(s.decision)} for s in one.steps],
+                "steps": [
+                    {"step": s.step, "to": s.to, **_decision_json(s.decision), "caps": _slots_json(s.slots)}
+                    for s in one.steps
+                ],
             }
             for one in planned.decisions
         ],
     }
+
+
+def _slots_json(slots: Sequence[Slots]) -> list[dict[str, object]]:
+    return [{"cap": str(one.cap), "used": one.used} for one in slots]
 
 
 def _holdout_json(planned: Plan) -> dict[str, object] | None:
@@ -208,6 +218,9 @@ def _print_plan(planned: Plan) -> None:
         limit = f"{planned.entering:,} would enter; max_audience is {planned.campaign.max_audience:,}"
         console.print(f"[yellow]{limit}: the run would be held[/]" if planned.held else limit)
     _print_holdout(planned)
+    if planned.place is not None:
+        where = f"place {planned.place} of the order" if planned.place else "after all that the order names"
+        console.print(f"competes for what frequency caps leave: {where}. Below, caps count what has gone out.")
     counts: dict[str, int] = {}
     for one in planned.decisions:
         shown = _decision_json(one.decision)
@@ -263,6 +276,7 @@ def _explanation_json(explanation: Explanation) -> dict[str, object]:
                     {"guard": v.guard, **(_decision_json(v.decision) if v.decision else {"decision": "pass"})}
                     for v in step.verdicts
                 ],
+                "caps": _slots_json(step.slots),
             }
             for step in explanation.steps
         ],
@@ -297,6 +311,8 @@ def _print_explanation(explanation: Explanation) -> None:
         for verdict in step.verdicts:
             objection = "" if verdict.decision is None else f"  ({_said(verdict.decision)})"
             tree.add(f"{_mark(verdict.decision is None)} {verdict.guard.replace('_', ' ')}{objection}")
+        for slots in step.slots:
+            tree.add(f"{_mark(slots.used < slots.cap.at_most)} {slots.cap}  (found: {slots.used})")
         console.print(tree, soft_wrap=False)
     console.print(f"[bold]{_conclusion(campaign, explanation.decision)}[/]")
 

@@ -176,9 +176,9 @@ def ledger_of(
     }
     for cap, program_id in of_programs:
         after, ids = now - cap.length, {program_id}
-        which = {"topic": cap.topic, "reserved": reserved, "but_not": but_not}
+        which: Any = {"topic": cap.topic, "reserved": reserved, "until": until, "but_not": but_not}
         many = how_many_taken(db, Per.PROGRAM, ids, after, **which)
         if many + len(candidates) + more > cap.at_most:  # else there is room for all of them, whoever took the rest
-            found = taken(db, Per.PROGRAM, ids, after, newest=cap.at_most, until=until, **which)
+            found = taken(db, Per.PROGRAM, ids, after, newest=cap.at_most, **which)
             uses[cap, program_id] = [Use(one.at, one.campaign) for one in found]
     return Ledger(caps, uses)

@@ -15,11 +15,12 @@ from engage.domain.journeys import path_of
 from engage.domain.promotions import is_over
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
+from engage.pipeline.cap_room import Slots, room_for
 from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.naming import somebody_named
-from engage.pipeline.plan import may_enter, planned_case
+from engage.pipeline.plan import competing, may_enter, planned_case
 from engage.pipeline.recipients import Recipients
 from engage.pipeline.rollout import Who, admitted
 from engage.policy import Verdict, decide, examine
@@ -33,13 +34,15 @@ Trees = tuple[tuple[str, Node], ...]
 @dataclass(frozen=True, slots=True)
 class ExplainedStep:
     """`verdicts` begins with what `only` and, of a schedule, `again` say of a partner who meets the condition, and ends
-    with what chance says where anybody may be held out, and former mails where texts rotate.
+    with what chance says where anybody may be held out, former mails where texts rotate, and frequency caps of what
+    competes for their `slots`.
     """
 
     step: str
     to: str
     verdicts: tuple[Verdict, ...]
     decision: Decision
+    slots: tuple[Slots, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,14 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
         text = words.of(read_by, unit, campaign.name, step)
         arm = arm_in(scope.program, campaign, None, unit if standing else None)
         verdicts = (*enters, *examine(case), *_chance(scope, campaign, arm, text))
-        steps.append(ExplainedStep(step.id, recipient.key, verdicts, objection or drawn(decide(case), arm, text)))
+        decision = objection or drawn(decide(case), arm, text)
+        whose = competing(scope, campaign, step, recipient)
+        rooms = room_for(db, scope.program, campaign, [whose] if whose else [], as_of)
+        capped = tuple(Verdict("has_room_under_caps", room.decision) for room in rooms)
+        if capped and not isinstance(decision, Skip):
+            decision = capped[0].decision or decision
+        slots = rooms[0].slots if rooms else ()
+        steps.append(ExplainedStep(step.id, recipient.key, (*verdicts, *capped), decision, slots))
     return Explanation(name, campaign, as_of, conditions, stops, tuple(steps))
 
 

@@ -13,15 +13,18 @@ from engage.domain.experiments import Arm, arm_of
 from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
+from engage.pipeline.cap_room import Slots, room_for
+from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, as_if_live, case_for
 from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.entries import Whom
-from engage.pipeline.mailing import heard_feeds
+from engage.pipeline.mailing import heard_feeds, lane_of
 from engage.pipeline.match import entering_now, meeting_condition
 from engage.pipeline.match import subject_id as subject_of_event
 from engage.pipeline.recipients import Recipients
 from engage.pipeline.rollout import admitted, shut_out_by
 from engage.policy import Case, decide
+from engage.policy.caps import Whose, competes
 from engage.slots import current_slot
 from engage.store.events import events_between
 from engage.store.experiments import first_entries
@@ -38,13 +41,18 @@ _NO_OCCASION = 0  # a plan has no occasion: all its partners stand in the same o
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now."""
+    """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now.
+
+    `slots` are those of the frequency caps that a mail would compete for, `whose` whose mails it would be one of.
+    """
 
     step: str
     to: str
     name: str
     email: str | None
     decision: Decision
+    whose: Whose | None = None
+    slots: tuple[Slots, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,8 @@ class Plan:
     """`matched` counts who meets `where`, `entering` whom `only` and `again` let in of those, before consent and the
     rest. `arms` counts the partners who have entered or would now, by the arm of the comparison in which they are.
 
-    A draft is planned as if it were live.
+    `place` is that in the program's `order`, from 1, of a campaign whose mails compete under frequency caps; 0: it is
+    not in there and comes after. A draft is planned as if it were live.
     """
 
     campaign: Campaign
@@ -78,6 +87,7 @@ class Plan:
     entering: int
     decisions: tuple[Planned, ...]
     arms: Counter[Arm] = field(default_factory=Counter)
+    place: int | None = None
 
     @property
     def held(self) -> bool:
@@ -119,8 +129,34 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
                 _step(scope, campaign, step, one, people, names, words, paused, feeds, as_of) for step in mails
             )
             planned.append(Planned(own.external_id if own else None, subjects[one.subject_id], steps))
+        planned[start:] = _with_caps(db, scope, campaign, planned[start:], as_of)
     entering_ = sum(one.objection is None for one in candidates)
-    return Plan(campaign, as_of, len(candidates), entering_, tuple(planned), Counter(entered.values()))
+    return Plan(
+        campaign, as_of, len(candidates), entering_, tuple(planned), Counter(entered.values()), _place(scope, campaign)
+    )
+
+
+def _place(scope: Scope, campaign: Campaign) -> int | None:
+    if not competes(scope.program, campaign.topic):
+        return None
+    order = scope.program.order
+    return order.index(campaign.name) + 1 if campaign.name in order else 0
+
+
+def _with_caps(
+    db: Connection, scope: Scope, campaign: Campaign, planned: Sequence[Planned], as_of: datetime
+) -> list[Planned]:
+    """With what frequency caps say of the mails that nothing else stands against."""
+    mails = [step.whose for one in planned for step in one.steps if step.whose is not None]
+    rooms = iter(room_for(db, scope.program, campaign, mails, as_of))
+
+    def with_room(step: PlannedStep) -> PlannedStep:
+        if step.whose is None:
+            return step
+        room = next(rooms)
+        return replace(step, slots=room.slots, decision=room.decision or step.decision)
+
+    return [replace(one, steps=tuple(with_room(step) for step in one.steps)) for one in planned]
 
 
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
@@ -182,7 +218,15 @@ def _step(
         people.take_address(_NO_OCCASION, step, recipient)
     person = people.person(candidate.whom, step) if recipient.to_staff else None
     name = person.name if person else "" if recipient.partner_id is None else names[recipient.partner_id]
-    return PlannedStep(step.id, recipient.key, name, recipient.email, decision)
+    whose = None if isinstance(decision, Skip) else competing(scope, campaign, step, recipient)
+    return PlannedStep(step.id, recipient.key, name, recipient.email, decision, whose)
+
+
+def competing(scope: Scope, campaign: Campaign, step: MailStep, recipient: Recipient) -> Whose | None:
+    """Whose mails a mail would be one of, if it competes for slots of frequency caps."""
+    if not is_held_to_caps(scope.program, campaign.topic, lane_of(campaign, step, scope)):
+        return None
+    return Whose(recipient.partner_id, recipient.company_id, recipient.address_id, scope.program_id)
 
 
 def planned_case(

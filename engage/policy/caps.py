@@ -104,9 +104,13 @@ class Ledger:
         found = [refusal for refusal in refusals if refusal is not None]
         return max(found, key=attrgetter("free_at")) if found else None
 
-    def _refused(self, cap: FrequencyCap, id_: int, now: datetime) -> Refusal | None:
+    def taken(self, cap: FrequencyCap, id_: int, now: datetime) -> list[Use]:
+        """The mails that take slots of the cap at `now`."""
         begins = now - cap.length  # which is not in the stretch itself: it is after that, up to and including now
-        uses = [use for use in self._uses.get((cap, id_), ()) if use.at is None or use.at > begins]
+        return [use for use in self._uses.get((cap, id_), ()) if use.at is None or use.at > begins]
+
+    def _refused(self, cap: FrequencyCap, id_: int, now: datetime) -> Refusal | None:
+        uses = self.taken(cap, id_, now)
         if len(uses) < cap.at_most:
             return None
         uses.sort(key=lambda use: (use.at or now, use.campaign))

@@ -121,6 +121,7 @@ def how_many_taken(
     *,
     topic: str | None,
     reserved: bool,
+    until: datetime | None,
     but_not: Collection[int],
 ) -> int:
     """How many `taken` would find. One statement."""
@@ -128,6 +129,8 @@ def how_many_taken(
     mine = _mine(db, column, ids, topic, but_not)
     count = sa.select(sa.func.count()).select_from(deliveries)
     gone = count.where(mine, d.counts_at > after)
+    if until is not None:
+        gone = gone.where(d.counts_at <= until)
     return sum(db.execute(sa.union_all(gone, count.where(mine, _RESERVED)) if reserved else gone).scalars())
 
 

@@ -22,13 +22,16 @@ def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
         "max_audience": None,
         "held": False,
         "holdout": None,
+        "place": None,
         "decisions": [
             {
                 "partner": name,
                 "subject": name,
                 "decision": "send",
                 "reason": None,
-                "steps": [{"step": "send-tips", "to": f"partner:{name}", "decision": "send", "reason": None}],
+                "steps": [
+                    {"step": "send-tips", "to": f"partner:{name}", "decision": "send", "reason": None, "caps": []}
+                ],
             }
             for name in ("ann", "bob")
         ],

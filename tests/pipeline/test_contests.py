@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from engage.domain.messages import Outcome, SendResult
 from engage.store import tables
 from tests.support.caps import Capped, Went
+from tests.support.schema import prepare
 
 TWO_A_WEEK = "at_most: 2, per: partner, in: 7d"
 ONE_A_DAY = "at_most: 1, per: partner, in: 1d"
@@ -59,7 +60,7 @@ def test_whatever_the_order_in_which_campaigns_are_evaluated_the_same_win(postgr
             continue
         url = postgres_url if not number else f"sqlite:///{tmp_path / str(number)}.db"
         if number:
-            _prepare(url)
+            prepare(url)
         folder = tmp_path / f"run{number}"
         folder.mkdir()
         engage = Capped(url, folder, TWO_A_WEEK, "at_most: 3, per: company, in: 7d", order=["c", "a"])
@@ -76,20 +77,13 @@ def test_whatever_the_order_in_which_campaigns_are_evaluated_the_same_win(postgr
     assert len([to for to, _ in found if not to.startswith("cy")]) == 3
 
 
-def _prepare(url: str) -> None:
-    from tests.support.schema import prepare
-
-    prepare(url)
-
-
 def test_those_not_in_the_order_come_after_it_by_name(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["last"])
     for name in ("alpha", "beta", "last"):
         engage.campaign(name)
     engage.partner("ann")
     engage.partner("bob")
-    engage.enters("alpha", "beta")
-    engage.services.run_now(engage.services.library().find("last"))
+    engage.enters("alpha", "beta", "last")
     assert campaigns_of(engage.passes()) == ["last", "last"]
 
 
@@ -258,7 +252,7 @@ def test_several_deferred_mails_go_out_one_after_another_by_rank(capped: Begin) 
     engage.enters("c", "b", "a")
     log = engage.after(4 * DAY)
     assert [went.campaign for went in log] == ["a", "b", "c"]
-    assert all(later.at - earlier.at >= DAY for earlier, later in zip(log, log[1:], strict=False))
+    assert all(later.at - earlier.at >= DAY for earlier, later in pairwise(log))
 
 
 def test_what_waits_for_quiet_hours_competes_when_they_are_over(capped: Begin) -> None:
