@@ -35,15 +35,18 @@ def withheld(arm: Arm) -> Skip | None:
 
 def draws(program: Program, campaign: Campaign) -> bool:
     """Whether anybody may be held out of the campaign at all."""
-    topic = program.topics.get(campaign.topic)  # None of an older version whose topic is no longer there
-    marketing = topic is not None and not topic.transactional
-    return bool(campaign.holdout or (marketing and program.control_group))
+    return bool(campaign.holdout or (program.control_group and not program.topics[campaign.topic].transactional))
+
+
+def in_control_group(program: Program, campaign: Campaign, unit: str) -> bool:
+    """Whether somebody gets no marketing mail of the program, such as the campaign's: the same for all of them."""
+    transactional = program.topics[campaign.topic].transactional
+    return not transactional and chance(program.key, "control", unit) < program.control_group
 
 
 def arm_of(program: Program, campaign: Campaign, unit: str) -> Arm:
-    """The control group is the same for all marketing campaigns of the program; who is held out, for each its own."""
-    transactional = program.topics[campaign.topic].transactional
-    if not transactional and chance(program.key, "control", unit) < program.control_group:
+    """The arm in which somebody enters. Who is held out is drawn for each campaign apart, the control group once."""
+    if in_control_group(program, campaign, unit):
         return Arm.CONTROL
     held_out = chance(program.key, campaign.name, "holdout", unit) < campaign.holdout
     return Arm.HELD_OUT if held_out else Arm.TREATED

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign, Choice, MailStep, SendStep, Text, texts_of
 from engage.domain.decisions import Decision, Reason, Skip
-from engage.domain.experiments import Arm, arm_of, variant_of, withheld
+from engage.domain.experiments import Arm, arm_of, in_control_group, variant_of, withheld
 from engage.domain.programs import Program
 from engage.facts import Scope
 from engage.store.experiments import lock_steps, words_used
@@ -55,12 +55,17 @@ class Words:
 
 
 def arm_in(program: Program, campaign: Campaign, entered: Arm | None, partner: str | None) -> Arm:
-    """The arm in which a mail finds its recipient: the one in which they entered, if one was drawn.
+    """The arm in which a mail finds its recipient: the one in which they entered, but the control group gets nothing,
+    whoever is in it and whenever it was made.
 
-    `partner` is the external id of the partner whom the mail is to or about: a company's contact may be in the control
-    group. None for mail to staff about no partner, who are in no comparison.
+    `partner` is the external id of the partner whom the mail is to or about, such as a company's contact. None for mail
+    to staff about no partner, who are in no comparison.
     """
-    return entered or (arm_of(program, campaign, partner) if partner is not None else Arm.TREATED)
+    if partner is None:
+        return Arm.TREATED
+    if in_control_group(program, campaign, partner):
+        return Arm.CONTROL
+    return entered or arm_of(program, campaign, partner)
 
 
 def drawn(decision: Decision, arm: Arm, text: Text | None) -> Decision:

@@ -5,66 +5,26 @@ where it then stands is written in the same transaction. Steps are those of the 
 `stop_when` and `goal` are those of the file as it is now.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AtStep, BranchStep, Campaign, CampaignState, Conversion, WaitStep
+from engage.domain.campaigns import AtStep, BranchStep, Campaign, WaitStep
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Reason
-from engage.domain.experiments import Arm
-from engage.domain.facts import Feed
-from engage.domain.journeys import JourneyState, Node, Path, Position, path_of
-from engage.facts import Scope, feed_state, holds
-from engage.pipeline.entries import Entry, Hints, Mailing
+from engage.domain.journeys import JourneyState, Position
+from engage.facts import Scope, holds
+from engage.pipeline.entries import Hints, Mailing
 from engage.pipeline.library import Library
-from engage.pipeline.mailing import feeds_asked, mail, silence
-from engage.pipeline.rollout import arm_inside
+from engage.pipeline.mailing import mail
 from engage.pipeline.waits import Waits
-from engage.policy import LOOK_AGAIN
+from engage.pipeline.walkers import Walker, sorted_out
 from engage.store.enrollments import insert_decisions
 from engage.store.goals import converted
 from engage.store.journeys import Standing, set_positions, take_standings
-
-log = structlog.get_logger(__name__)
-
-UNREADABLE = "the steps that were entered cannot be read any more"
-"""Why a journey ends whose steps name what is no longer there, such as a status of the ladder."""
-
-_SEEN_BY = {Conversion.LOGIN: Feed.LOGINS}
-"""The feed in which goals are seen; the others in the referrals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Walker:
-    """One who has entered, at the step `at` (None: at the end) since `reached_at`. `path` is of the version entered.
-
-    `standing`: at `at` they have been standing since an earlier tick; they have not just come to it.
-    """
-
-    enrollment_id: int
-    version_id: int
-    entry: Entry
-    path: Path
-    at: str | None
-    reached_at: datetime
-    entered_at: datetime
-    standing: bool = False
-
-    @property
-    def partner_id(self) -> int | None:
-        return self.entry.partner_id
-
-    @property
-    def node(self) -> Node | None:
-        return self.path.nodes[self.at] if self.at is not None else None
-
-    def on(self, step: str | None, now: datetime) -> "Walker":
-        return replace(self, at=step, reached_at=now, standing=False)
 
 
 def advance(db: Connection, library: Library, ids: Collection[int], now: datetime) -> Hints:
@@ -75,87 +35,13 @@ def advance(db: Connection, library: Library, ids: Collection[int], now: datetim
     hints: Hints = {}
     for program_id, standings in by_program.items():
         scope = library.scope(program_id)
-        sorted_ = _sorted(db, library, scope, standings, now)
-        rows = [_position_row(id_, Position(JourneyState.STOPPED), why, now) for id_, why in sorted_.ended]
-        set_positions(db, [*rows, *(_later(one, now) for one in sorted_.waiting)])
+        due = sorted_out(db, library, scope, standings, now)
+        rows = [_position_row(id_, Position(JourneyState.STOPPED), why, now) for id_, why in due.ended]
+        set_positions(db, [*rows, *(_later(one, again, now) for one, again in due.waiting)])
         if scope is not None:
-            for lane, found in walk(db, scope, sorted_.walkers, now).items():
+            for lane, found in walk(db, scope, due.walkers, now).items():
                 hints.setdefault(lane, []).extend(found)
     return hints
-
-
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """Those who can go on; those whose journey has lost its campaign, with why; those whose campaign waits."""
-
-    walkers: list[Walker] = field(default_factory=list)
-    ended: list[tuple[int, str]] = field(default_factory=list)
-    waiting: list[Standing] = field(default_factory=list)
-
-
-def _sorted(
-    db: Connection, library: Library, scope: Scope | None, standings: Sequence[Standing], now: datetime
-) -> _Sorted:
-    found = _Sorted()
-    campaigns = {one.campaign: library.get(one.program_id, one.campaign) for one in standings}
-    versions = library.versions(db, {one.version_id for one in standings})
-    paths = {id_: path_of(version.steps) for id_, version in versions.items()}
-    inside = {(one.campaign, one.version_id) for one in standings if one.version_id in versions}
-    silent = _silent(db, scope, {key: (campaigns[key[0]], versions[key[1]]) for key in inside}, now)
-    for one in standings:
-        campaign, path = campaigns[one.campaign], paths.get(one.version_id)
-        gone = campaign is None or campaign.state not in (CampaignState.LIVE, CampaignState.PAUSED)
-        unreadable = path is None or one.step not in path.nodes
-        if library.problems and (campaign is None or unreadable):
-            found.waiting.append(one)  # it may be a mistake in a file that is to be mended, and has nobody stopped
-        elif gone:
-            found.ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE))
-        elif unreadable:
-            found.ended.append((one.id, UNREADABLE))
-        elif campaign.promotion is None and versions[one.version_id].promotion is not None:
-            found.ended.append((one.id, Reason.PROMOTION_OVER))
-        elif campaign.state is CampaignState.PAUSED or (one.campaign, one.version_id) in silent:
-            found.waiting.append(one)
-        else:
-            arm = arm_inside(scope.program, versions[one.version_id], one.arm) if scope else None
-            found.walkers.append(_walker(one, campaign, path, arm))
-    return found
-
-
-def _silent(
-    db: Connection,
-    scope: Scope | None,
-    inside: Mapping[tuple[str, int], tuple[Campaign | None, Campaign]],
-    now: datetime,
-) -> set[tuple[str, int]]:
-    """Those of these (campaign, version) that ask what rests on a feed which is not heard: what is seen of their goal,
-    too. `inside` has the campaign as it is now, and as the version says it.
-    """
-    if scope is None:
-        return set()
-    wanted = {}
-    for key, (campaign, version) in inside.items():
-        if campaign is not None:
-            goal = {_SEEN_BY.get(campaign.goal.conversion, Feed.REFERRALS)} if campaign.goal else set()
-            wanted[key] = feeds_asked(replace(campaign, steps=version.steps)) | goal
-    states = {feed: feed_state(db, scope, feed, now) for feed in sorted(set().union(*wanted.values()))}
-    return {key for key, feeds in wanted.items() if silence(tuple(states[feed] for feed in feeds))}
-
-
-def _walker(one: Standing, campaign: Campaign, path: Path, arm: Arm | None) -> Walker:
-    entry = Entry(
-        occasion_id=one.occasion_id,
-        campaign=campaign,
-        key=one.key,
-        partner_id=one.partner_id,
-        by_run=one.by_run,
-        referral_id=one.referral_id,
-        reward_id=one.reward_id,
-        company_id=one.company_id,
-        staff_id=one.staff_id,
-        arm=arm,
-    )
-    return Walker(one.id, one.version_id, entry, path, one.step, one.reached_at, one.entered_at, standing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +195,6 @@ def _position_row(
     }
 
 
-def _later(one: Standing, now: datetime) -> dict[str, Any]:
-    """Looked at again: the campaign is paused or broken, or what it asks rests on a feed that is silent."""
-    position = Position(JourneyState.ACTIVE, one.step, now + LOOK_AGAIN)
+def _later(one: Standing, again: timedelta, now: datetime) -> dict[str, Any]:
+    position = Position(JourneyState.ACTIVE, one.step, now + again)
     return _position_row(one.id, position, None, now, one.reached_at)

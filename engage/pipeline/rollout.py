@@ -10,7 +10,6 @@ from engage.domain.campaigns import Campaign
 from engage.domain.conditions import All
 from engage.domain.decisions import Reason
 from engage.domain.experiments import Arm, arm_of, draws, in_share
-from engage.domain.programs import Program
 from engage.domain.promotions import is_over
 from engage.facts import Scope, holds
 from engage.pipeline.entries import Entry
@@ -75,14 +74,14 @@ def with_arms(db: Connection, scope: Scope, entries: Iterable[Entry]) -> list[En
     return [with_arm(one) for one in entries]
 
 
-def arm_inside(program: Program, version: Campaign, arm: str | None) -> Arm | None:
+def arm_inside(version: Campaign, arm: str | None) -> Arm | None:
     """The arm in which somebody goes on who entered this version of a campaign; None: it is drawn anew, after a merge.
 
     Who entered when nobody could be held out is treated to the end, whatever is held out since.
     """
     if arm is not None:
         return Arm(arm)
-    return None if draws(program, version) else Arm.TREATED
+    return None if version.holdout else Arm.TREATED
 
 
 def compared_versions(db: Connection, library: Library, campaign: Campaign) -> set[int]:

@@ -164,6 +164,14 @@ def test_the_control_group_gets_no_marketing_mail_and_what_it_is_owed(engage: En
     assert mailed(engage.work()) == [in_control[0]]
 
 
+def test_a_control_group_that_is_made_gets_nothing_more_of_what_it_is_inside(engage: Engage) -> None:
+    write_trial(engage, "{send: a}, {wait: 3d}, {send: b}", again="never", holdout="20%")
+    people(engage, *NAMES)
+    first = mailed(engage.runs(TRIAL))
+    control_group(engage, "50%")
+    assert mailed(engage.after(days=3)) == sorted(set(first) - set(in_arm(engage, Arm.CONTROL)))
+
+
 @pytest.mark.parametrize("arm", [Arm.TREATED, Arm.HELD_OUT])
 def test_a_merged_partner_goes_on_in_the_survivors_arm(engage: Engage, arm: Arm) -> None:
     other = Arm.HELD_OUT if arm is Arm.TREATED else Arm.TREATED
