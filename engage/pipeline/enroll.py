@@ -8,8 +8,9 @@ from sqlalchemy.engine import Connection
 from engage.domain.journeys import JourneyState, path_of
 from engage.facts import Scope
 from engage.pipeline.entries import Entry, Hints
-from engage.pipeline.journeys import Walker, walk
+from engage.pipeline.journeys import walk
 from engage.pipeline.rollout import with_arms
+from engage.pipeline.walkers import Walker
 from engage.store.enrollments import insert_enrollments
 
 
