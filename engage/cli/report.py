@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from sqlalchemy.engine import Connection
 
 from engage.cli.context import JsonOption, console, library_of, print_json, services
 from engage.domain.campaigns import Campaign, Conversion
@@ -23,6 +24,7 @@ CampaignArgument = Annotated[str | None, typer.Argument(help="A campaign's name;
 FromOption = Annotated[str | None, typer.Option("--from", help="Who entered from this day on, such as 2026-01-01.")]
 ToOption = Annotated[str | None, typer.Option("--to", help="Who entered up to this day, included.")]
 
+_FIRST_YEAR = 1970
 _ARMS = {Arm.TREATED: "treated", Arm.HELD_OUT: "held out", Arm.CONTROL: "control group"}
 
 
@@ -42,22 +44,26 @@ def lift(
         raise UsageError(f"--to {last} lies before --from {first}", "both days are included")
     with services(queue=NoQueue()) as built:
         library, now = library_of(built), built.clock()
-        found = []
         with built.database.read() as db:
-            for one in _campaigns(library, campaign):
-                scope = library.scope_of(one)
-                start = _midnight(since, scope.program) if since else None
-                end = _midnight(until + timedelta(days=1), scope.program) if until else None
-                versions = compared_versions(db, library, one)
-                until_ = min(end or now, now)
-                found.append((scope.program, lift_of(db, scope.program_id, one, versions, start, until_, now)))
+            found = [_measured(db, library, one, since, until, now) for one in _campaigns(library, campaign)]
     if as_json:
         print_json({"as_of": _iso(now), "campaigns": [_lift_json(*one) for one in found]})
         return
-    for program, one in found:
-        _print(program, one)
+    for program, measured in found:
+        _print(program, measured)
     if not found:
         console.print("No campaign has a goal: write one, such as goal: win within 30d.")
+
+
+def _measured(
+    db: Connection, library: Library, campaign: Campaign, since: date | None, until: date | None, now: datetime
+) -> tuple[Program, Lift]:
+    """A campaign's lift over entries from the first to the last of these days of its program, both included."""
+    scope = library.scope_of(campaign)
+    start = _midnight(since, scope.program) if since else None
+    end = min(_midnight(until + timedelta(days=1), scope.program), now) if until else now
+    versions = compared_versions(db, library, campaign)
+    return scope.program, lift_of(db, scope.program_id, campaign, versions, start, end, now)
 
 
 def _campaigns(library: Library, name: str | None) -> list[Campaign]:
@@ -72,9 +78,12 @@ def _campaigns(library: Library, name: str | None) -> list[Campaign]:
 
 def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text) if text else None
     except ValueError:
-        raise UsageError(f"'{text}' is not a day", "write year-month-day, such as 2026-01-01") from None
+        day = date.max
+    if day and not _FIRST_YEAR <= day.year < date.max.year:
+        raise UsageError(f"'{text}' is not a day", "write year-month-day, such as 2026-01-01")
+    return day
 
 
 def _midnight(day: date, program: Program) -> datetime:

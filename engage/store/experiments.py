@@ -21,7 +21,8 @@ _UNUSED = (DeliveryState.SKIPPED, DeliveryState.CANCELLED, DeliveryState.DEAD)
 
 def partner_names(db: Connection, ids: Collection[int]) -> dict[int, str]:
     """The external id of each of these partners."""
-    p, found = partners.c, {}
+    p = partners.c
+    found: dict[int, str] = {}
     for part in _parts(ids):
         found |= {id_: name for id_, name in db.execute(sa.select(p.id, p.external_id).where(one_of(db, p.id, part)))}
     return found

@@ -103,6 +103,7 @@ def test_what_cannot_be_measured_is_said(measured: Installation) -> None:
     assert_said(measured.run("report", "lift", "unmeasured"), 1, "'unmeasured' has no goal", "goal: win within 30d")
     assert_said(measured.run("report", "lift", "nothing"), 1, "there is no campaign 'nothing'")
     assert_said(measured.run("report", "lift", "--from", "yesterday"), 2, "'yesterday' is not a day", "2026-01-01")
+    assert_said(measured.run("report", "lift", "--to", "9999-12-31"), 2, "'9999-12-31' is not a day")
     wrong = measured.run("report", "lift", "--from", "2026-02-01", "--to", "2026-01-01")
     assert_said(wrong, 2, "--to 2026-01-01 lies before --from 2026-02-01")
 
