@@ -20,6 +20,7 @@ def context_rows() -> list[str]:
     names: dict[str, Type] = {}
     for audience in Audience:
         names |= names_for(Subject.REWARD, audience, {}, OCCASIONAL if audience is Audience.PARTNER else ())
+    names["company"] = names_for(Subject.COMPANY, Audience.STAFF, {})["company"]
     rows: list[str] = []
     for name, what in names.items():
         rows += _rows(name, what)
