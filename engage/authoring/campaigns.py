@@ -60,29 +60,30 @@ KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
 
 
-def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Program]) -> Campaign:
+def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Program], program: str = "") -> Campaign:
     """The campaign that `source` describes; `path` names the file in problems. A function of its arguments only.
 
-    A campaign that names no program belongs to the first of `programs`. Raises AuthoringError with every problem.
+    A campaign that names no program belongs to the first of `programs`. With `program` it is read as that program
+    inherits it, whichever it names. Raises AuthoringError with every problem.
     """
-    return _CampaignReader(source, path, programs).read()
+    return _CampaignReader(source, path, programs, program).read()
 
 
-def parse_version(source: str, path: str, programs: AbstractMapping[str, Program]) -> Campaign:
+def parse_version(source: str, path: str, programs: AbstractMapping[str, Program], program: str = "") -> Campaign:
     """As `parse_campaign`, of a file that was good once: only what is wrong with its steps counts.
 
     What else it says may name what is no longer there, such as a topic, and whoever is inside still goes on.
     """
-    return _CampaignReader(source, path, programs).read_version()
+    return _CampaignReader(source, path, programs, program).read_version()
 
 
 class _CampaignReader:
-    def __init__(self, source: str, path: str, programs: AbstractMapping[str, Program]) -> None:
+    def __init__(self, source: str, path: str, programs: AbstractMapping[str, Program], program: str) -> None:
         self.source = source
         self.root = read_document(source, path)
         self.reader = Reader(path)
         self.fields = self.reader.fields(self.root, "the campaign", _REQUIRED, _OPTIONAL)
-        self.program = self._program(programs)
+        self.program = programs[program] if program in programs else self._program(programs)
         self.problems_of_steps: tuple[Problem, ...] = ()
 
     def read(self) -> Campaign:

@@ -17,6 +17,8 @@ from engage.authoring.caps import read_dispatch_window, read_frequency_caps
 from engage.authoring.document import Node, Scalar, read_document
 from engage.authoring.experiments import read_control_group
 from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
+from engage.authoring.inheritance import KEYS as INHERITANCE
+from engage.authoring.inheritance import inheriting
 from engage.authoring.link_tags import read_link_tags
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
@@ -34,6 +36,7 @@ _OPTIONAL = (
     "control_group",
     "link_tags",
     "locales",
+    *INHERITANCE,
     *PROGRAM_KEYS,
     *CAPS,
 )
@@ -71,30 +74,34 @@ def read_programs(source: str, path: str) -> tuple[dict[str, Program], Reader]:
     reader = Reader(path)
     fields = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     programs: dict[str, Program] = {}
-    for key, node in fields.entries("programs"):
-        name = reader.name(key, "a program's key")
-        programs[name] = _ProgramReader(reader, node, name).read()
+    written = fields.entries("programs")
+    merged = inheriting(reader, written)
+    for key, _ in written:
+        name, whole = reader.name(key, "a program's key"), merged[key.text]
+        programs[name] = _ProgramReader(reader, whole.node, name, whole.ancestors).read()
+    reader.problems = list(dict.fromkeys(reader.problems))  # a parent's are those of whoever inherits them, too
     if not programs and not reader.problems:
         reader.problem(fields["programs"], "there is no program", "add one: its key, and what it is")
     return programs, reader
 
 
-def order_nodes(source: str, path: str) -> list[tuple[str, Scalar]]:
-    """(program's key, a campaign's name with its place) for each entry of each `order` in a sound `source`."""
+def names_listed(source: str, path: str, listed: str) -> list[tuple[str, Scalar]]:
+    """(program's key, a campaign's name with its place) for each entry of each list `listed` in a sound `source`."""
     reader = Reader(path)
     root = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     return [
         (key.text, item)
         for key, program in root.entries("programs")
-        for item in reader.fields(program, "program", _REQUIRED, _OPTIONAL).items("order")
+        for item in reader.fields(program, "program", _REQUIRED, _OPTIONAL).items(listed)
         if isinstance(item, Scalar)
     ]
 
 
 class _ProgramReader:
-    def __init__(self, reader: Reader, node: Node, key: str) -> None:
+    def __init__(self, reader: Reader, node: Node, key: str, ancestors: tuple[str, ...]) -> None:
         self.reader = reader
         self.key = key
+        self.ancestors = ancestors
         self.fields = reader.fields(node, f"program '{key}'", _REQUIRED, _OPTIONAL)
 
     def read(self) -> Program:
@@ -128,6 +135,8 @@ class _ProgramReader:
             sunset=read_sunset(fields),
             link_tags=read_link_tags(fields),
             locales=self._locales(),
+            ancestors=self.ancestors,
+            without=self._without(),
         )
 
     def _brand(self) -> Brand:
@@ -230,6 +239,12 @@ class _ProgramReader:
             return _LIMITS[key]
         fields = self.reader.fields(self.fields["limits"], "limits", (), _LIMITS)
         return self.reader.limit(fields[key], f"'{key}'") if key in fields else _LIMITS[key]
+
+    def _without(self) -> tuple[str, ...]:
+        if "without" in self.fields and "inherits" not in self.fields:
+            self.reader.problem(self.fields["without"], "'without' leaves out what is inherited", "add inherits: …")
+        names = (self.reader.name(node, "a campaign's name") for node in self.fields.items("without"))
+        return tuple(dict.fromkeys(names))
 
     def _locales(self) -> tuple[str, ...]:
         if "locales" not in self.fields:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,19 +34,25 @@ class Templates:
 
     def __init__(self, templates: Mapping[tuple[str, str], Template], sources: Mapping[str, str]) -> None:
         self._templates = dict(templates)
+        self._names = frozenset(name for name, _ in templates)
         self.sources = dict(sources)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every email's name once, in order."""
-        return tuple(sorted({name for name, _ in self._templates}))
+        return tuple(sorted(self._names))
 
     def __iter__(self) -> Iterator[Template]:
         """Every email in every locale."""
         return iter(self._templates.values())
 
     def __contains__(self, name: str) -> bool:
-        return any(known == name for known, _ in self._templates)
+        return name in self._names
+
+    def own(self, name: str, lineage: Iterable[str]) -> str:
+        """The email that a program means by this name: the one in its own folder, else that in its parent's, and so
+        on, else the one of the name itself. `lineage` has the keys of the programs, the nearest first."""
+        return next((own for key in lineage if (own := f"{key}/{name}") in self), name)
 
     def facts(self, name: str) -> dict[str, FactRef]:
         """The facts of an email, in whatever locale it needs them."""

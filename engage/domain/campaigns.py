@@ -257,6 +257,10 @@ class CompanyRecipient(StrEnum):
     MANAGER = "channel manager"
 
 
+CampaignKey = tuple[str, str]
+"""A campaign in the folder: the key of its program, and its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """A campaign as its file says it.
@@ -295,6 +299,10 @@ class Campaign:
     send_window: SendWindow | None = None
     promotion: Promotion | None = None
     to: CompanyRecipient = CompanyRecipient.CONTACT
+
+    @property
+    def key(self) -> CampaignKey:
+        return self.program, self.name
 
 
 def goes_to_staff(campaign: Campaign, step: MailStep) -> bool:

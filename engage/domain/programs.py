@@ -196,6 +196,8 @@ class Program:
     compete by `order` where `frequency_caps` leave less room. With `holidays` no marketing mail goes out on public
     holidays of the partner's country, which follows from their zone, or is `country` (ISO 3166). `control_group` is the
     share of partners (0 to 1) who get no marketing mail at all. `locales` are those in which emails are to be there.
+    `ancestors` are the keys of the programs that it inherits from, the nearest first; campaigns of theirs that it is
+    `without` are not its own.
     """
 
     key: str
@@ -221,6 +223,13 @@ class Program:
     sunset: Sunset | None = None
     link_tags: LinkTags | None = None
     locales: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its key and those of the programs that it inherits from: the folders in which its own emails may lie."""
+        return (self.key, *self.ancestors)
 
     def status(self, key: str) -> Status:
         """The rung with this key; KeyError if the ladder has none."""

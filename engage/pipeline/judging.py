@@ -6,8 +6,9 @@ from pathlib import Path
 
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
 from engage.authoring.implied import implied_campaigns
+from engage.authoring.inheritance import inherited
 from engage.content import Templates, load_templates
-from engage.domain.campaigns import AskStep, Campaign, GatherTrigger, MailStep, goes_to_staff, texts_of
+from engage.domain.campaigns import AskStep, Campaign, CampaignKey, GatherTrigger, MailStep, goes_to_staff, texts_of
 from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.journeys import path_of
@@ -24,7 +25,7 @@ class Judged:
     """
 
     programs: dict[str, Program]
-    campaigns: dict[str, Campaign]
+    campaigns: dict[CampaignKey, Campaign]
     templates: Templates
     problems: tuple[Problem, ...]
     sources: dict[str, str]
@@ -41,9 +42,12 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     problems = set(authored.problems)
     program_path = f"{campaigns_dir.name}/program.yaml"
     programs = authored.programs or _programs(good.get(program_path), program_path)
-    campaigns = dict(authored.campaigns)
+    _, unfit = inherited(authored.campaigns, programs)
+    problems |= set(unfit)
     broken = {problem.file for problem in problems} if authored.programs else set(good)
+    campaigns = {key: campaign for key, campaign in authored.campaigns.items() if campaign.path not in broken}
     campaigns |= _stand_ins(broken - {program_path}, good, programs, f"{campaigns_dir.name}/", campaigns)
+    campaigns |= inherited(campaigns, programs)[0]
     templates, found = _templates(templates_dir, programs, good)
     problems |= {problem for problem in found if problem.message != _UNJUDGED}
     campaigns |= _implied(programs, program_path)
@@ -74,18 +78,18 @@ def _stand_ins(
     good: Mapping[str, str],
     programs: Mapping[str, Program],
     root: str,
-    there: Mapping[str, object],
-) -> dict[str, Campaign]:
+    there: Mapping[CampaignKey, object],
+) -> dict[CampaignKey, Campaign]:
     """The last good versions of broken campaign files, unless another file has taken the name."""
-    found: dict[str, Campaign] = {}
+    found: dict[CampaignKey, Campaign] = {}
     for path in sorted(broken):
         if path.startswith(root) and path.endswith(".yaml") and not path.endswith("/program.yaml") and path in good:
             try:
                 campaign = parse_campaign(good[path], path, programs)
             except AuthoringError:
                 continue
-            if campaign.name not in there:
-                found[campaign.name] = campaign
+            if campaign.key not in there:
+                found[campaign.key] = campaign
     return found
 
 
@@ -112,18 +116,14 @@ def _written(templates: Templates, problems: Iterable[Problem], root: str) -> se
     return broken | {path.removesuffix(".md") for path in templates.sources}
 
 
-def _implied(programs: Mapping[str, Program], path: str) -> dict[str, Campaign]:
-    """The daily mails of topics; several programs may have one of the same name."""
-    return {_key(c): c for program in programs.values() for c in implied_campaigns(program, path)}
+def _implied(programs: Mapping[str, Program], path: str) -> dict[CampaignKey, Campaign]:
+    """The daily mails of topics."""
+    return {c.key: c for program in programs.values() for c in implied_campaigns(program, path)}
 
 
-def _key(implied: Campaign) -> str:
-    return f"{implied.program}/{implied.name}"
-
-
-def _gathering(program: Program, campaigns: Mapping[str, Campaign]) -> Program:
+def _gathering(program: Program, campaigns: Mapping[CampaignKey, Campaign]) -> Program:
     """The program without `gather` where its email cannot be sent: then updates go out at once."""
-    lacking = {c.topic for c in implied_campaigns(program) if _key(c) not in campaigns}
+    lacking = {c.topic for c in implied_campaigns(program) if c.key not in campaigns}
     topics = {key: replace(topic, gather=None) if key in lacking else topic for key, topic in program.topics.items()}
     return replace(program, topics=topics) if lacking else program
 
@@ -138,10 +138,12 @@ def _misfits(
     their campaign does not know, or advertise where they may not."""
     problems: list[Problem] = []
     for campaign in campaigns:
+        lineage = programs[campaign.program].lineage
         for step in path_of(campaign.steps).mails():
             for text in texts_of(step):
-                versions = [template for template in templates if template.name == text.template]
-                if not templates.find(text.template) and text.template not in written:
+                email = templates.own(text.template, lineage)
+                versions = [template for template in templates if template.name == email]
+                if not versions and text.template not in written:
                     message = f"there is no email '{text.template}'"
                     hint = f"write email_templates/{text.template}.md; {_known(templates)}"
                     problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
@@ -162,12 +164,12 @@ def _occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
 
 
 def _replace_misfits(
-    campaigns: dict[str, Campaign],
+    campaigns: dict[CampaignKey, Campaign],
     templates: Templates,
     programs: Mapping[str, Program],
     directory: Path,
     good: Mapping[str, str],
-) -> tuple[dict[str, Campaign], Templates]:
+) -> tuple[dict[CampaignKey, Campaign], Templates]:
     """Puts the last good version in the place of each file that does not fit the others; without one, leaves it out."""
     faulty = {problem.file for problem in _misfits(campaigns.values(), templates, programs)}
     if not faulty:
@@ -175,16 +177,17 @@ def _replace_misfits(
     root = f"{directory.name}/"
     older = {path.removeprefix(root): good[path] for path in faulty if path.startswith(root) and path in good}
     templates, _ = Templates.from_sources({**templates.sources, **older}, _fact_parser(programs), root)
-    kept = {name: campaign for name, campaign in campaigns.items() if campaign.path not in faulty}
+    kept = {key: campaign for key, campaign in campaigns.items() if campaign.path not in faulty}
     folder = next((c.path.split("/")[0] for c in campaigns.values()), "")
     kept |= _stand_ins({c.path for c in campaigns.values()} & faulty, good, programs, f"{folder}/", kept)
+    kept |= inherited(kept, programs)[0]
     still = {problem.file for problem in _misfits(kept.values(), templates, programs)}
     fit = {
-        name: campaign
-        for name, campaign in kept.items()
+        key: campaign
+        for key, campaign in kept.items()
         if campaign.path not in still
         and not any(
-            _file_of(templates, root, text.template) in still
+            _file_of(templates, root, text.template, programs[campaign.program].lineage) in still
             for step in path_of(campaign.steps).mails()
             for text in texts_of(step)
         )
@@ -192,8 +195,8 @@ def _replace_misfits(
     return fit, templates
 
 
-def _file_of(templates: Templates, root: str, name: str) -> str:
-    found = templates.find(name)
+def _file_of(templates: Templates, root: str, name: str, lineage: tuple[str, ...]) -> str:
+    found = templates.find(templates.own(name, lineage))
     return root + found.path if found else ""
 
 

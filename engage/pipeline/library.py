@@ -54,9 +54,9 @@ class Library:
         """The campaigns as these stored versions say them; one whose steps cannot be read any more is left out."""
         current = {id_: self.campaigns[name] for name, id_ in self.version_ids.items() if id_ in ids}
         unknown = set(ids) - current.keys() - self._older.keys()
-        for id_, source, path in sources_of_versions(db, unknown) if unknown else ():
+        for id_, source, path, program in sources_of_versions(db, unknown) if unknown else ():
             try:
-                self._older[id_] = parse_version(source, path, self.programs)
+                self._older[id_] = parse_version(source, path, self.programs, program)
             except AuthoringError as error:
                 log.error("version_unreadable", version=id_, problem=str(error))
                 self._older[id_] = None
@@ -68,13 +68,16 @@ class Library:
         return self.campaigns.get((scope.program.key, name)) if scope else None
 
     def find(self, name: str) -> Campaign:
-        """The campaign with this name in any programme; InputError if there is none or several."""
-        found = [campaign for (_, key), campaign in self.campaigns.items() if key == name]
+        """The campaign with this name in any programme, or in the one of `program/name`.
+
+        Raises InputError if there is none or several.
+        """
+        found = [campaign for (program, key), campaign in self.campaigns.items() if name in (key, f"{program}/{key}")]
         if len(found) == 1:
             return found[0]
         if found:
-            programs = ", ".join(campaign.program for campaign in found)
-            raise InputError(f"several programmes have a campaign '{name}': {programs}", "give the path to its file")
+            names = ", ".join(f"{campaign.program}/{campaign.name}" for campaign in found)
+            raise InputError(f"several programmes have a campaign '{name}'", f"name one of {names}")
         names = ", ".join(sorted(name for _, name in self.campaigns)) or "none"
         broken = "; some files do not pass lint, see: engage lint" if self.problems else ""
         raise InputError(f"there is no campaign '{name}'", f"known are: {names}{broken}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engage.content import Templates
 from engage.content.wording import language_of
-from engage.domain.campaigns import AlertStep, Campaign, CampaignState, texts_of
+from engage.domain.campaigns import Campaign, CampaignState, goes_to_staff, texts_of
 from engage.domain.journeys import path_of
 from engage.domain.programs import Program
 
@@ -23,12 +23,13 @@ class Untranslated:
 def untranslated(
     programs: Mapping[str, Program], campaigns: Iterable[Campaign], templates: Templates
 ) -> list[Untranslated]:
-    """By program and email, in order. Neither campaigns that have ended nor alerts, which colleagues get, count."""
+    """By program and email, in order. Neither campaigns that have ended nor mails to colleagues count."""
     senders: dict[tuple[str, str], set[str]] = {}
     for campaign in campaigns:
         for step in path_of(campaign.steps).mails() if campaign.state is not CampaignState.ENDED else ():
-            for text in texts_of(step) if not isinstance(step, AlertStep) else ():
-                senders.setdefault((campaign.program, text.template), set()).add(campaign.name)
+            for text in texts_of(step) if not goes_to_staff(campaign, step) else ():
+                email = templates.own(text.template, programs[campaign.program].lineage)
+                senders.setdefault((campaign.program, email), set()).add(campaign.name)
     found = []
     for (key, email), names in sorted(senders.items()):
         program = programs[key]

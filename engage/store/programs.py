@@ -52,10 +52,11 @@ def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: dat
     return version
 
 
-def sources_of_versions(db: Connection, ids: Collection[int]) -> list[tuple[int, str, str]]:
-    """(id, source, path) of each of these versions of campaigns."""
+def sources_of_versions(db: Connection, ids: Collection[int]) -> list[tuple[int, str, str, str]]:
+    """(id, source, path, program's key) of each of these versions of campaigns."""
     c = campaign_versions.c
-    return [tuple(row) for row in db.execute(sa.select(c.id, c.source, c.path).where(one_of(db, c.id, ids)))]
+    query = sa.select(c.id, c.source, c.path, programs.c.key).join(programs, programs.c.id == c.program_id)
+    return [row._tuple() for row in db.execute(query.where(one_of(db, c.id, ids)))]
 
 
 def read_good_files(db: Connection) -> dict[str, str]:
