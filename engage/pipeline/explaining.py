@@ -23,6 +23,7 @@ from engage.pipeline.naming import somebody_named
 from engage.pipeline.plan import competing, may_enter, planned_case
 from engage.pipeline.recipients import Recipients
 from engage.pipeline.rollout import Who, admitted
+from engage.pipeline.sunset import resting
 from engage.policy import Verdict, decide, examine
 from engage.store.referrals import subjects_of
 from engage.store.topic_pauses import paused_topics
@@ -92,11 +93,14 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = tuple(path_of(campaign.steps).mails())
     words = Words.load(db, scope, [(id_, campaign.name, step) for id_ in people.partners for step in mails], dry=True)
+    people.resting = resting(db, scope, people.partners, as_of)
     steps = []
     for step in mails:
         recipient = people.of(who, campaign, step)
         standing = people.partner(who, campaign, step)
-        case = planned_case(scope, campaign, standing, recipient, paused, feeds, as_of, bool(meeting), stopped)
+        case = planned_case(
+            scope, campaign, step, standing, recipient, people, paused, feeds, as_of, bool(meeting), stopped
+        )
         objection = next((verdict.decision for verdict in enters if verdict.decision), None)
         unit, read_by = (standing.external_id, standing.partner_id) if standing else (recipient.key, None)
         text = words.of(read_by, unit, campaign.name, step)

@@ -49,14 +49,13 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
     wanted = [(id_, one.entry.campaign.name, one.step) for id_, one in zip(whom, mailings, strict=True)]
     words = Words.load(db, scope, wanted)
     updates = Updates.load(db, scope, [(one.entry, one.step) for one in mailings], now)
-    asleep = resting(db, scope, {id_ for id_ in whom if id_ is not None}, now)
+    people.resting = resting(db, scope, people.partners, now)
     decided, to_send, gathered = [], [], []
     for one, partner, partner_id in zip(mailings, partners, whom, strict=True):
         campaign = one.entry.campaign
         recipient = people.of(one.entry, campaign, one.step)
         untold = updates.untold(one.entry, one.step, partner.rhythms) if partner else None
-        awake = partner_id not in asleep
-        passed = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, awake, untold, now)
+        passed = _decide(scope, one, recipient, partner, people, feeds[campaign.name], paused, untold, now)
         unit = partner.external_id if partner else recipient.key
         text = words.of(partner_id, unit, campaign.name, one.step)
         arm = arm_in(scope.program, campaign, one.entry.arm, partner.external_id if partner else None)
@@ -95,7 +94,6 @@ def _decide(
     people: Recipients,
     feeds: tuple[FeedState, ...],
     paused: Collection[str],
-    awake: bool,
     untold: Reason | None,
     now: datetime,
 ) -> Decision:
@@ -112,7 +110,7 @@ def _decide(
         same_address=entry.by_run and people.same_address(entry.occasion_id, campaign, one.step, recipient),
         topic_paused=campaign.topic in paused,
         feeds=feeds,
-        resting=not awake,
+        resting=partner is not None and partner.partner_id in people.resting,
         untold=untold,
     )
     return decide(case)

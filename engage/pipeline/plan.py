@@ -23,6 +23,8 @@ from engage.pipeline.match import entering_now, meeting_condition
 from engage.pipeline.match import subject_id as subject_of_event
 from engage.pipeline.recipients import Recipients
 from engage.pipeline.rollout import admitted, shut_out_by
+from engage.pipeline.sunset import resting
+from engage.pipeline.updates import gathered
 from engage.policy import Case, decide
 from engage.policy.caps import Whose, competes
 from engage.slots import current_slot
@@ -117,6 +119,7 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         chunk = candidates[start : start + BATCH]
         people = Recipients.load(db, scope, [one.whom for one in chunk], alerts=True, dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
+        people.resting = resting(db, scope, people.partners, as_of)
         names = names_of(db, people.partners)
         subjects = external_ids(db, campaign.subject, {one.subject_id for one in chunk})
         wanted = [(id_, campaign.name, step) for id_ in people.partners for step in mails]
@@ -209,7 +212,7 @@ def _step(
     recipient = people.of(candidate.whom, campaign, step)
     partner = people.partner(candidate.whom, campaign, step)
     same = people.same_address(_NO_OCCASION, campaign, step, recipient)
-    case = planned_case(scope, campaign, partner, recipient, paused, feeds, as_of)
+    case = planned_case(scope, campaign, step, partner, recipient, people, paused, feeds, as_of)
     decision = Skip(candidate.objection) if candidate.objection else decide(replace(case, same_address=same))
     unit, partner_id = (partner.external_id, partner.partner_id) if partner else (recipient.key, None)
     arm = arm_in(scope.program, campaign, None, unit if partner else None)
@@ -232,8 +235,10 @@ def competing(scope: Scope, campaign: Campaign, step: MailStep, recipient: Recip
 def planned_case(
     scope: Scope,
     campaign: Campaign,
+    step: MailStep,
     partner: PartnerStanding | None,
     recipient: Recipient,
+    people: Recipients,
     paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
@@ -253,5 +258,7 @@ def planned_case(
         feeds=feeds,
         condition_holds=condition_holds,
         stopped=stopped,
+        resting=partner is not None and partner.partner_id in people.resting,
+        untold=gathered(scope.program, campaign, step, partner.rhythms) if partner else None,
     )
     return as_if_live(case)

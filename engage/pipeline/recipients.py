@@ -1,7 +1,7 @@
 """Who would be mailed for each entry: partners with their standing, and staff, who are alerted or mailed themselves."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -34,6 +34,7 @@ class Recipients:
     staff_addresses: dict[str, int]
     suppressed: set[int]
     mailed: dict[tuple[int, str, int], int]
+    resting: set[int] = field(default_factory=set)
 
     @classmethod
     def load(

@@ -47,6 +47,15 @@ def is_update(entry: Entry, step: MailStep) -> bool:
     return at_once and concerns and entry.event_age is not None and isinstance(step, SendStep)
 
 
+def gathered(program: Program, campaign: Campaign, step: MailStep, rhythms: Mapping[str, Rhythm]) -> Reason | None:
+    """GATHERED if the daily mail tells of what this mail would tell a partner with these rhythms."""
+    topic, trigger = program.topics[campaign.topic], campaign.trigger
+    if topic.gather is None or rhythms.get(topic.key) is not Rhythm.DAILY or not isinstance(step, SendStep):
+        return None
+    of_changes = isinstance(trigger, EventTrigger) and trigger.event is EventKind.STATUS_CHANGED
+    return Reason.GATHERED if of_changes else None
+
+
 def lock(db: Connection, program: Program, events: Iterable[HistoryEvent]) -> None:
     """Lets nobody else decide about the updates of these events' referrals until the transaction ends."""
     if any(
@@ -84,7 +93,7 @@ class Updates:
                 return Reason.REGRESSION_IGNORED
             if topic.regression is Regression.CORRECT and topic.key not in self.told.get(change.event_id, ()):
                 return Reason.NOTHING_TO_CORRECT
-        return Reason.GATHERED if topic.gather and rhythms.get(topic.key) is Rhythm.DAILY else None
+        return gathered(self.program, entry.campaign, step, rhythms)
 
 
 def _told(

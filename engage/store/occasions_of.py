@@ -163,8 +163,8 @@ def unlink(db: Connection, pairs: Collection[tuple[int, int]]) -> None:
 
 
 def move_links(db: Connection, merged: int, survivor: int) -> None:
-    """What a mail that is due to a partner was to tell is told by the survivor's mail of the same occasion, if it is due
-    too: the other is about to be cancelled.
+    """What a mail that is due to a partner was to tell is told by the survivor's mail of the same occasion, if it is
+    due too: the other is about to be cancelled.
     """
     d, theirs = deliveries.c, deliveries.alias("theirs")
     c, known = delivery_occasions.c, delivery_occasions.alias("known")

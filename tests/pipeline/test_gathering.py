@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
+from engage.domain.decisions import Reason, Skip
 from engage.domain.programs import Rhythm
 from engage.pipeline.match import match_events
+from engage.pipeline.plan import plan
 from engage.store import tables
 from tests.support.engage import Engage
 from tests.support.topics import GATHER, add_correction, deliveries, say, told_by, wait, wishes
@@ -211,3 +213,12 @@ def test_workers_that_match_updates_of_one_partner_at_once_make_one_mail(daily: 
         thread.join()
     assert deliveries(daily) == [(DAILY, "pending", None)]
     assert len(told_by(daily, DAILY)) == 2
+
+
+def test_a_plan_says_what_the_daily_mail_tells(daily: Engage) -> None:
+    daily.becomes("ann", "acme", "won")
+    library = daily.services.library()
+    won = library.find("referral-won")
+    with daily.services.database.read() as db:
+        planned = plan(db, library.scope_of(won), won, daily.now)
+    assert [one.decision for one in planned.decisions] == [Skip(Reason.GATHERED)]

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from engage.domain.decisions import Reason, Skip
 from engage.domain.records import ReferralRecord
+from engage.pipeline.explaining import explain
+from engage.pipeline.plan import plan
 from engage.pipeline.sunset import resting
 from engage.store import tables
 from engage.store.signs import last_signs
@@ -119,3 +122,12 @@ def test_what_happens_later_is_no_sign_yet(mailed: Engage) -> None:
         assert resting(db, scope, [ann], then) == {ann}
         assert last_signs(db, [ann], then) == {ann: then - timedelta(days=400)}
         assert resting(db, scope, [ann], mailed.now) == set()
+
+
+def test_a_plan_and_an_explanation_say_who_rests(mailed: Engage) -> None:
+    library = mailed.services.library()
+    newsletter = library.find("monthly-newsletter")
+    scope = library.scope_of(newsletter)
+    with mailed.services.database.read() as db:
+        assert [one.decision for one in plan(db, scope, newsletter, mailed.now).decisions] == [Skip(Reason.RESTING)]
+        assert explain(db, scope, newsletter, "ann", mailed.now).decision == Skip(Reason.RESTING)
