@@ -1,5 +1,6 @@
 """program.yaml."""
 
+from engage.authoring.inheritance import INHERITS, WITHOUT
 from engage.authoring.schema.hours import quiet_hours, send_window
 from engage.authoring.schema.values import (
     AMOUNT,
@@ -38,14 +39,48 @@ _COUNTRY = spelled("[A-Z]{2}", "write its ISO 3166 code of two letters, such as 
 
 def program_schema() -> Schema:
     """Describes program.yaml."""
-    program = keys("program", _REQUIRED, _program())
+    whole = keys("program", _REQUIRED, _program())
+    program = {"if": {"required": ["inherits"]}, "then": _partial(whole), "else": whole}
     several = own_keys(program, minProperties=1)
     root = keys("program.yaml", ("programs",), {"programs": said("Each program, by the key that data uses.", several)})
     return {"$schema": DIALECT, **root}
 
 
+def _partial(described: Schema) -> Schema:
+    """The same with no key needed, at any depth: what is not said is inherited. Lists are replaced as a whole."""
+    properties = {name: _partial(value) for name, value in described.get("properties", {}).items()}
+    values = described.get("additionalProperties")
+    return {
+        **{name: value for name, value in described.items() if name != "required"},
+        **({"properties": properties} if properties else {}),
+        **({"additionalProperties": _partial(values)} if isinstance(values, dict) else {}),
+    }
+
+
+_DEMANDS = ("required", "minProperties", "dependentRequired")
+
+
+def _apart(schema: Schema) -> tuple[Schema, Schema]:
+    """What the schema says without its demands, and these: who inherits may leave out any key, but not in lists."""
+    free = {word: value for word, value in schema.items() if word not in _DEMANDS}
+    needed = {word: value for word, value in schema.items() if word in _DEMANDS}
+    parts = {key: _apart(value) for key, value in schema.get("properties", {}).items()}
+    if parts:
+        free["properties"] = {key: part for key, (part, _) in parts.items()}
+    if demanding := {key: part for key, (_, part) in parts.items() if part}:
+        needed["properties"] = demanding
+    if isinstance(others := schema.get("additionalProperties"), dict):
+        free["additionalProperties"], part = _apart(others)
+        needed |= {"additionalProperties": part} if part else {}
+    return free, needed
+
+
 def _program() -> dict[str, Schema]:
     return {
+        "inherits": said("The program whose word counts where this one says nothing.", NAMED),
+        "without": said("Campaigns that it does not inherit.", some(NAMED)),
+        INHERITS: said("The program whose keys and campaigns are its own too, where it says nothing else.", NAMED),
+        WITHOUT: said("The campaigns of the program it inherits from that are not its own.", some(NAMED)),
         "name": said("Its name, as partners know it.", TEXT),
         "brand": said("How mails look and whom they are from.", _brand()),
         "zone": said("Where it lives: schedules, days and tier periods are local to it.", _WORD),
