@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from engage.domain.messages import Outcome, SendResult
 from engage.store import tables
+from engage.store.evidence import accept_on_evidence
 from tests.support.caps import Capped, Went
 from tests.support.schema import prepare
 
@@ -328,6 +329,77 @@ def test_two_mails_of_one_batch_do_not_both_take_the_last_slot(capped: Begin) ->
     for name in ("iron", "gold"):
         _uncounted(engage, name)
     assert campaigns_of(engage.work_all()) == ["gold"]
+
+
+def test_a_mail_counts_from_when_it_may_have_gone_out_at_the_latest(
+    capped: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    send = engage.timed.send
+
+    def slow(*arguments: object) -> object:
+        engage.now += timedelta(seconds=30)
+        return send(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engage.timed, "send", slow)
+    engage.enters("gold")
+    (gone,) = engage.passes()
+    begun = gone.at - timedelta(seconds=30)
+    engage.now = begun + DAY - timedelta(seconds=10)  # and then work_all adds thirty: too early by ten
+    _uncounted(engage, "iron")
+    assert engage.work_all() == []
+    assert engage.reasons()["iron"] == "frequency_cap"
+
+
+def test_a_mail_whose_worker_slept_counts_from_when_it_was_given_up(
+    capped: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.partner("ann")
+    send = engage.timed.send
+
+    def sleeps(*arguments: object) -> object:
+        engage.now += timedelta(minutes=3)
+        engage.services.sweep()
+        return send(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engage.timed, "send", sleeps)
+    engage.enters("gold")
+    (gone,) = engage.passes()
+    d = tables.deliveries.c
+    with engage.services.database.read() as db:
+        assert db.execute(sa.select(d.state, d.counts_at)).one() == ("unknown", gone.at)
+
+
+def test_proof_that_a_mail_went_out_after_all_makes_it_count(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.partner("ann")
+    engage.timed.answers["ann@example.com"] = SendResult(Outcome.DEAD, status=400, detail="400")
+    engage.enters("gold")
+    engage.passes()
+    d = tables.deliveries.c
+    with engage.services.database.write() as db:
+        id_, counts_at = db.execute(sa.select(d.id, d.counts_at)).one()
+        assert counts_at is None
+        accept_on_evidence(db, {id_: "x"}, engage.now)
+        assert db.execute(sa.select(d.counts_at)).scalar_one() == engage.now
+
+
+def test_caps_follow_a_partner_who_has_changed_company(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: company, in: 7d", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann", company="acme")
+    engage.partner("bob", company="beta")
+    engage.enters("gold")
+    engage.passes_without_sending()
+    engage.partner("bob", company="acme")
+    assert len(engage.work_all()) == 1, "by now they are of one company, and its mails are counted together"
 
 
 # --- held out ---------------------------------------------------------------------------------------------------------
