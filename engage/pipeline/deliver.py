@@ -253,8 +253,8 @@ class _Held:
         move(db, ids, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=due_at, reason=reason, **values)
 
     def _take_folded(
-        self, db: Connection, going: Sequence[Ready], tells_of: Mapping[int, Sequence[int]], now: datetime
-    ) -> Sequence[Ready]:
+        self, db: Connection, going: list[Ready], tells_of: Mapping[int, Sequence[int]], now: datetime
+    ) -> list[Ready]:
         """Takes the folded mails that these tell of; those that another mail tells of by now are composed anew."""
         into = {folded: claimed.id for claimed, _ in going for folded in tells_of.get(claimed.id, ())}
         if not into:
