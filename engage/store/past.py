@@ -106,9 +106,6 @@ class Past:
             for table in _ORDERS:
                 found = [dict(row) for row in db.execute(_of_program(table, program_id)).mappings()]
                 rows[table] = _renumbered(table, found, ids)
-            for row in rows[companies]:  # these two are no foreign keys: a contact is a partner of the company
-                row["contact_id"] = ids[partners].get(row["contact_id"])
-                row["manager_id"] = ids[staff].get(row["manager_id"])
             for company in rows[companies]:  # which come before the partners, one of whom speaks for them
                 company["contact_id"] = ids[partners].get(company["contact_id"])
                 company["manager_id"] = ids[staff].get(company["manager_id"])
