@@ -7,6 +7,7 @@ from engage.authoring.campaigns import parse_campaign
 from engage.authoring.document import read_document
 from engage.authoring.inheritance import names_of
 from engage.authoring.programs import names_listed, read_programs
+from engage.authoring.questions import misasked
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.campaigns import Campaign, CampaignKey
 from engage.domain.errors import AuthoringError, Problem
@@ -58,6 +59,7 @@ class _Folder:
             return Authored({}, {}, tuple(sorted(self.problems)))
         if not self.problems:  # a campaign with problems is missing here, and would be reported as unknown
             self._check_names(source, drafts)
+            self.problems += misasked(self.campaigns, drafts)
         return Authored(drafts, self.campaigns, tuple(sorted(self.problems)), source)
 
     def _program_source(self) -> str | None:
