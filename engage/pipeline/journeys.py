@@ -33,7 +33,7 @@ def advance(db: Connection, library: Library, ids: Collection[int], now: datetim
     for standing in take_standings(db, ids, now):
         by_program.setdefault(standing.program_id, []).append(standing)
     hints: Hints = {}
-    for program_id, standings in by_program.items():
+    for program_id, standings in sorted(by_program.items()):  # all workers take locks in one order
         scope = library.scope(program_id)
         due = sorted_out(db, library, scope, standings, now)
         rows = [_position_row(id_, Position(JourneyState.STOPPED), why, now) for id_, why in due.ended]

@@ -31,7 +31,7 @@ def match_events(db: Connection, library: Library, event_ids: Collection[int], n
     for event in take_unmatched(db, event_ids):
         by_program.setdefault(event.program_id, []).append(event)
     hints: Hints = {}
-    for program_id, events in by_program.items():
+    for program_id, events in sorted(by_program.items()):  # all workers take locks in one order
         scope = library.scope(program_id)
         if scope is not None:
             for lane, ids in _match(db, library, scope, events, now).items():

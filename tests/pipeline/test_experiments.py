@@ -260,6 +260,29 @@ def test_a_variant_is_always_the_same_for_a_partner(engage: Engage) -> None:
     assert said([mail for mail in next_day(engage) if mail.subject != "C"]) == first
 
 
+def test_the_words_of_many_are_chosen_in_as_many_statements_as_those_of_few(engage: Engage) -> None:
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.lstrip().upper().startswith(("SELECT", "WITH")):
+            asked.append(statement)
+
+    sa.event.listen(engage.services.database.engine, "before_cursor_execute", note)
+    steps = "{send: {rotate: [a, b]}, id: x}, {send: {variants: {c: 1, d: 1}}, id: y}"
+    counts = []
+    for region, names in (("Europe", NAMES[:3]), ("Asia", NAMES[3:])):
+        write_trial(
+            engage, steps, again="never", where=f"[region: {{is: {region}}}]", holdout="30%", only="{share: 90%}"
+        )
+        people(engage, *names, region=region)
+        campaign = trial(engage)
+        asked.clear()
+        engage.services.run_now(campaign)
+        counts.append(len(asked))
+        engage.now += timedelta(days=1)
+    assert 0 < counts[1] <= counts[0]
+
+
 # --- only -------------------------------------------------------------------------------------------------------------
 
 AGAIN = ["never", "each episode", "after 300d"]
