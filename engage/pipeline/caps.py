@@ -29,7 +29,7 @@ from engage.policy.caps import (
     window_end,
 )
 from engage.queueing import Lane
-from engage.store.caps import how_many_taken, lock_companies, lock_programs, taken
+from engage.store.caps import how_many_taken, lock_companies_of, lock_programs, taken
 from engage.store.deliveries import Claimed
 
 
@@ -87,7 +87,7 @@ def lock_wider(db: Connection, library: Library, batch: Sequence[Claimed]) -> se
         if Per.COMPANY in kinds and one.partner_id is not None:
             of_companies.add(one.partner_id)
     lock_programs(db, programs)
-    return lock_companies(db, of_companies) if of_companies else None
+    return lock_companies_of(db, of_companies) if of_companies else None
 
 
 def candidate_of(program: Program, claimed: Claimed, whose: Whose) -> Candidate:

@@ -52,21 +52,26 @@ def alone(db: Connection) -> bool:
 
 def lock_programs(db: Connection, ids: Collection[int]) -> None:
     """Locks the programs whose own mails a cap counts: the first of the locks."""
-    if ids and db.dialect.name != "sqlite":
-        _lock(db, programs.c.id, ids)
+    _lock(db, programs.c.id, ids)
 
 
-def lock_companies(db: Connection, partner_ids: Collection[int]) -> set[int]:
-    """Locks the companies that these partners belong to now, before the partners themselves; returns their ids."""
+def lock_companies(db: Connection, ids: Collection[int]) -> None:
+    """Locks companies: before the partners who belong to them."""
+    _lock(db, companies.c.id, ids)
+
+
+def lock_companies_of(db: Connection, partner_ids: Collection[int]) -> set[int]:
+    """Locks the companies that these partners belong to now; returns their ids."""
     c = partners.c
     mine = sa.select(c.company_id).where(one_of(db, c.id, partner_ids), c.company_id.is_not(None)).distinct()
     ids = set(db.execute(mine).scalars())
-    if ids and db.dialect.name != "sqlite":
-        _lock(db, companies.c.id, ids)
+    lock_companies(db, ids)
     return ids
 
 
 def _lock(db: Connection, column: sa.Column[Any], ids: Collection[int]) -> None:
+    if not ids or db.dialect.name == "sqlite":
+        return
     query = sa.select(column).where(one_of(db, column, ids)).order_by(column)
     db.execute(query.with_for_update(key_share=True)).all()
 

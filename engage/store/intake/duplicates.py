@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.programs import Program
+from engage.store.caps import lock_companies
 from engage.store.intake.aliases import insert_aliases
 from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events
@@ -76,7 +77,8 @@ def merge(
 
 
 def lock_partners(db: Connection, stock: Stock) -> None:
-    """Locks all partners of a batch, and their addresses."""
+    """Locks all partners of a batch, their companies before and their addresses after them."""
+    lock_companies(db, stock.companies.ids())
     lock_recipients(db, stock.partners.ids(), _addresses(stock.partners.loaded()))
 
 
