@@ -49,8 +49,9 @@ def lift(
     if as_json:
         print_json({"as_of": _iso(now), "campaigns": [_lift_json(*one) for one in found]})
         return
+    several = len({program.key for program, _ in found}) > 1
     for program, measured in found:
-        _print(program, measured)
+        _print(program, measured, f"{program.key}/" if several else "")
     if not found:
         console.print("No campaign has a goal: write one, such as goal: win within 30d.")
 
@@ -97,8 +98,8 @@ def _iso(at: datetime) -> str:
 # --- for people -----------------------------------------------------------------------------------------------------
 
 
-def _print(program: Program, found: Lift) -> None:
-    console.print(f"[bold]{found.campaign.name}[/]: {_goal(found)}")
+def _print(program: Program, found: Lift, whose: str) -> None:
+    console.print(f"[bold]{whose}{found.campaign.name}[/]: {_goal(found)}")
     if not found.comparisons:
         console.print("  Nobody was held out: there is nothing to compare with. Write holdout: 10% to have some.")
     for number, one in enumerate(found.comparisons):
