@@ -117,8 +117,8 @@ class Template:
         return tuple(
             Problem(
                 self._file,
-                int(node.lineno),
-                column_of(node.lineno),
+                int(node.node.lineno),
+                column_of(node.node.lineno) + 1,
                 f"'{block}' advertises, and '{campaign}' is transactional: partners cannot refuse it",
                 hint,
             )

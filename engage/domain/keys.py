@@ -66,6 +66,11 @@ def day_key(day: date) -> str:
     return f"day:{day.isoformat()}"
 
 
+def day_of(key: str) -> date:
+    """The day of a `day_key`."""
+    return date.fromisoformat(key.removeprefix("day:"))
+
+
 def public_id(*parts: str) -> str:
     """An opaque id that is the same for the same parts on every database: a UUIDv5 in hex."""
     return uuid.uuid5(_NAMESPACE, "\x1f".join(parts)).hex

@@ -90,8 +90,10 @@ def case_for(
     feeds: tuple[FeedState, ...] = (),
     condition_holds: bool | None = None,
     stopped: bool | None = None,
+    goal_reached: bool = False,
     resting: bool = False,
     untold: Reason | None = None,
+    not_before: datetime | None = None,
 ) -> Case:
     """The case of one message to one recipient; `campaign` None is one whose file is gone.
 
@@ -118,12 +120,14 @@ def case_for(
         opted_out=topic is not None and partner is not None and partner.rhythms.get(topic.key) is Rhythm.OFF,
         resting=resting,
         untold=untold,
+        not_before=not_before,
         same_address=same_address,
         topic_paused=topic_paused,
         feed_missing=any(not feed.connected for feed in feeds),
         feed_stale=any(feed.connected and not feed.fresh for feed in feeds),
         condition_holds=condition_holds,
         stopped=stopped,
+        goal_reached=goal_reached,
         hours=hours_of(campaign, program, partner.zone if partner else None) if campaign else None,
     )
 

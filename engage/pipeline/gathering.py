@@ -16,12 +16,13 @@ from sqlalchemy.engine import Connection
 from engage.authoring.implied import daily_campaign
 from engage.domain.campaigns import Campaign, GatherTrigger, SendStep
 from engage.domain.journeys import JourneyState
-from engage.domain.keys import day_key
+from engage.domain.keys import day_key, day_of
 from engage.domain.local_time import instant_of
 from engage.domain.programs import Program
 from engage.facts import Scope
 from engage.pipeline import contexts
 from engage.pipeline.entries import Entry, Mailing
+from engage.store.deliveries import Claimed
 from engage.store.enrollments import ensure_occasions, insert_enrollments
 from engage.store.occasions_of import (
     Daily,
@@ -29,8 +30,10 @@ from engage.store.occasions_of import (
     dailies,
     link,
     linked,
+    occasions_of,
     statuses_now,
 )
+from engage.store.people import PartnerStanding
 from engage.store.programs import ensure_version
 
 DayKey = tuple[int, str, str]
@@ -159,6 +162,27 @@ def _enter(
         if id_ is not None and isinstance(step, SendStep):
             mailings.append(Mailing(id_, versions[entry.campaign.name], entry, step, not_before=day.at))
     return mailings
+
+
+def due_where_they_are(
+    db: Connection,
+    scope: Scope,
+    batch: Sequence[Claimed],
+    campaigns: Mapping[str, Campaign | None],
+    partners: Mapping[int, PartnerStanding],
+) -> dict[int, datetime]:
+    """When those of these mails that are daily ones are due by the clocks of where their partners are now."""
+    daily: dict[int, tuple[GatherTrigger, int | None]] = {}
+    for one in batch:
+        campaign = campaigns.get(one.campaign)
+        if campaign is not None and isinstance(campaign.trigger, GatherTrigger):
+            daily[one.id] = (campaign.trigger, one.partner_id)
+    due: dict[int, datetime] = {}
+    for id_, key in occasions_of(db, daily).items():
+        trigger, partner_id = daily[id_]
+        partner = partners.get(partner_id) if partner_id is not None else None
+        due[id_] = _instant(day_of(key), trigger, (partner.zone if partner else None) or scope.program.zone)
+    return due
 
 
 # --- what a daily mail tells --------------------------------------------------------------------------------------

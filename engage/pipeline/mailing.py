@@ -112,6 +112,7 @@ def _decide(
         feeds=feeds,
         resting=partner is not None and partner.partner_id in people.resting,
         untold=untold,
+        not_before=one.not_before,
     )
     return decide(case)
 
@@ -201,5 +202,5 @@ def _delivery_row(
 def _due_at(scope: Scope, one: Mailing, decision: Decision, now: datetime) -> datetime:
     """When the mail is due; an update of a topic with `collapse` waits for others of its referral."""
     collapses = scope.program.topics[one.entry.campaign.topic].collapse if is_update(one.entry, one.step) else None
-    due_at = one.not_before or now + (collapses or timedelta())
+    due_at = now + (collapses or timedelta())
     return max(due_at, decision.until) if isinstance(decision, Defer) else due_at

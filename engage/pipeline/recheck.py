@@ -15,6 +15,8 @@ from engage.domain.facts import Subject
 from engage.facts import FeedState, Scope, Value, holds, values
 from engage.pipeline.caps import lock_wider
 from engage.pipeline.cases import Recipient, case_for
+from engage.pipeline.gathering import due_where_they_are
+from engage.pipeline.goals import Entered, reached
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.sunset import resting
@@ -122,6 +124,7 @@ def _recheck_program(
     feeds = heard_feeds(db, scope, known, now)
     met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
     stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
+    there = {c.name: reached(db, c, _entered(c, batch), now) for c in known}
     recipients = _recipients(db, scope, batch, partners)
     for_partners = {campaign.name for campaign in known if campaign.subject is Subject.PARTNER}
     moved = [one.id for one in batch if one.campaign in for_partners and _has_moved(one, recipients[one.id])]
@@ -129,6 +132,7 @@ def _recheck_program(
     paused = paused_topics(db, scope.program_id, now)
     asleep = resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now)
     untold = untold_again(db, scope, batch, campaigns, now)
+    due = due_where_they_are(db, scope, batch, campaigns, partners)
     seconds = {
         claimed.id: _second(
             scope,
@@ -139,10 +143,12 @@ def _recheck_program(
             feeds.get(claimed.campaign, ()),
             claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
             claimed.id in stopped.get(claimed.campaign, ()),
+            claimed.id in there.get(claimed.campaign, ()),
             claimed.id in sharing,
             claimed.topic in paused,
             claimed.partner_id in asleep,
             untold.get(claimed.id),
+            due.get(claimed.id),
             now,
         )
         for claimed in batch
@@ -150,6 +156,11 @@ def _recheck_program(
     changed = [one for one in batch if isinstance(seconds[one.id].decision, Skip) and campaigns[one.campaign]]
     found = _values(db, scope, [(one, campaigns[one.campaign]) for one in changed], now)
     return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
+
+
+def _entered(campaign: Campaign, batch: Sequence[Claimed]) -> list[Entered]:
+    mine = (claimed for claimed in batch if claimed.campaign == campaign.name)
+    return [(one.id, one.partner_id, one.entered_at) for one in mine if one.entered_at is not None]
 
 
 def _has_moved(claimed: Claimed, recipient: Recipient) -> bool:
@@ -189,10 +200,12 @@ def _second(
     feeds: tuple[FeedState, ...],
     holds_still: bool | None,
     stopped: bool,
+    goal_reached: bool,
     same_address: bool,
     topic_paused: bool,
     asleep: bool,
     untold: Reason | None,
+    not_before: datetime | None,
     now: datetime,
 ) -> Second:
     topic = scope.program.topics.get(claimed.topic)
@@ -209,8 +222,10 @@ def _second(
         feeds=feeds,
         condition_holds=holds_still,
         stopped=stopped,
+        goal_reached=goal_reached,
         resting=asleep,
         untold=untold,
+        not_before=not_before,
     )
     return Second(decide(case), recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
 

@@ -20,8 +20,8 @@ class Case:
     for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
     None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
     `not_opted_in`, `opted_out` and `resting` are of the partner and the topic; `untold` is why an update is not told
-    by this mail, or no more. `hours`: those of the program, the topic and the campaign, where the recipient is; None if
-    nothing restricts them.
+    by this mail, or no more; `not_before` when a daily mail is due. `hours`: those of the program, the topic and the
+    campaign, where the recipient is; None if nothing restricts them.
     """
 
     now: datetime
@@ -43,12 +43,14 @@ class Case:
     opted_out: bool = False
     resting: bool = False
     untold: Reason | None = None
+    not_before: datetime | None = None
     same_address: bool = False
     topic_paused: bool = False
     feed_missing: bool = False
     feed_stale: bool = False
     condition_holds: bool | None = None
     stopped: bool | None = None
+    goal_reached: bool = False
     hours: Hours | None = None
 
 
@@ -132,6 +134,11 @@ def not_stopped(case: Case) -> Decision | None:
     return Skip(Reason.STOPPED) if case.stopped else None
 
 
+def goal_not_reached(case: Case) -> Decision | None:
+    """Who has done what the campaign is for is through with it."""
+    return Skip(Reason.GOAL_REACHED) if case.goal_reached else None
+
+
 def topic_goes_out(case: Case) -> Decision | None:
     """Too many complaints pause a topic until an operator has looked; alerts to staff are none of its mail."""
     paused = case.topic_paused and not case.to_staff
@@ -143,6 +150,12 @@ def feeds_are_heard(case: Case) -> Decision | None:
     if case.feed_missing:
         return Defer(case.now + LOOK_AGAIN, Reason.FEED_NEVER_CONNECTED)
     return Defer(case.now + LOOK_AGAIN, Reason.FEED_STALE) if case.feed_stale else None
+
+
+def time_has_come(case: Case) -> Decision | None:
+    """The mail of a day's updates waits for its time of day, where the partner is."""
+    early = case.not_before is not None and case.now < case.not_before
+    return Defer(case.not_before, Reason.OUTSIDE_SEND_WINDOW) if early and case.not_before else None
 
 
 def hours_allow(case: Case) -> Decision | None:
@@ -175,6 +188,8 @@ GUARDS: tuple[Guard, ...] = (
     feeds_are_heard,
     condition_still_holds,
     not_stopped,
+    goal_not_reached,
+    time_has_come,
     hours_allow,
 )
 

@@ -86,11 +86,12 @@ class NotSent:
 
 
 def tally(db: Connection, campaigns: Iterable[str], zone: str) -> list[Tally]:
-    """What became of each campaign in a database that a replay has filled, in order of their names."""
-    found = {name: Tally(name) for name in sorted(campaigns)}
+    """What became of each campaign in a database that a replay has filled, in order of their names; and of the daily
+    mails that told of theirs.
+    """
     e, d, c, r = enrollments.c, deliveries.c, decisions.c, runs.c
-    for name, count in db.execute(sa.select(e.campaign, sa.func.count()).group_by(e.campaign)):
-        found[name].entered = count
+    entered = {name: count for name, count in db.execute(sa.select(e.campaign, sa.func.count()).group_by(e.campaign))}
+    found = {name: Tally(name, entered=entered.get(name, 0)) for name in sorted({*campaigns, *entered})}
     decided = (
         sa.select(e.campaign, c.decision, c.reason, sa.func.count())
         .join(enrollments, e.id == c.enrollment_id)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,12 @@ import sqlalchemy as sa
 
 from engage.domain.decisions import Reason, Skip
 from engage.domain.programs import Rhythm
+from engage.domain.records import AliasRecord
 from engage.pipeline.match import match_events
 from engage.pipeline.plan import plan
 from engage.store import tables
 from tests.support.engage import Engage
+from tests.support.replays import replayed
 from tests.support.topics import GATHER, add_correction, deliveries, say, told_by, wait, wishes
 
 DAILY = "referral-status-daily"
@@ -222,3 +224,43 @@ def test_a_plan_says_what_the_daily_mail_tells(daily: Engage) -> None:
     with daily.services.database.read() as db:
         planned = plan(db, library.scope_of(won), won, daily.now)
     assert [one.decision for one in planned.decisions] == [Skip(Reason.GATHERED)]
+
+
+def test_two_partners_who_turn_out_to_be_one_get_one_mail_of_both(daily: Engage) -> None:
+    daily.refers(daily.partner("bob", zone="America/New_York"), "crane")
+    wishes(daily, "bob", Rhythm.DAILY)
+    daily.becomes("ann", "acme", "accepted")
+    daily.becomes("bob", "crane", "accepted")
+    daily.work()
+    daily.takes(AliasRecord("partner", "bob", "ann"), news=False)
+    (mail,) = wait(daily, hours=7)
+    assert "Acme Ltd" in mail.text
+    assert "Crane Ltd" in mail.text
+
+
+def test_a_replay_gathers_as_the_day_itself_did(daily: Engage, tmp_path: Path) -> None:
+    for lead, status in (("acme", "accepted"), ("bolt", "accepted"), ("acme", "won")):
+        daily.becomes("ann", lead, status)
+        daily.now += timedelta(minutes=30)
+    day = date(2026, 3, 2)
+    named = ("referral-accepted", "referral-won")
+    replayed(daily.services, day, day, tmp_path, *named, mails=tmp_path / "mails")
+    (file,) = (tmp_path / "mails").rglob("*.eml")
+    assert "News about 2 of your referrals" in file.read_text()
+
+
+def test_who_moves_before_it_is_time_gets_it_at_five_where_they_are_now(daily: Engage) -> None:
+    daily.becomes("ann", "acme", "accepted")
+    daily.work()
+    daily.partner(zone="America/Los_Angeles")
+    assert wait(daily, hours=7) == []  # five in Boston
+    assert due_at(daily) == [datetime(2026, 3, 3, 1, 0, tzinfo=UTC)]
+    assert len(wait(daily, hours=3)) == 1
+
+
+def test_who_moves_to_where_it_is_past_five_gets_it_then(daily: Engage) -> None:
+    daily.becomes("ann", "acme", "accepted")
+    daily.now += timedelta(hours=2)
+    daily.work()
+    daily.partner(zone="Europe/Berlin")  # where it is six
+    assert len(wait(daily)) == 1
