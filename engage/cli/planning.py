@@ -20,7 +20,7 @@ from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
 from engage.domain.errors import InputError, UsageError
 from engage.domain.experiments import Arm
 from engage.facts import Node
-from engage.pipeline.cap_room import Slots
+from engage.pipeline.cap_room import Taken
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
@@ -35,7 +35,12 @@ SHOWN = 40
 RATES = (0.1, 0.5)
 """How many reach a goal anyway, for what a holdout could detect: few, and so many that chance is at its widest."""
 
-PartnerArgument = Annotated[str, typer.Argument(help="The partner's external id or email address.")]
+PartnerArgument = Annotated[
+    str,
+    typer.Argument(
+        help="The partner's external id or email address; the company's or member of staff's if it is for these."
+    ),
+]
 CampaignArgument = Annotated[str, typer.Argument(help="A campaign's name, or the path to its file.")]
 
 
@@ -149,7 +154,7 @@ def _plan_json(planned: Plan) -> dict[str, object]:
                 "subject": one.subject,
                 **_decision_json(one.decision),
                 "steps": [
-                    {"step": s.step, "to": s.to, **_decision_json(s.decision), "caps": _slots_json(s.slots)}
+                    {"step": s.step, "to": s.to, **_decision_json(s.decision), "caps": _caps_json(s.caps)}
                     for s in one.steps
                 ],
             }
@@ -158,8 +163,8 @@ def _plan_json(planned: Plan) -> dict[str, object]:
     }
 
 
-def _slots_json(slots: Sequence[Slots]) -> list[dict[str, object]]:
-    return [{"cap": str(one.cap), "used": one.used} for one in slots]
+def _caps_json(caps: Sequence[Taken]) -> list[dict[str, object]]:
+    return [{"cap": str(one.cap), "used": one.used} for one in caps]
 
 
 def _holdout_json(planned: Plan) -> dict[str, object] | None:
@@ -276,7 +281,7 @@ def _explanation_json(explanation: Explanation) -> dict[str, object]:
                     {"guard": v.guard, **(_decision_json(v.decision) if v.decision else {"decision": "pass"})}
                     for v in step.verdicts
                 ],
-                "caps": _slots_json(step.slots),
+                "caps": _caps_json(step.caps),
             }
             for step in explanation.steps
         ],
@@ -311,8 +316,8 @@ def _print_explanation(explanation: Explanation) -> None:
         for verdict in step.verdicts:
             objection = "" if verdict.decision is None else f"  ({_said(verdict.decision)})"
             tree.add(f"{_mark(verdict.decision is None)} {verdict.guard.replace('_', ' ')}{objection}")
-        for slots in step.slots:
-            tree.add(f"{_mark(slots.used < slots.cap.at_most)} {slots.cap}  (found: {slots.used})")
+        for one in step.caps:
+            tree.add(f"{_mark(one.used < one.cap.at_most)} {one.cap}  (found: {one.used})")
         console.print(tree, soft_wrap=False)
     console.print(f"[bold]{_conclusion(campaign, explanation.decision)}[/]")
 
