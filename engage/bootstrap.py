@@ -223,7 +223,7 @@ class Services:
             self.hint(hints)
 
     def contest(self) -> None:
-        """Decides which of the mails that compete for slots under frequency caps go out, of all that is due."""
+        """Decides which of the mails that compete under frequency caps go out, in every contest that is due."""
         decide_contests(self.database, self.library(), self.clock, self.hint, self.stopping.is_set)
 
     def run(self, run_ids: Sequence[int]) -> None:

@@ -81,7 +81,7 @@ def read_outranked(fields: Fields, topic: Topic | None) -> Outranked:
 
 
 def check_in_time(fields: Fields, program: Program, topic: Topic | None, send_within: timedelta) -> None:
-    """A mail that competes for a slot waits for its dispatch window to end: it must be worth sending until then."""
+    """A mail that competes for room waits for its dispatch window to end: it must be worth sending until then."""
     competes = program.frequency_caps and topic is not None and not topic.transactional
     if competes and send_within <= program.dispatch_window:
         window = format_duration(program.dispatch_window)

@@ -216,10 +216,10 @@ class Goal:
 
 
 class Outranked(StrEnum):
-    """What becomes of a marketing mail for which no slot is left."""
+    """What becomes of a marketing mail for which frequency caps leave no room."""
 
     DROP = "drop"
-    DEFER = "defer"  # it competes again when a slot may be free, within `send_within`
+    DEFER = "defer"  # it competes again when there can be room, within `send_within`
     FOLD = "fold"  # it becomes a line of the next newsletter
 
 

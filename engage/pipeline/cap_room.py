@@ -20,8 +20,8 @@ from engage.policy.caps import Candidate, Whose, after_losing, concerning, place
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
-    """How many of a cap's slots are taken."""
+class Taken:
+    """How many mails take room under a cap."""
 
     cap: FrequencyCap
     used: int
@@ -29,9 +29,9 @@ class Slots:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What caps say of one mail: the slots of each that concerns it, and what becomes of it; None: there is room."""
+    """What caps say of one mail: what is taken under each that concerns it; what becomes of it, None: there is room."""
 
-    slots: tuple[Slots, ...]
+    taken: tuple[Taken, ...]
     decision: Defer | Skip | None
 
 
@@ -50,6 +50,6 @@ def room_for(db: Connection, program: Program, campaign: Campaign, mails: Sequen
         if refusal is not None:
             expires_at = at + campaign.send_within
             decision = after_losing(campaign.outranked, refusal, program.dispatch_window, expires_at, ghost=False)
-        slots = tuple(Slots(cap, len(ledger.taken(cap, id_, at))) for cap, id_ in concerning(caps, one))
-        found.append(Room(slots, decision))
+        taken = tuple(Taken(cap, len(ledger.taken(cap, id_, at))) for cap, id_ in concerning(caps, one))
+        found.append(Room(taken, decision))
     return found

@@ -35,14 +35,14 @@ from engage.store.deliveries import Claimed
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A mail for which there is no room, and what becomes of it. `values` say which cap, and who takes its slots."""
+    """A mail for which there is no room, and what becomes of it. `values` say which cap, and who takes the room."""
 
     decision: Defer | Skip
     values: dict[str, Any]
 
 
 def is_held_to_caps(program: Program, topic: str, lane: str) -> bool:
-    """Whether a mail competes for a slot: marketing mail of a program with caps does, alerts to staff never."""
+    """Whether a mail competes for room: marketing mail of a program with caps does, alerts to staff never."""
     return lane == Lane.BULK and competes(program, topic)
 
 
@@ -108,8 +108,8 @@ def outranked(
 ) -> dict[int, Lost]:
     """Those of these mails, all of which could go out now, that must not for a cap; by id.
 
-    `reserved`: slots that others hold are taken; else only what has gone out, or may have, counts. Those that are not
-    held to caps go before all others.
+    `reserved`: room that others have reserved is taken; else only what has gone out, or may have, counts. Those that are
+    not held to caps go before all others.
     """
     held: dict[int, tuple[Claimed, Program]] = {}
     candidates: list[Candidate] = []
@@ -141,7 +141,7 @@ def _lost(library: Library, claimed: Claimed, program: Program, refusal: Refusal
 
 
 def said_of(program: Program, campaign: str, refusal: Refusal) -> dict[str, Any]:
-    """What is kept of a refusal: the cap, the place in `order` (from 1), the campaigns whose mails take the slots."""
+    """What is kept of a refusal: the cap, the place in `order` (from 1), the campaigns whose mails take the room."""
     said: dict[str, Any] = {"cap": str(refusal.cap), "place": place(program, campaign) + 1}
     return said if refusal.cap.per is Per.PROGRAM else {**said, "taken_by": list(refusal.taken_by)}
 
@@ -156,7 +156,7 @@ def ledger_of(
     until: datetime | None = None,
     but_not: Collection[int] = (),
 ) -> Ledger:
-    """What takes the slots that these candidates compete for, and `more` mails besides: a statement for each kind of
+    """What takes the room that these candidates compete for, and `more` mails besides: a statement for each kind of
     cap, and one or two for each cap per program.
     """
     caps = {cap for candidate in candidates for cap in candidate.caps}

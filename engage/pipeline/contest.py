@@ -76,7 +76,7 @@ def _decide_some(db: Connection, library: Library, one: Contest, now: datetime) 
 
 
 def _leave(db: Connection, library: Library, decided: Sequence[tuple[Claimed, Second]], now: datetime) -> None:
-    """Those that have no slot: each ends, or competes in another window."""
+    """Those that have no room: each ends, or competes in another window."""
     ends: dict[Reason, list[int]] = defaultdict(list)
     again: dict[tuple[datetime, Reason], list[int]] = defaultdict(list)
     for claimed, second in decided:

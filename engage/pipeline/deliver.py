@@ -234,7 +234,7 @@ class _Held:
         alike: dict[tuple[Defer | Skip, datetime | None], list[Claimed]] = defaultdict(list)
         for claimed, second in changed:
             match second.decision:
-                case Defer(until, _) as decision:  # whoever has to wait gives its slot up, and competes anew
+                case Defer(until, _) as decision:  # whoever has to wait gives its room up, and competes anew
                     alike[decision, contest_of(self.work.library, claimed, until)].append(claimed)
                 case Skip() as decision:
                     alike[decision, None].append(claimed)

@@ -15,7 +15,7 @@ from engage.domain.journeys import path_of
 from engage.domain.promotions import is_over
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
-from engage.pipeline.cap_room import Slots, room_for
+from engage.pipeline.cap_room import Taken, room_for
 from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds
@@ -36,14 +36,14 @@ Trees = tuple[tuple[str, Node], ...]
 class ExplainedStep:
     """`verdicts` begins with what `only` and, of a schedule, `again` say of a partner who meets the condition, and ends
     with what chance says where anybody may be held out, former mails where texts rotate, and frequency caps of what
-    competes for their `slots`.
+    competes for room; `caps` say how much is taken.
     """
 
     step: str
     to: str
     verdicts: tuple[Verdict, ...]
     decision: Decision
-    slots: tuple[Slots, ...] = ()
+    caps: tuple[Taken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,8 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
         capped = tuple(Verdict("has_room_under_caps", room.decision) for room in rooms)
         if capped and not isinstance(decision, Skip):
             decision = capped[0].decision or decision
-        slots = rooms[0].slots if rooms else ()
-        steps.append(ExplainedStep(step.id, recipient.key, (*verdicts, *capped), decision, slots))
+        caps = rooms[0].taken if rooms else ()
+        steps.append(ExplainedStep(step.id, recipient.key, (*verdicts, *capped), decision, caps))
     return Explanation(name, campaign, as_of, conditions, stops, tuple(steps))
 
 

@@ -65,7 +65,7 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
             words.use(partner_id, campaign.name, one.step, text)
             people.take_address(one.entry.occasion_id, one.step, recipient)
             to_send.append(_delivery_row(scope, one, recipient, partner_id, text, decision, now))
-        elif text is not None and not isinstance(passed, Skip):  # held out: it takes the slot that it would have had
+        elif text is not None and not isinstance(passed, Skip):  # held out: it takes the room that it would have had
             row = _delivery_row(scope, one, recipient, partner_id, text, passed, now)
             to_send += [row | {"held_out": True}] if row["contest_at"] is not None else []
         elif partner is not None and decision == Skip(Reason.GATHERED):

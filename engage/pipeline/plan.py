@@ -13,7 +13,7 @@ from engage.domain.experiments import Arm, arm_of
 from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
-from engage.pipeline.cap_room import Slots, room_for
+from engage.pipeline.cap_room import Taken, room_for
 from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, as_if_live, case_for
 from engage.pipeline.choosing import Words, arm_in, drawn
@@ -45,7 +45,7 @@ _NO_OCCASION = 0  # a plan has no occasion: all its partners stand in the same o
 class PlannedStep:
     """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now.
 
-    `slots` are those of the frequency caps that a mail would compete for, `whose` whose mails it would be one of.
+    `caps` say how much is taken of the room that a mail would compete for, `whose` whose mails it would be one of.
     """
 
     step: str
@@ -54,7 +54,7 @@ class PlannedStep:
     email: str | None
     decision: Decision
     whose: Whose | None = None
-    slots: tuple[Slots, ...] = ()
+    caps: tuple[Taken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _with_caps(
         if step.whose is None:
             return step
         room = next(rooms)
-        return replace(step, slots=room.slots, decision=room.decision or step.decision)
+        return replace(step, caps=room.taken, decision=room.decision or step.decision)
 
     return [replace(one, steps=tuple(with_room(step) for step in one.steps)) for one in planned]
 
@@ -226,7 +226,7 @@ def _step(
 
 
 def competing(scope: Scope, campaign: Campaign, step: MailStep, recipient: Recipient) -> Whose | None:
-    """Whose mails a mail would be one of, if it competes for slots of frequency caps."""
+    """Whose mails a mail would be one of, if it competes for room under frequency caps."""
     if not is_held_to_caps(scope.program, campaign.topic, lane_of(campaign, step, scope)):
         return None
     return Whose(recipient.partner_id, recipient.company_id, recipient.address_id, scope.program_id)

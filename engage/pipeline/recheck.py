@@ -23,7 +23,7 @@ from engage.pipeline.sunset import resting
 from engage.pipeline.updates import untold_again
 from engage.policy import decide
 from engage.policy.caps import Whose
-from engage.store.deliveries import Claimed, sharing_an_address
+from engage.store.deliveries import Claimed
 from engage.store.people import (
     PartnerStanding,
     StaffMember,
@@ -34,6 +34,7 @@ from engage.store.people import (
     suppressed_addresses,
 )
 from engage.store.subjects import CompanyStanding, company_standings
+from engage.store.same_address import sharing_an_address
 from engage.store.topic_pauses import paused_topics
 
 ENDS_AS = {

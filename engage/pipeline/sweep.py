@@ -23,7 +23,7 @@ MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sweep found to be done. `contests`: the programs with candidates for slots that are to be decided on."""
+    """What a sweep found to be done. `contests`: the programs of which mails compete that are to be decided on."""
 
     events: list[int]
     deliveries: Hints

@@ -73,7 +73,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A mail that takes a slot: of this campaign, since `at`; None: it holds one and has yet to go out."""
+    """A mail that takes room: of this campaign, since `at`; None: its room is reserved, it has yet to go out."""
 
     at: datetime | None
     campaign: str
@@ -83,7 +83,7 @@ class Use:
 class Refusal:
     """A cap leaves no room: `taken_by` are the campaigns whose mails take it, one a mail, in order of time.
 
-    `free_at`: when all caps may leave room again, if what holds a slot goes out now and nothing else does.
+    `free_at`: when all caps may leave room again, if what has reserved room goes out now and nothing else does.
     """
 
     cap: FrequencyCap
@@ -92,7 +92,7 @@ class Refusal:
 
 
 class Ledger:
-    """The mails that take slots, by cap and whose they are; `caps` are all in play, of several programs perhaps."""
+    """The mails that take room, by cap and whose they are; `caps` are all in play, of several programs perhaps."""
 
     def __init__(self, caps: Collection[FrequencyCap], uses: Mapping[tuple[FrequencyCap, int], Iterable[Use]]) -> None:
         self._caps = frozenset(caps)
@@ -105,7 +105,7 @@ class Ledger:
         return max(found, key=attrgetter("free_at")) if found else None
 
     def taken(self, cap: FrequencyCap, id_: int, now: datetime) -> list[Use]:
-        """The mails that take slots of the cap at `now`."""
+        """The mails that take room under the cap at `now`."""
         begins = now - cap.length  # which is not in the stretch itself: it is after that, up to and including now
         return [use for use in self._uses.get((cap, id_), ()) if use.at is None or use.at > begins]
 
@@ -118,7 +118,7 @@ class Ledger:
         return Refusal(cap, tuple(use.campaign for use in uses), (last_to_leave.at or now) + cap.length)
 
     def take(self, candidate: Candidate) -> None:
-        """The mail has a slot from now on, of every cap in play: an address's mails count whatever their program."""
+        """The mail takes room from now on, under every cap in play: an address's mails count whatever their program."""
         for key in concerning(self._caps, candidate):
             self._uses.setdefault(key, []).append(Use(None, candidate.campaign))
 
@@ -131,9 +131,9 @@ def concerning(caps: Iterable[FrequencyCap], candidate: Candidate) -> list[tuple
 
 
 def contest(candidates: Sequence[Candidate], ledger: Ledger, now: datetime) -> dict[int, Refusal | None]:
-    """Decides the candidates together, the highest in rank first: by id, None for who wins a slot.
+    """Decides the candidates together, the highest in rank first: by id, None for who wins.
 
-    `ledger` then has the winners, ghosts among them: those who are held out take the slots that they would have had,
+    `ledger` then has the winners, ghosts among them: those who are held out take the room that they would have had,
     so that nobody gets a mail because they do not.
     """
     decided: dict[int, Refusal | None] = {}
@@ -149,7 +149,7 @@ def after_losing(
 ) -> Defer | Skip:
     """What becomes of a mail for which there is no room: its campaign says so.
 
-    One that is deferred competes in the first window in which a slot can be free, if it may still be sent then.
+    One that is deferred competes in the first window in which there can be room, if it may still be sent then.
     """
     if outranked is Outranked.DEFER:
         until = window_end(refusal.free_at, window)

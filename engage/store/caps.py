@@ -1,7 +1,8 @@
-"""Frequency caps in the database: the locks under which they are kept, what takes their slots, who competes for them.
+"""Frequency caps in the database: the locks under which they are kept, what takes room, who competes for it.
 
-A mail uses up caps from `counts_at` on, and holds a slot from `reserved_at` until it has gone out or has ended without:
-its state says which. Locks are taken in one order: programs, companies, recipients, addresses, each sorted by id.
+A mail uses up caps from `counts_at` on, and has room reserved from `reserved_at` until it has gone out or has ended
+without: its state says which. Locks are taken in one order: programs, companies, recipients, addresses, each sorted by
+id.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -76,12 +77,12 @@ def _lock(db: Connection, column: sa.Column[Any], ids: Collection[int]) -> None:
     db.execute(query.with_for_update(key_share=True)).all()
 
 
-# --- what takes slots -------------------------------------------------------------------------------------------------
+# --- what takes room --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A mail that takes a slot of whose id `of` is. `at` None: it holds one and has yet to go out."""
+    """A mail that takes room of whose id `of` is. `at` None: it is reserved, the mail has yet to go out."""
 
     of: int
     topic: str
@@ -202,7 +203,7 @@ def candidates(db: Connection, contest: Contest, limit: int) -> list[Claimed]:
 
 
 def reserve(db: Connection, ids: Collection[int], now: datetime) -> dict[Lane, list[int]]:
-    """These candidates have won: each holds a slot and is due. Returns their ids by lane."""
+    """These candidates have won: each has its room reserved and is due. Returns their ids by lane."""
     won: dict[Lane, list[int]] = {}
     for row in _decide(db, ids, contest_at=None, reserved_at=now, reason=None):
         won.setdefault(Lane(row.lane), []).append(row.id)
@@ -223,7 +224,7 @@ def lose(
     *,
     counts_at: datetime | None = None,
 ) -> None:
-    """These candidates end in `state`. With `counts_at` they take the slot that they would have had."""
+    """These candidates end in `state`. With `counts_at` they take the room that they would have had."""
     require_legal(By.CONTEST, DeliveryState.PENDING, state)
     _decide(db, ids, state=state, contest_at=None, reason=reason, settled_at=now, counts_at=counts_at)
 

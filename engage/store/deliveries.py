@@ -13,7 +13,7 @@ from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
 from engage.store.enrollments import insert_decisions
-from engage.store.tables import attempts, deliveries, enrollments, kept_messages, occasions, partners
+from engage.store.tables import attempts, deliveries, enrollments, kept_messages
 from engage.store.upserts import insert_many, one_of, update_each
 
 AFTER = {
@@ -36,7 +36,8 @@ _NO_LEASE = {"lease": None, "lease_until": None}
 class Claimed:
     """A delivery in the hands of a worker.
 
-    `partner_id` is None of mail to staff about no partner. The last four are those of what the campaign is for.
+    `partner_id` is None of mail to staff about no partner. The last are those of what the campaign is for, and when
+    it was entered.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Claimed:
     reward_id: int | None
     subject_company_id: int | None = None
     subject_staff_id: int | None = None
+    entered_at: datetime | None = None
 
 
 _OF_ENROLLMENT = {
@@ -70,6 +72,7 @@ _OF_ENROLLMENT = {
     "reward_id": "reward_id",
     "subject_company_id": "company_id",
     "subject_staff_id": "staff_id",
+    "entered_at": "entered_at",
 }
 
 
@@ -82,7 +85,7 @@ def claimed_rows() -> sa.Select[Any]:
 
 
 def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Lane, list[int]]:
-    """Stores new deliveries in state pending; returns the ids by lane of those that need not compete for a slot."""
+    """Stores new deliveries in state pending; returns the ids by lane of those that need not compete for room."""
     common = {"state": DeliveryState.PENDING, "attempts": 0}
     d = deliveries.c
     new = insert_many(db, deliveries, [{**common, **row} for row in rows], d.id, d.lane, d.contest_at)
@@ -94,7 +97,7 @@ def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict
 
 
 def _is_due(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether its time has come; what has yet to win a slot under frequency caps is not due."""
+    """Whether its time has come; what has yet to win room under frequency caps is not due."""
     d = deliveries.c
     return sa.and_(d.state.in_(DUE), d.due_at <= now, d.contest_at.is_(None))
 
@@ -310,33 +313,6 @@ def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:
     d = deliveries.c
     query = sa.select(d.id, d.lane).where(_is_due(before)).order_by(d.due_at, d.id).limit(limit)
     return [(id_, Lane(lane)) for id_, lane in db.execute(query)]
-
-
-def sharing_an_address(db: Connection, ids: Collection[int]) -> set[int]:
-    """Those of `ids` that another partner at the same address has, or is about to have: the same step of one slot.
-
-    Asked of those whose partner has another address than when they were enrolled: the others were compared then.
-    """
-    if not ids:
-        return set()
-    mine, theirs = deliveries.c, deliveries.alias("theirs")
-    entered, partner = enrollments.alias("entered"), partners.alias("partner")
-    gone = (DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
-    stayed = theirs.c.address_id == partner.c.address_id  # who has been there from the beginning comes first
-    before = sa.and_(theirs.c.state.in_((DeliveryState.CLAIMED, *DUE)), sa.or_(stayed, theirs.c.id < mine.id))
-    query = (
-        sa.select(mine.id)
-        .join(enrollments, enrollments.c.id == mine.enrollment_id)
-        .join(occasions, sa.and_(occasions.c.id == enrollments.c.occasion_id, occasions.c.run_id.is_not(None)))
-        .join(partners, partners.c.id == mine.partner_id)
-        .join(entered, entered.c.occasion_id == enrollments.c.occasion_id)
-        .join(theirs, sa.and_(theirs.c.enrollment_id == entered.c.id, theirs.c.step == mine.step))
-        .join(partner, partner.c.id == theirs.c.partner_id)
-        .where(one_of(db, mine.id, ids), theirs.c.id != mine.id, theirs.c.recipient.startswith("partner:"))
-        .where(partners.c.address_id.in_((theirs.c.address_id, partner.c.address_id)))
-        .where(sa.or_(theirs.c.state.in_(gone), before), theirs.c.held_out.is_(sa.false()))
-    )
-    return set(db.execute(query).scalars())
 
 
 def next_due(db: Connection) -> datetime | None:

@@ -37,10 +37,10 @@ def planned(engage: Capped, name: str) -> Plan:
 
 
 def used(found: Plan) -> list[list[tuple[str, int]]]:
-    return [[(str(slots.cap), slots.used) for slots in one.steps[0].slots] for one in found.decisions]
+    return [[(str(taken.cap), taken.used) for taken in one.steps[0].caps] for one in found.decisions]
 
 
-def test_a_plan_says_how_many_slots_are_taken_and_where_the_campaign_stands(engage: Capped) -> None:
+def test_a_plan_says_how_much_room_is_taken_and_where_the_campaign_stands(engage: Capped) -> None:
     found = planned(engage, "iron")
     assert found.place == 2
     assert [one.decision for one in found.decisions] == [Send(), Send()]
@@ -87,4 +87,4 @@ def test_an_explanation_names_the_cap_that_leaves_no_room(engage: Capped) -> Non
     assert explanation.decision == Skip(Reason.FREQUENCY_CAP)
     assert step.verdicts[-1].guard == "has_room_under_caps"
     assert step.verdicts[-1].decision == Skip(Reason.FREQUENCY_CAP)
-    assert next((str(slots.cap), slots.used) for slots in step.slots) == ("at most 1 per partner in 1d", 1)
+    assert next((str(taken.cap), taken.used) for taken in step.caps) == ("at most 1 per partner in 1d", 1)

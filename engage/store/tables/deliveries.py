@@ -6,7 +6,7 @@ from engage.store.tables.building import copied, key, metadata, ref
 from engage.store.types import BigId, Instant, Json, Key
 
 RESERVED = sa.text("reserved_at IS NOT NULL AND counts_at IS NULL AND state IN ('pending', 'claimed', 'retry')")
-"""A mail that has won a slot under the frequency caps and has yet to go out."""
+"""A mail that has won room under the frequency caps and has yet to go out."""
 
 deliveries = sa.Table(
     "deliveries",
@@ -41,8 +41,8 @@ deliveries = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("settled_at", Instant),
     sa.Column("locale", Key, comment="the locale of the email that was composed"),
-    sa.Column("contest_at", Instant, comment="pending: the end of the dispatch window in which it competes for a slot"),
-    sa.Column("reserved_at", Instant, comment="when it won a slot under the frequency caps"),
+    sa.Column("contest_at", Instant, comment="pending: the end of the dispatch window in which it competes for room"),
+    sa.Column("reserved_at", Instant, comment="when it won room under the frequency caps"),
     sa.Column("counts_at", Instant, comment="the instant at which it uses up frequency caps"),
     sa.Column("held_out", sa.Boolean, nullable=False, server_default=sa.false(), comment="it is never sent"),
     sa.Column("into_id", BigId, comment="the delivery that tells of it instead: collapsed, gathered or folded"),

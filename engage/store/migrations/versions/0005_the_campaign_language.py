@@ -134,7 +134,7 @@ def upgrade() -> None:
                 "contest_at",
                 engage.store.types.Instant(length=27),
                 nullable=True,
-                comment="pending: the end of the dispatch window in which it competes for a slot",
+                comment="pending: the end of the dispatch window in which it competes for room",
             )
         )
         table.add_column(
@@ -142,7 +142,7 @@ def upgrade() -> None:
                 "reserved_at",
                 engage.store.types.Instant(length=27),
                 nullable=True,
-                comment="when it won a slot under the frequency caps",
+                comment="when it won room under the frequency caps",
             )
         )
         table.add_column(
