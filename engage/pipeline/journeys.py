@@ -18,12 +18,12 @@ from engage.domain.decisions import Reason
 from engage.domain.journeys import JourneyState, Position
 from engage.facts import Scope, holds
 from engage.pipeline.entries import Hints, Mailing
+from engage.pipeline.goals import reached
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import mail
 from engage.pipeline.waits import Waits
 from engage.pipeline.walkers import Walker, sorted_out
 from engage.store.enrollments import insert_decisions
-from engage.store.goals import converted
 from engage.store.journeys import Standing, set_positions, take_standings
 
 
@@ -138,7 +138,8 @@ def _not_ended(db: Connection, scope: Scope, walkers: Sequence[Walker], taken: _
     going_on: list[Walker] = []
     for those in by_campaign.values():
         campaign = those[0].entry.campaign
-        there = _there(db, campaign, [w for w in those if w.standing], taken.now)
+        entered = [(w.enrollment_id, w.partner_id, w.entered_at) for w in those if w.standing]
+        there = reached(db, campaign, entered, taken.now)
         stopped = _meeting(db, scope, campaign, campaign.stop_when, those, taken.now)
         for w in those:
             if w.enrollment_id in there:
@@ -150,18 +151,6 @@ def _not_ended(db: Connection, scope: Scope, walkers: Sequence[Walker], taken: _
             else:
                 going_on.append(w)
     return going_on
-
-
-def _there(db: Connection, campaign: Campaign, walkers: Sequence[Walker], now: datetime) -> set[int]:
-    """The enrollments of those who have reached the goal since they entered."""
-    if campaign.goal is None or not walkers:
-        return set()
-    entered: dict[int, datetime] = {}
-    for w in walkers:
-        if w.partner_id is not None:
-            entered[w.partner_id] = min(w.entered_at, entered.get(w.partner_id, w.entered_at))
-    done = converted(db, campaign.goal.conversion, entered, now)
-    return {w.enrollment_id for w in walkers if any(at > w.entered_at for at, _ in done.get(w.partner_id or 0, ()))}
 
 
 def _meeting(

@@ -293,6 +293,19 @@ def test_reaching_the_goal_ends_the_journey(engage: Engage, goal: str) -> None:
     assert why(engage) == ["goal_reached", None]
 
 
+def test_who_reaches_the_goal_before_a_mail_goes_out_does_not_get_it(engage: Engage) -> None:
+    write_trial(engage, "{send: a}", goal="login within 30d", send_within="5d")
+    for name in ("ann", "bob"):
+        engage.logs_in(engage.partner(name), days_ago=2)
+        engage.provider.answers[f"{name}@example.com"] = SendResult(Outcome.RETRY, status=503)
+    assert len(engage.runs(TRIAL)) == 2, "tried, and not taken"
+    engage.provider.answers.clear()
+    engage.now += timedelta(hours=1)
+    engage.logs_in("ann")
+    assert [mail.to.email for mail in engage.after(hours=1)] == ["bob@example.com"]
+    assert ("skip", "goal_reached") in engage.decisions()
+
+
 def test_what_was_done_before_entering_reaches_no_goal(engage: Engage) -> None:
     write_trial(
         engage,
