@@ -27,7 +27,15 @@ from engage.authoring.schema.values import (
     spelled,
 )
 from engage.authoring.schema.words import Words
-from engage.domain.campaigns import AgainKind, CampaignState, CatchUp, Conversion, EventKind, Outranked
+from engage.domain.campaigns import (
+    AgainKind,
+    CampaignState,
+    CatchUp,
+    CompanyRecipient,
+    Conversion,
+    EventKind,
+    Outranked,
+)
 from engage.domain.facts import Subject
 from engage.domain.programs import Program
 
@@ -54,6 +62,7 @@ def _campaign(words: Words) -> dict[str, Schema]:
         "program": said("The program it belongs to; without it, the first.", one_of(words.programs, NAMED)),
         "topic": said("The kind of mail it sends, which partners know by name.", one_of(words.topics, NAMED)),
         "for": said("What one mail is about.", one_of(Subject)),
+        "to": said("Of a campaign for companies: who gets its mail.", one_of(CompanyRecipient)),
         "when": said("The event or the schedule that starts it.", _when(words)),
         "where": said("The condition that must hold, when it starts and when it sends.", CONDITION),
         "again": said("On a schedule: when the same partner may get it again.", _again()),
