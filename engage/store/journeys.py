@@ -134,6 +134,13 @@ def inside(db: Connection, program_id: int, campaign: str) -> list[Inside]:
 _FOR_HOURS = (Reason.QUIET_HOURS, Reason.OUTSIDE_SEND_WINDOW, Reason.HOLIDAY)
 
 
+def look_again_in(db: Connection, program_id: int, campaign: str, now: datetime) -> None:
+    """Has the waits of everybody inside a campaign looked at now: what they wait for may have another date."""
+    e = enrollments.c
+    inside = (e.program_id == program_id, e.campaign == campaign, e.state == ACTIVE, e.due_at > now)
+    db.execute(sa.update(enrollments).where(*inside).values(due_at=now))
+
+
 def look_again_at(db: Connection, partner_ids: Collection[int], now: datetime) -> None:
     """Has the waits of these partners looked at now, and the mails that wait for their hours: their zone has changed,
     and with it when waits are over and mail may go out.

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
+from engage.store.journeys import look_again_in
 from engage.store.tables import campaign_versions, good_files, programs
 from engage.store.upserts import insert_or_ignore, one_of
 
@@ -32,7 +33,10 @@ def ensure_programs(db: Connection, keys: Iterable[str]) -> dict[str, int]:
 
 
 def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: datetime) -> int:
-    """The id of this very content of the campaign, stored on first sight."""
+    """The id of this very content of the campaign, stored on first sight.
+
+    Whoever waits in a campaign for an instant of its promotion is then looked at again: its dates may be others.
+    """
     c = campaign_versions.c
     found = sa.select(c.id).where(
         c.program_id == program_id, c.campaign == campaign.name, c.content_hash == campaign.content_hash
@@ -48,6 +52,8 @@ def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: dat
             "first_seen": now,
         }
         db.execute(insert_or_ignore(db, campaign_versions), row)
+        if campaign.promotion is not None:
+            look_again_in(db, program_id, campaign.name, now)
         version = int(db.execute(found).scalar_one())
     return version
 

@@ -101,6 +101,16 @@ def test_terms_stay_as_they_were_told_first(engage: Engage) -> None:
     assert goes_to(engage, 4, 16) == ["C $50 until April 15"]
 
 
+def test_dates_that_are_moved_hold_for_whoever_has_not_been_told_yet(engage: Engage) -> None:
+    file = offers(engage)
+    assert joins(engage) == []
+    file.write_text(file.read_text().replace("from: 2026-03-10", "from: 2026-03-05"))
+    rereads(engage)
+    engage.services.library()  # as the scheduler asks for it all the time
+    assert goes_to(engage, 3, 4) == []
+    assert goes_to(engage, 3, 5) == ["A $100 until March 31"]
+
+
 def test_nothing_is_promised_by_a_mail_that_does_not_go_out(engage: Engage) -> None:
     file = offers(engage)
     goes_to(engage, 3, 12)
