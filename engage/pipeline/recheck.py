@@ -33,8 +33,8 @@ from engage.store.people import (
     staff_members,
     suppressed_addresses,
 )
-from engage.store.subjects import CompanyStanding, company_standings
 from engage.store.same_address import sharing_an_address
+from engage.store.subjects import CompanyStanding, company_standings
 from engage.store.topic_pauses import paused_topics
 
 ENDS_AS = {
