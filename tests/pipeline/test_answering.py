@@ -12,8 +12,10 @@ from fastapi.testclient import TestClient
 from engage.domain.conditions import Comparator, FactRef, Test
 from engage.domain.facts import Subject
 from engage.domain.messages import Message
+from engage.domain.records import AliasRecord
 from engage.facts import holds
 from engage.pipeline.judging import judge
+from engage.pipeline.previewing import preview
 from engage.store import tables
 from engage.web.app import build_app
 from tests.support.engage import Engage
@@ -182,3 +184,28 @@ def test_lint_wants_the_answers_in_the_email_of_a_question_and_nowhere_else(auth
     (campaigns / "mood.yaml").write_text(re.sub("  - ask:.*", "  - send: surveys/mood", CAMPAIGN))
     (problem,) = judge(campaigns, templates).problems
     assert "unknown name 'answers'" in str(problem)
+
+
+def test_a_preview_shows_the_answers_and_its_links_answer_nothing(engage: Engage) -> None:
+    engage.partner()
+    library = engage.services.library()
+    with engage.services.database.read() as db:
+        campaign = library.find("how-is-it-going")
+        ((_, mail),) = preview(db, library, campaign, "ann", "https://engage.example.com", engage.now)
+    (fine, _) = links(mail)
+    assert TestClient(build_app(engage.services)).post(fine).status_code == 404
+    assert engage.count(tables.answers) == 0
+
+
+def test_the_latest_answer_of_a_duplicate_is_that_of_the_partner_who_stands(engage: Engage) -> None:
+    engage.partner("twin")
+    (mail,) = engage.runs("how-is-it-going")
+    fine, stuck = links(mail)
+    web = TestClient(build_app(engage.services))
+    web.post(fine)
+    engage.partner("ann")
+    engage.takes(AliasRecord("partner", "twin", "ann"))
+    assert says(engage, "fine")
+    web.post(stuck)
+    engage.now += timedelta(minutes=1)
+    assert says(engage, "stuck")
