@@ -161,7 +161,7 @@ class Auditor:
             "partner": lambda mail: mail.partner,
             "company": lambda mail: mail.partner,  # each account is a company with one partner
             "address": lambda mail: self.world.emails[mail.partner],
-            "program": lambda mail: self.key,
+            "program": lambda _: self.key,
         }
         for cap in self.program["frequency_caps"]:
             length, most = _duration(cap["in"]), cap["at_most"]

@@ -1,4 +1,4 @@
-"""Fifteen months of the real export, replayed with every feature of the language at once: the auditor finds no rule broken.
+"""Fifteen months of the real export, replayed with every feature of the language: the auditor finds no rule broken.
 
 That it would find one is shown by breaking each rule in the log, and by campaigns that leave a rule out.
 """
@@ -105,7 +105,7 @@ def test_every_campaign_has_sent_and_every_reason_that_the_rules_give_has_held_s
     reasons = {one.reason for one in audited.log.not_sent}
     expected = {"frequency_cap", "quiet_hours", "outside_send_window", "holiday", "held_out", "in_control_group"}
     expected |= {"unsubscribed", "not_opted_in", "opted_out_of_updates", "gathered", "collapsed", "folded", "resting"}
-    expected |= {"words_used_up", "stopped"}
+    expected |= {"words_used_up", "undone", "nothing_to_correct", "same_address"}
     assert expected <= reasons, expected - reasons
 
 
@@ -115,6 +115,10 @@ def moved(mail: Mail, hours: float) -> Mail:
 
 def a_mail(audited: Auditor, campaign: str, which: Callable[[Mail], bool] = lambda _: True) -> Mail:
     return next(mail for mail in audited.log.of(campaign) if mail.to_partner and which(mail))
+
+
+def a_week_later(slot: str) -> str:
+    return (datetime.fromisoformat(slot) + timedelta(weeks=1)).isoformat(timespec="minutes")
 
 
 BROKEN: dict[str, Callable[[Auditor], list[Mail]]] = {
@@ -138,7 +142,7 @@ BROKEN: dict[str, Callable[[Auditor], list[Mail]]] = {
     "variants": lambda a: [replace(a_mail(a, "weekly-tip"), subject="Another")],
     "rotation": lambda a: [replace(a_mail(a, "fresh-words"), occasion="another")],
     "never_again": lambda a: [a_mail(a, "stuck-deal")],
-    "again_after": lambda a: [replace(a_mail(a, "pilot"), occasion=a_mail(a, "pilot").occasion[:8] + "01T10:00")],
+    "again_after": lambda a: [replace(a_mail(a, "pilot"), occasion=a_week_later(a_mail(a, "pilot").occasion))],
     "each_slot": lambda a: [a_mail(a, "monthly")],
     "tier_periods": lambda a: [replace(a_mail(a, "near-tier"), occasion="tier:gold:2016-Q4")],
     "episodes": lambda a: [replace(a_mail(a, "gone-quiet"), occasion="episode:2017-12-18T09:00")],
@@ -154,8 +158,7 @@ BROKEN: dict[str, Callable[[Auditor], list[Mail]]] = {
 @pytest.mark.parametrize("rule", BROKEN)
 def test_the_auditor_notices_when_a_rule_is_broken(audited: Auditor, rule: str) -> None:
     log = Log([*audited.log.mails, *BROKEN[rule](audited)], audited.log.not_sent)
-    found = replace(audited, log=log, _holidays={}).breaches()
-    assert any(one.startswith(f"{rule}: ") for one in found), found[:5]
+    assert list(getattr(replace(audited, log=log, _holidays={}), rule)())
 
 
 def test_the_auditor_notices_a_worse_rank_that_won(audited: Auditor) -> None:
@@ -168,5 +171,4 @@ def test_the_auditor_notices_a_worse_rank_that_won(audited: Auditor) -> None:
         )
     )
     lost = NotSent("near-tier", "send", winner.partner, "", "skip", "frequency_cap", winner.at)
-    found = replace(audited, log=Log(audited.log.mails, [lost]), _holidays={}).breaches()
-    assert any(one.startswith("arbitration: ") for one in found)
+    assert list(replace(audited, log=Log(audited.log.mails, [lost]), _holidays={}).arbitration())
