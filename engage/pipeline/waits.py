@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from sqlalchemy.engine import Connection
@@ -84,11 +85,17 @@ class Waits:
     def _until(self, one: Waiting, cron: str, began: datetime, now: datetime) -> datetime | None:
         """By the zone in which the partner is now, not by the one in which they came to the step."""
         zone = self.zones.get(one.partner_id or 0) or self.scope.program.zone
-        first = next_slot(cron, zone, began).at
+        first = _next(cron, zone, began)
         if first > now:
             return first
         latest = current_slot(cron, zone, now).at
-        return None if now - latest <= STILL_ON_TIME else next_slot(cron, zone, now).at
+        return None if now - latest <= STILL_ON_TIME else _next(cron, zone, now)
+
+
+@lru_cache(maxsize=1024)
+def _next(cron: str, zone: str, after: datetime) -> datetime:
+    """Of a chunk many wait for the same: those who come to a step come to it at one instant."""
+    return next_slot(cron, zone, after).at
 
 
 def _terms(db: Connection, scope: Scope, those: Sequence[Waiting]) -> dict[int, Promotion]:
