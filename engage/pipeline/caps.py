@@ -70,24 +70,23 @@ def counting(library: Library, batch: Iterable[Claimed]) -> set[int]:
     }
 
 
-def lock_wider(db: Connection, library: Library, batch: Sequence[Claimed]) -> set[int] | None:
-    """Locks programs and companies whose mails a cap counts, of the mails that use it up; returns the companies' ids.
+def lock_wider(db: Connection, library: Library, batch: Sequence[Claimed]) -> dict[int, set[int]]:
+    """Locks programs and companies whose mails a cap counts, before recipients and addresses are locked.
 
-    None where no cap is per company. To be called before recipients and addresses are locked.
+    Returns, of each program with a cap per company, the companies that are locked.
     """
     programs: set[int] = set()
-    of_companies: set[int] = set()
+    partners: dict[int, set[int]] = {}
     for one in batch:
         scope = library.scope(one.program_id)
-        if scope is None or not scope.program.frequency_caps:
-            continue
-        kinds = {cap.per for cap in scope.program.frequency_caps}
+        kinds = {cap.per for cap in scope.program.frequency_caps} if scope else set()
         if Per.PROGRAM in kinds:
             programs.add(one.program_id)
         if Per.COMPANY in kinds and one.partner_id is not None:
-            of_companies.add(one.partner_id)
+            partners.setdefault(one.program_id, set()).add(one.partner_id)
     lock_programs(db, programs)
-    return lock_companies_of(db, of_companies) if of_companies else None
+    locked = lock_companies_of(db, set().union(*partners.values())) if partners else set()
+    return dict.fromkeys(partners, locked)
 
 
 def candidate_of(program: Program, claimed: Claimed, whose: Whose) -> Candidate:
@@ -108,8 +107,8 @@ def outranked(
 ) -> dict[int, Lost]:
     """Those of these mails, all of which could go out now, that must not for a cap; by id.
 
-    `reserved`: room that others have reserved is taken; else only what has gone out, or may have, counts. Those that are
-    not held to caps go before all others.
+    `reserved`: room that others have reserved is taken; else only what has gone out, or may have, counts. Those that
+    are not held to caps go before all others.
     """
     held: dict[int, tuple[Claimed, Program]] = {}
     candidates: list[Candidate] = []

@@ -90,12 +90,12 @@ def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: dat
     companies = lock_wider(db, library, batch)
     lock_recipients(db, partner_ids, {c.address_id for c in batch if c.address_id is not None})
     decided = look_again(db, library, batch, now)
-    if companies is None:
-        return decided
-    known = {None, *companies}
-    return {
-        id_: second if second.company_id in known else replace(second, settled=False) for id_, second in decided.items()
-    }
+    for claimed in batch if companies else ():
+        second = decided[claimed.id]
+        locked = companies.get(claimed.program_id)
+        if locked is not None and second.company_id is not None and second.company_id not in locked:
+            decided[claimed.id] = replace(second, settled=False)
+    return decided
 
 
 def look_again(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:

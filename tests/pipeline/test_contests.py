@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from engage.domain.messages import Outcome, SendResult
+from engage.pipeline import recheck as rechecking
 from engage.store import tables
 from engage.store.evidence import accept_on_evidence
 from tests.support.caps import Capped, Went
@@ -400,6 +401,26 @@ def test_caps_follow_a_partner_who_has_changed_company(capped: Begin) -> None:
     engage.passes_without_sending()
     engage.partner("bob", company="acme")
     assert len(engage.work_all()) == 1, "by now they are of one company, and its mails are counted together"
+
+
+def test_a_partner_whose_company_changes_in_that_very_moment_is_looked_at_anew(
+    capped: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = capped("at_most: 1, per: company, in: 7d")
+    engage.campaign("gold")
+    engage.partner("bob", company="beta")
+    engage.enters("gold")
+    engage.passes_without_sending()
+    lock, locks = rechecking.lock_wider, list[object]()
+
+    def another_first(*arguments: object) -> object:
+        locked = lock(*arguments)  # type: ignore[arg-type]
+        locks.append(locked)
+        return locked if len(locks) > 1 else {program: set() for program in locked}
+
+    monkeypatch.setattr(rechecking, "lock_wider", another_first)
+    assert engage.work_all() == []
+    assert [went.to for went in engage.work_all()] == ["bob@example.com"]
 
 
 # --- held out ---------------------------------------------------------------------------------------------------------
