@@ -122,20 +122,10 @@ def _enter(
     db: Connection, scope: Scope, days: Sequence[Day], versions: Mapping[str, int], now: datetime
 ) -> list[Mailing]:
     """Enrolls in the implied campaigns; whoever somebody else has enrolled meanwhile is left out."""
+    common = {"program_id": scope.program_id, "event_id": None, "run_id": None, "occurred_at": now}
+    named = sorted({(day.campaign.name, day.key) for day in days})  # all workers in one order: many share an occasion
     occasions = ensure_occasions(
-        db,
-        [
-            {
-                "program_id": scope.program_id,
-                "campaign": day.campaign.name,
-                "version_id": versions[day.campaign.name],
-                "key": day.key,
-                "event_id": None,
-                "run_id": None,
-                "occurred_at": now,
-            }
-            for day in days
-        ],
+        db, [{**common, "campaign": name, "version_id": versions[name], "key": key} for name, key in named]
     )
     entries = [Entry(occasions[d.campaign.name, d.key].id, d.campaign, d.key, d.partner_id, by_run=False) for d in days]
     ids = insert_enrollments(
