@@ -65,7 +65,7 @@ class _Folder:
     def _program_source(self) -> str | None:
         file = self.directory / PROGRAM_FILE
         if not file.exists():
-            self._report(self._path(file), f"there is no {PROGRAM_FILE}", "begin with the one in docs/campaigns.md")
+            self._report(self._path(file), f"there is no {PROGRAM_FILE}", "begin with the one in docs/program.md")
             return None
         return self._text(file)
 

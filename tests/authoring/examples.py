@@ -42,8 +42,8 @@ def completed_campaign(source: str) -> str:
 
 def completed_program(source: str) -> str:
     """An excerpt of a program in the place of the same keys of the whole one that the guide shows."""
-    whole = next(text for _, text in TEXTS if text.startswith("programs:"))
-    lines = whole.split("\n")
+    whole = next(text for _, text in TEXTS if top_keys(text) == ["programs"])
+    lines = whole[whole.index("programs:") :].split("\n")
     head, sections = lines[:2], re.split(r"\n(?=    \w)", "\n".join(lines[2:]))
     kept = [section for section in sections if section.split(":")[0].strip() not in top_keys(source)]
     return "\n".join([*head, *kept, *(f"    {line}" for line in source.split("\n"))])

@@ -99,7 +99,7 @@ def test_without_a_program_the_yaml_of_campaigns_is_judged_all_the_same(folder: 
     assert (authored.programs, authored.campaigns) == ({}, {})
     assert [str(problem) for problem in authored.problems] == [
         "campaigns/bad.yaml:2:1: 'a' stands here twice; it is already on line 1",
-        "campaigns/program.yaml:1:1: there is no program.yaml; begin with the one in docs/campaigns.md",
+        "campaigns/program.yaml:1:1: there is no program.yaml; begin with the one in docs/program.md",
     ]
 
 

@@ -119,22 +119,38 @@ def test_the_keys_are_those_of_the_readers() -> None:
     assert program["topic"] == set(TOPIC_KEYS)
 
 
-def test_the_keys_of_each_nested_mapping_are_those_that_its_reader_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: dict[str, set[str]] = {}
+Read = dict[str, tuple[set[str], set[str]]]
+"""By what problems call a mapping: the keys that its reader knows, and those that examples of the docs have."""
+
+
+@pytest.fixture(scope="module")
+def examples_read() -> Read:
+    """What reading each example of the docs has asked for."""
+    read: Read = {}
     fields = Reader.fields
 
     def noted(self: Reader, node: Any, what: str, required: Any, optional: Any = ()) -> Any:
-        asked.setdefault(re.sub(r" '.*'$", "", what), set()).update((*required, *optional))
+        known, shown = read.setdefault(re.sub(r" '.*'$", "", what), (set(), set()))
+        known.update((*required, *optional))
+        shown.update(key.text for key, _ in node.entries)
         return fields(self, node, what, required, optional)
 
-    monkeypatch.setattr(Reader, "fields", noted)
-    for _, source in TEXTS:  # each key has an example
-        kind, whole = completed(source)
-        assert read_program(whole) if kind == "program" else read_campaign(whole, SHIPPED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reader, "fields", noted)
+        for _, source in TEXTS:
+            kind, whole = completed(source)
+            assert read_program(whole) if kind == "program" else read_campaign(whole, SHIPPED)
+    return read
 
+
+def test_the_keys_of_each_mapping_are_those_that_its_reader_knows(examples_read: Read) -> None:
     of_campaigns = {what: keys for what, keys in records(campaign_schema(SHIPPED)).items() if what not in CATALOGUE}
     del of_campaigns["a condition"]  # whose facts are tested one by one
-    assert of_campaigns | records(program_schema()) == asked
+    assert of_campaigns | records(program_schema()) == {what: known for what, (known, _) in examples_read.items()}
+
+
+def test_each_key_has_an_example_in_the_docs(examples_read: Read) -> None:
+    assert {what: missing for what, (known, shown) in examples_read.items() if (missing := known - shown)} == {}
 
 
 def test_each_key_says_what_it_is_for() -> None:
