@@ -43,8 +43,10 @@ def _said(program: Program, found: list[Untranslated]) -> str:
 
 
 def _table(found: list[Untranslated]) -> Table:
-    table = Table("email", "not in", "write", "sent by", box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("email", "not in", "write"):
+        table.add_column(heading, overflow="fold")
     for one in found:
         files = dict.fromkeys(f"{one.email}.{language_of(locale)}.md" for locale in one.missing)
-        table.add_row(one.email, ", ".join(one.missing), ", ".join(files), ", ".join(one.campaigns))
+        table.add_row(one.email, ", ".join(one.missing), "\n".join(files))
     return table

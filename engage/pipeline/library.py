@@ -78,7 +78,7 @@ class Library:
         if found:
             names = ", ".join(f"{campaign.program}/{campaign.name}" for campaign in found)
             raise InputError(f"several programmes have a campaign '{name}'", f"name one of {names}")
-        names = ", ".join(sorted(name for _, name in self.campaigns)) or "none"
+        names = ", ".join(sorted({name for _, name in self.campaigns})) or "none"
         broken = "; some files do not pass lint, see: engage lint" if self.problems else ""
         raise InputError(f"there is no campaign '{name}'", f"known are: {names}{broken}")
 
