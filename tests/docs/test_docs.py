@@ -256,14 +256,26 @@ OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
 ]
 """What must be so for each reason that a guard gives."""
 
+NO_GUARD: dict[Reason, tuple[str, ...]] = {
+    Reason.ALREADY_ENROLLED: ("skip",),  # plans only
+    Reason.NOT_IN_ROLL_OUT: ("skip",),  # plans only
+    Reason.PROMOTION_OVER: ("skip",),
+    Reason.HELD_OUT: ("skip",),  # drawn when somebody enters
+    Reason.IN_CONTROL_GROUP: ("skip",),
+    Reason.WORDS_USED_UP: ("skip",),
+    Reason.COLLAPSED: ("skip",),  # of a mail that was decided to be sent, by a later one
+    Reason.FREQUENCY_CAP: ("defer", "skip"),  # decided of all mails of a dispatch window together
+    Reason.FOLDED: ("skip",),
+}
+"""What is decided for reasons that no guard gives."""
+
 
 def test_every_reason_is_explained_in_the_order_of_the_code() -> None:
     assert [code(row[0]) for row in table(REASONS, "## The reasons")] == [[reason] for reason in Reason]
 
 
 def test_the_page_says_of_each_reason_what_is_decided() -> None:
-    decided: dict[str, set[str]] = {Reason.ALREADY_ENROLLED: {"skip"}}  # plans only; no guard
-    decided[Reason.COLLAPSED] = {"skip"}  # of a mail that was decided to be sent, by a later one
+    decided: dict[str, set[str]] = {reason: set(kinds) for reason, kinds in NO_GUARD.items()}
     for reason, changes in OBJECTIONS:
         decision = decide(replace(SENT, **changes))
         assert getattr(decision, "reason", None) is reason
