@@ -62,6 +62,11 @@ def _decide_some(db: Connection, library: Library, one: Contest, now: datetime) 
         return 0, {}
     seconds = recheck(db, library, found, now)
     going = [c for c in found if isinstance(seconds[c.id].decision, Send) and seconds[c.id].settled]
+    if (window := contest_of(library, found[0], now)) and contest_of(
+        library, found[0], one.contest_at
+    ) != one.contest_at:
+        compete_again(db, [c.id for c in going], window, None)  # looked at again out of turn, since the partner moved
+        going = []
     out = [c for c in found if not isinstance(seconds[c.id].decision, Send)]
     lost = outranked(db, library, [(c, seconds[c.id].whose(c)) for c in going], now, reserved=True)
     decided = [(c, seconds[c.id]) for c in out]

@@ -210,7 +210,7 @@ def reserve(db: Connection, ids: Collection[int], now: datetime) -> dict[Lane, l
     return {lane: sorted(found) for lane, found in won.items()}
 
 
-def compete_again(db: Connection, ids: Collection[int], contest_at: datetime, reason: str) -> None:
+def compete_again(db: Connection, ids: Collection[int], contest_at: datetime, reason: str | None) -> None:
     """These candidates compete in another window."""
     _decide(db, ids, contest_at=contest_at, due_at=contest_at, reason=reason)
 

@@ -151,5 +151,8 @@ def look_again_at(db: Connection, partner_ids: Collection[int], now: datetime) -
     waits = sa.update(enrollments).where(one_of(db, e.partner_id, partner_ids), e.state == ACTIVE, e.due_at > now)
     db.execute(waits.values(due_at=now))
     mine = (one_of(db, d.partner_id, partner_ids), d.state == DeliveryState.PENDING, d.due_at > now)
-    same = (c.enrollment_id == d.enrollment_id, c.step == d.step, c.until == d.due_at, c.reason.in_(_FOR_HOURS))
-    db.execute(sa.update(deliveries).where(*mine, sa.exists().where(*same)).values(due_at=now))
+    same = (c.enrollment_id == d.enrollment_id, c.step == d.step, c.reason.in_(_FOR_HOURS))
+    competes = sa.and_(d.contest_at.is_not(None), c.until > now, c.until <= d.contest_at)  # in the window of `until`
+    waits_for_hours = sa.exists().where(*same, sa.or_(c.until == d.due_at, competes))
+    again = {"due_at": now, "contest_at": sa.case((d.contest_at.is_not(None), sa.literal(now, d.contest_at.type)))}
+    db.execute(sa.update(deliveries).where(*mine, waits_for_hours).values(again))

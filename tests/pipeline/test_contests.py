@@ -1,4 +1,4 @@
-"""Marketing mails of a dispatch window compete for the slots that frequency caps leave."""
+"""Marketing mails of a dispatch window compete for the room that frequency caps leave."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -100,7 +100,7 @@ def test_a_window_that_has_been_decided_is_not_decided_again(capped: Begin) -> N
     assert engage.passes() == []
 
 
-def test_who_may_not_be_mailed_takes_no_slot(capped: Begin) -> None:
+def test_who_may_not_be_mailed_takes_no_room(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold", "iron"])
     engage.campaign("gold", more="stop_when:\n  - days_since_login: {at_most: 1}")
     engage.campaign("iron")
@@ -120,7 +120,7 @@ def test_a_program_without_caps_sends_at_once(capped: Begin) -> None:
     assert [mail.category for mail in engage.work()] == ["gold"]
 
 
-def test_the_decision_says_which_cap_and_who_took_the_slots(capped: Begin) -> None:
+def test_the_decision_says_which_cap_and_who_took_the_room(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold", "iron"])
     engage.campaign("iron")
     engage.campaign("gold")
@@ -224,7 +224,7 @@ def test_mails_that_went_out_before_there_were_caps_count(capped: Begin) -> None
 # --- who loses --------------------------------------------------------------------------------------------------------
 
 
-def test_a_deferred_mail_goes_out_in_the_first_window_with_a_free_slot(capped: Begin) -> None:
+def test_a_deferred_mail_goes_out_in_the_first_window_with_room(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold"])
     engage.campaign("gold")
     engage.campaign("iron", "defer")
@@ -268,7 +268,25 @@ def test_what_waits_for_quiet_hours_competes_when_they_are_over(capped: Begin) -
     assert engage.reasons()["gold"] == "frequency_cap"
 
 
-def test_a_slot_is_free_again_when_its_holder_is_cancelled(capped: Begin) -> None:
+def test_whoever_moves_to_where_the_hours_are_open_competes_in_the_window_of_now(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold")
+    engage.campaign("iron", more='send_window: {from: "12:00", to: "13:00"}')
+    engage.partner("ann")
+    engage.partner("bob")
+    engage.enters("iron")
+    assert engage.passes() == [], "it is ten in the morning"
+    engage.now += timedelta(minutes=3)
+    for name in ("ann", "bob"):
+        engage.partner(name, zone="America/Sao_Paulo")  # where it is past twelve
+    engage.now += timedelta(seconds=11)
+    engage.services.sweep()
+    assert engage.work() == [], "others may yet come due in this window"
+    engage.enters("gold")
+    assert campaigns_of(engage.passes()) == ["gold", "gold"]
+
+
+def test_room_is_free_again_when_its_holder_is_cancelled(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold", "iron"])
     engage.campaign("gold")
     engage.campaign("iron")
@@ -284,7 +302,7 @@ def test_a_slot_is_free_again_when_its_holder_is_cancelled(capped: Begin) -> Non
     assert campaigns_of(engage.passes()) == ["iron"]
 
 
-def test_who_has_won_holds_the_slot_until_it_has_gone_out(capped: Begin) -> None:
+def test_who_has_won_keeps_the_room_until_it_has_gone_out(capped: Begin) -> None:
     engage = capped(ONE_A_DAY)
     engage.campaign("gold")
     engage.campaign("iron")
@@ -300,7 +318,7 @@ def test_who_has_won_holds_the_slot_until_it_has_gone_out(capped: Begin) -> None
 # --- in the moment of sending -----------------------------------------------------------------------------------------
 
 
-def test_a_slot_that_was_taken_since_is_noticed_when_sending(capped: Begin) -> None:
+def test_room_that_was_taken_since_is_noticed_when_sending(capped: Begin) -> None:
     engage = capped(ONE_A_DAY)
     engage.campaign("gold")
     engage.campaign("iron", "defer")
@@ -322,7 +340,7 @@ def _uncounted(engage: Capped, name: str) -> None:
         db.execute(sa.update(d).where(mine).values(contest_at=None, due_at=engage.now - timedelta(hours=1)))
 
 
-def test_two_mails_of_one_batch_do_not_both_take_the_last_slot(capped: Begin) -> None:
+def test_two_mails_of_one_batch_do_not_both_take_the_last_room(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold", "iron"])
     for name in ("iron", "gold"):
         engage.campaign(name)
@@ -426,7 +444,7 @@ def test_a_partner_whose_company_changes_in_that_very_moment_is_looked_at_anew(
 # --- held out ---------------------------------------------------------------------------------------------------------
 
 
-def test_who_is_held_out_neither_wins_nor_frees_a_slot(capped: Begin) -> None:
+def test_who_is_held_out_neither_wins_nor_frees_room(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold", "iron"])
     engage.campaign("gold", more="holdout: 99%")
     engage.campaign("iron")
