@@ -5,6 +5,7 @@ with which the last ends.
 """
 
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 
 from engage.domain.campaigns import AtStep, Edge, Promotion
 from engage.domain.journeys import Path
@@ -47,5 +48,6 @@ def caught_up(path: Path, at: str | None, promotion: Promotion, zone: str, now: 
     return found
 
 
+@lru_cache(maxsize=1024)  # many stand in one promotion
 def _midnight(day: date, zone: str) -> datetime:
     return instant_of(datetime.combine(day, time()), zone)
