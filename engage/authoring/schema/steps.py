@@ -25,7 +25,7 @@ from engage.domain.campaigns import Choice, Edge
 STEPS: Schema = {"$ref": "#/$defs/steps"}
 
 EMAIL = said("An email, by its path below the templates folder without `.md`.", EMAIL_NAME)
-_SEVERAL = {
+_SEVERAL: dict[str, Schema] = {
     Choice.ROTATE: said(
         "Each partner gets each of these emails once, in order.", some(EMAIL, 2) | {"uniqueItems": True}
     ),
