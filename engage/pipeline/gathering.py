@@ -30,7 +30,6 @@ from engage.store.occasions_of import (
     dailies,
     link,
     linked,
-    occasions_of,
     statuses_now,
 )
 from engage.store.people import PartnerStanding
@@ -155,23 +154,18 @@ def _enter(
 
 
 def due_where_they_are(
-    db: Connection,
-    scope: Scope,
+    program: Program,
     batch: Sequence[Claimed],
     campaigns: Mapping[str, Campaign | None],
     partners: Mapping[int, PartnerStanding],
 ) -> dict[int, datetime]:
     """When those of these mails that are daily ones are due by the clocks of where their partners are now."""
-    daily: dict[int, tuple[GatherTrigger, int | None]] = {}
+    due: dict[int, datetime] = {}
     for one in batch:
         campaign = campaigns.get(one.campaign)
-        if campaign is not None and isinstance(campaign.trigger, GatherTrigger):
-            daily[one.id] = (campaign.trigger, one.partner_id)
-    due: dict[int, datetime] = {}
-    for id_, key in occasions_of(db, daily).items():
-        trigger, partner_id = daily[id_]
-        partner = partners.get(partner_id) if partner_id is not None else None
-        due[id_] = _instant(day_of(key), trigger, (partner.zone if partner else None) or scope.program.zone)
+        if campaign is not None and isinstance(campaign.trigger, GatherTrigger) and one.partner_id is not None:
+            zone = partners[one.partner_id].zone or program.zone
+            due[one.id] = _instant(day_of(one.occasion), campaign.trigger, zone)
     return due
 
 

@@ -133,7 +133,7 @@ def _recheck_program(
     paused = paused_topics(db, scope.program_id, now)
     asleep = resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now)
     untold = untold_again(db, scope, batch, campaigns, now)
-    due = due_where_they_are(db, scope, batch, campaigns, partners)
+    due = due_where_they_are(scope.program, batch, campaigns, partners)
     seconds = {
         claimed.id: _second(
             scope,

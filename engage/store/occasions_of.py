@@ -298,11 +298,3 @@ def dailies(
         .with_for_update()
     )
     return [Daily(row.id, row.partner_id, row.campaign, row.occasion, row.state in DUE) for row in db.execute(query)]
-
-
-def occasions_of(db: Connection, ids: Collection[int]) -> dict[int, str]:
-    """The key of each mail's occasion."""
-    if not ids:
-        return {}
-    d = deliveries.c
-    return {id_: key for id_, key in db.execute(sa.select(d.id, d.occasion).where(one_of(db, d.id, ids)))}
