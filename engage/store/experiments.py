@@ -104,26 +104,24 @@ def first_entries(
     who were merged into others, and entries of companies and staff.
     """
     e, p = enrollments.c, partners.c
-    whose = sa.and_(e.program_id == program_id, e.campaign == campaign, e.partner_id.is_not(None))
-    drawn = sa.and_(whose, e.arm.is_not(None))
-    arms = (
-        sa.select(e.partner_id, (sa.func.min(e.arm) != sa.func.max(e.arm)).label("moved"))
-        .where(drawn)
-        .group_by(e.partner_id)
-        .subquery("arms")
-    )
-    nth = sa.func.row_number().over(partition_by=e.partner_id, order_by=(e.entered_at, e.id))
     within = [e.entered_at < until]
     if since is not None:
         within.append(e.entered_at >= since)
     if versions is not None:
         within.append(e.version_id.in_(versions))
-    firsts = sa.select(e.partner_id, e.entered_at, e.arm, nth.label("nth")).where(drawn, *within).subquery("firsts")
+    counts = sa.case((sa.and_(*within), 0), else_=1)
+    # one pass over windows: joined to a subquery of their arms, entries would be compared each with each on SQLite
+    first = sa.func.row_number().over(partition_by=e.partner_id, order_by=(counts, e.entered_at, e.id))
+    arms = [bound(e.arm).over(partition_by=e.partner_id) for bound in (sa.func.min, sa.func.max)]
+    columns = (e.partner_id, e.entered_at, e.arm, counts.label("outside"), first.label("nth"))
+    drawn = sa.select(*columns, arms[0].label("lowest"), arms[1].label("highest")).where(
+        e.program_id == program_id, e.campaign == campaign, e.partner_id.is_not(None), e.arm.is_not(None)
+    )
+    c = drawn.subquery("drawn").c
     query = (
-        sa.select(firsts.c.partner_id, firsts.c.entered_at, firsts.c.arm, arms.c.moved)
-        .join(arms, arms.c.partner_id == firsts.c.partner_id)
-        .join(partners, p.id == firsts.c.partner_id)
-        .where(firsts.c.nth == 1, p.merged_into_id.is_(None))
-        .order_by(firsts.c.partner_id)
+        sa.select(c.partner_id, c.entered_at, c.arm, c.lowest != c.highest)
+        .join(partners, p.id == c.partner_id)
+        .where(c.nth == 1, c.outside == 0, p.merged_into_id.is_(None))
+        .order_by(c.partner_id)
     )
     return [Entered(id_, at, Arm(arm), bool(moved)) for id_, at, arm, moved in db.execute(query)]
