@@ -12,6 +12,7 @@ from engage.authoring import load_campaigns, parse_campaign, parse_programs
 from engage.authoring.campaigns import KEYS
 from engage.authoring.programs import KEYS as PROGRAM_KEYS
 from engage.authoring.schedules import cron_of
+from engage.authoring.topics import TOPIC_KEYS
 from engage.domain.campaigns import AgainKind, CatchUp, EventKind
 from engage.domain.conditions import Comparator
 from engage.domain.errors import AuthoringError
@@ -92,6 +93,8 @@ def test_the_tables_list_every_word_of_the_language() -> None:
     assert {word for row in cells("## The keys of a campaign") for word in words(row[0])} == set(KEYS)
     program_table = cells("# program.yaml")
     assert {words(row[0])[0] for row in program_table} == set(PROGRAM_KEYS)
+    assert {words(row[0])[0] for row in cells("| key of a topic |")} == set(TOPIC_KEYS)
+    assert all("](#" in row[0] for row in (*cells("## The keys of a campaign"), *program_table)), "each has a section"
     assert [words(row[0])[0].removesuffix(" 60d") for row in cells("### again")] == list(AgainKind)
     assert [words(row[0])[0] for row in cells("### catch_up")] == list(CatchUp)
 

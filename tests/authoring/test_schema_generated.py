@@ -129,7 +129,7 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     return tree
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(campaigns())
 def test_whatever_the_reader_takes_the_schema_accepts(tree: dict[str, Any]) -> None:
     source = written(tree)
