@@ -13,6 +13,7 @@ from engage.pipeline import recheck as rechecking
 from engage.store import tables
 from engage.store.evidence import accept_on_evidence
 from tests.support.caps import Capped, Went
+from tests.support.replays import replayed
 from tests.support.schema import prepare
 
 TWO_A_WEEK = "at_most: 2, per: partner, in: 7d"
@@ -557,3 +558,19 @@ def test_a_newsletter_tells_of_nothing_that_would_not_go_out_any_more(capped: Be
     engage.enters("news")
     assert campaigns_of(engage.passes()) == ["news"]
     assert "iron" not in news(engage)
+
+
+# --- in a replay ------------------------------------------------------------------------------------------------------
+
+
+def test_a_replay_decides_contests_at_their_instants(capped: Begin, tmp_path: Path) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold", every="monday 09:05")
+    engage.campaign("iron", "defer", every="monday 09:05")
+    engage.partner("ann")
+    today = engage.now.date()
+    _, mails = replayed(engage.services, today - 8 * DAY, today - 4 * DAY, tmp_path)
+    assert [(mail.campaign, mail.at.strftime("%a %H:%M")) for mail in mails] == [
+        ("gold", "Mon 14:15"),
+        ("iron", "Tue 14:15"),
+    ]
