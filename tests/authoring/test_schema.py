@@ -302,10 +302,20 @@ def test_a_mistake_in_program_yaml_is_refused_as_the_reader_refuses_it(source: s
 
 
 def test_a_program_that_inherits_leaves_out_what_its_parent_says() -> None:
-    child = "  allies: {inherits: acme, brand: {from: Allies <a@example.com>}, topics: {tips: {label: Advice}}}\n"
+    parent = PROGRAM + '    link_tags: {hosts: [example.com], a: b}\n    quiet_hours: {from: "21:00", to: "08:00"}\n'
+    child = """\
+  allies:
+    inherits: acme
+    brand: {from: Allies <allies@example.com>}
+    tiers: {period: year}
+    topics: {tips: {label: Advice}}
+    quiet_hours: {from: "22:00"}
+    link_tags: {utm_source: allies}
+    without: [monthly-newsletter]
+"""
 
-    assert read_program(PROGRAM + child)
-    assert mistakes(validator("program"), PROGRAM + child) == []
+    assert read_program(parent + child)
+    assert mistakes(validator("program"), parent + child) == []
 
 
 def test_a_number_where_a_text_is_meant_is_no_mistake() -> None:

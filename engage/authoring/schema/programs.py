@@ -39,22 +39,10 @@ _COUNTRY = spelled("[A-Z]{2}", "write its ISO 3166 code of two letters, such as 
 
 def program_schema() -> Schema:
     """Describes program.yaml."""
-    whole = keys("program", _REQUIRED, _program())
-    program = {"if": {"required": ["inherits"]}, "then": _partial(whole), "else": whole}
-    several = own_keys(program, minProperties=1)
+    free, needed = _apart(keys("program", _REQUIRED, _program()))
+    several = own_keys({**free, "if": {"required": [INHERITS]}, "else": needed}, minProperties=1)
     root = keys("program.yaml", ("programs",), {"programs": said("Each program, by the key that data uses.", several)})
     return {"$schema": DIALECT, **root}
-
-
-def _partial(described: Schema) -> Schema:
-    """The same with no key needed, at any depth: what is not said is inherited. Lists are replaced as a whole."""
-    properties = {name: _partial(value) for name, value in described.get("properties", {}).items()}
-    values = described.get("additionalProperties")
-    return {
-        **{name: value for name, value in described.items() if name != "required"},
-        **({"properties": properties} if properties else {}),
-        **({"additionalProperties": _partial(values)} if isinstance(values, dict) else {}),
-    }
 
 
 _DEMANDS = ("required", "minProperties", "dependentRequired")
@@ -77,8 +65,6 @@ def _apart(schema: Schema) -> tuple[Schema, Schema]:
 
 def _program() -> dict[str, Schema]:
     return {
-        "inherits": said("The program whose word counts where this one says nothing.", NAMED),
-        "without": said("Campaigns that it does not inherit.", some(NAMED)),
         INHERITS: said("The program whose keys and campaigns are its own too, where it says nothing else.", NAMED),
         WITHOUT: said("The campaigns of the program it inherits from that are not its own.", some(NAMED)),
         "name": said("Its name, as partners know it.", TEXT),
