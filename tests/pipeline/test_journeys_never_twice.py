@@ -198,7 +198,7 @@ def test_no_step_is_taken_twice_nor_after_the_end(tmp_path: Path, authored: tupl
     run_state_machine_as_test(
         Lived,
         settings=settings(
-            max_examples=12,
+            max_examples=6,
             stateful_step_count=25,
             deadline=None,
             phases=[Phase.generate],
