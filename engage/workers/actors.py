@@ -27,7 +27,7 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
         services().advance(ids)
 
     @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
-    def contest(ids: list[int]) -> None:  # of programs: all that is due is decided together
+    def contest(ids: list[int]) -> None:  # noqa: ARG001 - of programs: all that is due is decided together
         services().contest()
 
     @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
