@@ -146,7 +146,7 @@ class Sources:
         for table, on in self._joins.values():
             rows = rows.outerjoin(table, on)
         ids = partner_of(self.subject).label("partner_id"), subject_id.label("subject_id")
-        chosen = sa.select(*ids, *columns).select_from(rows).where(exist(self.subject, self.binds.now))
+        chosen = sa.select(*ids, *columns).select_from(rows).where(exist(self.subject, self.binds.now, self._by_ids))
         if self._by_ids:
             chosen = chosen.where(Among(subject_id, IDS))
         return chosen

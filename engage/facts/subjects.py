@@ -57,8 +57,8 @@ def whose_of(subject: Subject) -> Column:
     return partners.c.id if subject.leads_to_partner else id_of(subject)
 
 
-def exist(subject: Subject, now: Column) -> Clause:
-    """Which of the rows are there at `now`."""
+def exist(subject: Subject, now: Column, by_ids: bool = False) -> Clause:
+    """Which of the rows are there at `now`; `by_ids`, only those with the given ids need be told right."""
     match subject:
         case Subject.PARTNER:
             return partners_exist(now)
@@ -67,8 +67,9 @@ def exist(subject: Subject, now: Column) -> Clause:
         case Subject.REWARD:
             return sa.and_(partners_exist(now), happened(rewards.c.earned_at, now))
         case Subject.COMPANY:
-            members = sa.select(memberships.c.company_id).select_from(_belonging()).where(_belong(now))
-            return sa.and_(companies.c.program_id == PROGRAM_ID, companies.c.id.in_(members))
+            belonging = summed_people(now, by_ids)
+            peopled = sa.select(belonging.whose).select_from(belonging.rows).where(belonging.where)
+            return sa.and_(companies.c.program_id == PROGRAM_ID, companies.c.id.in_(peopled))
         case Subject.STAFF:
             return staff.c.program_id == PROGRAM_ID
 
@@ -106,17 +107,9 @@ def summed(subject: Subject, table: sa.FromClause, now: Column, by_ids: bool) ->
 def summed_people(now: Column, by_ids: bool) -> Summed:
     """The partners of companies, each by the company to which they belong at `now`."""
     whose = memberships.c.company_id
-    where = sa.and_(_belong(now), _among(whose)) if by_ids else _belong(now)
-    return Summed(_belonging(), whose, where)
-
-
-def _belonging() -> sa.FromClause:
-    return people.join(memberships, memberships.c.partner_id == people.c.id)
-
-
-def _belong(now: Column) -> Clause:
-    joined = happened(people.c.joined_at, now)
-    return sa.and_(people.c.program_id == PROGRAM_ID, joined, valid(memberships, now))
+    belong = sa.and_(happened(people.c.joined_at, now), valid(memberships, now))
+    rows = people.join(memberships, memberships.c.partner_id == people.c.id)
+    return Summed(rows, whose, sa.and_(_of_program(people), belong, _among(whose) if by_ids else sa.true()))
 
 
 def _of_program(table: sa.FromClause) -> Clause:
