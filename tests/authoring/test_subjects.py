@@ -85,7 +85,8 @@ def test_a_fact_that_the_subject_has_not_is_a_mistake(subject: str, asked: str, 
         ),
         (
             {"for_": "for: referral", "again": "again: each tier period"},
-            "5:8: tiers are reached by partners, and this campaign is for a referral; take it out, or write for: partner",
+            "5:8: tiers are reached by partners, and this campaign is for a referral; "
+            "take it out, or write for: partner",
         ),
         (
             {"for_": "for: partner", "to": "to: channel manager"},
