@@ -1,7 +1,7 @@
 """The auditor: reads what was sent, what was not and why, the rules as their author wrote them, and the world; finds
 every rule that was broken.
 
-It shares no code with engage. What it knows of the rules it has from docs/campaigns.md.
+It shares no code with engage. What it knows of the rules it has from docs/campaigns.md and docs/program.md.
 """
 
 import hashlib
