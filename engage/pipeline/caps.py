@@ -99,6 +99,7 @@ def candidate_of(program: Program, claimed: Claimed, whose: Whose) -> Candidate:
         campaign=claimed.campaign,
         caps=program.frequency_caps,
         ghost=claimed.held_out,
+        counts=uses_up_caps(program, claimed.topic, claimed.lane),
     )
 
 
@@ -121,7 +122,7 @@ def outranked(
         if is_held_to_caps(scope.program, claimed.topic, claimed.lane):
             held[claimed.id] = (claimed, scope.program)
             candidates.append(candidate)
-        elif uses_up_caps(scope.program, claimed.topic, claimed.lane):
+        elif candidate.counts:
             exempt.append(candidate)
     if not candidates:
         return {}

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.decisions import Defer, Reason, Send, Skip
 from engage.domain.deliveries import DeliveryState
-from engage.pipeline.caps import contest_of, outranked
+from engage.pipeline.caps import contest_of, counting, outranked
 from engage.pipeline.entries import Hints
 from engage.pipeline.library import Library
 from engage.pipeline.recheck import ENDS_AS, Second, decision_row, recheck
@@ -74,10 +74,11 @@ def _decide_some(db: Connection, library: Library, one: Contest, now: datetime) 
     _leave(db, library, decided, now)
     winners = [c for c in going if c.id not in lost]
     ghosts = [c for c in winners if c.held_out]
-    lose(db, [c.id for c in ghosts], DeliveryState.SKIPPED, Reason.HELD_OUT, now, counts_at=now)
+    since = now if counting(library, found) else None  # they are of one campaign, and so of one topic
+    lose(db, [c.id for c in ghosts], DeliveryState.SKIPPED, Reason.HELD_OUT, now, counts_at=since)
     held_out = Second(Skip(Reason.HELD_OUT), None)
     insert_decisions(db, [decision_row(c, s, "contest", now) for c, s in (*decided, *((c, held_out) for c in ghosts))])
-    return len(found), reserve(db, [c.id for c in winners if not c.held_out], now)
+    return len(found), reserve(db, [c.id for c in winners if not c.held_out], since)
 
 
 def _leave(db: Connection, library: Library, decided: Sequence[tuple[Claimed, Second]], now: datetime) -> None:

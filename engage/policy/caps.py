@@ -60,7 +60,10 @@ class Whose:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A mail that may go out if caps leave room. `caps` are all of its program; `ghost`: it is held out, never sent."""
+    """A mail that may go out if caps leave room. `caps` are all of its program; `ghost`: it is held out, never sent.
+
+    Not `counts`: it has to find room, and takes none.
+    """
 
     id: int
     rank: Rank
@@ -69,6 +72,7 @@ class Candidate:
     campaign: str
     caps: tuple[FrequencyCap, ...]
     ghost: bool = False
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def contest(candidates: Sequence[Candidate], ledger: Ledger, now: datetime) -> d
     decided: dict[int, Refusal | None] = {}
     for candidate in sorted(candidates, key=attrgetter("rank")):
         refusal = decided[candidate.id] = ledger.refusal(candidate, now)
-        if refusal is None:
+        if refusal is None and candidate.counts:
             ledger.take(candidate)
     return decided
 

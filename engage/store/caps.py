@@ -202,10 +202,13 @@ def candidates(db: Connection, contest: Contest, limit: int) -> list[Claimed]:
     return [Claimed(**row._mapping) for row in db.execute(query)]
 
 
-def reserve(db: Connection, ids: Collection[int], now: datetime) -> dict[Lane, list[int]]:
-    """These candidates have won: each has its room reserved and is due. Returns their ids by lane."""
+def reserve(db: Connection, ids: Collection[int], since: datetime | None) -> dict[Lane, list[int]]:
+    """These candidates have won and are due; each has its room reserved `since`, None: it takes none.
+
+    Returns their ids by lane.
+    """
     won: dict[Lane, list[int]] = {}
-    for row in _decide(db, ids, contest_at=None, reserved_at=now, reason=None):
+    for row in _decide(db, ids, contest_at=None, reserved_at=since, reason=None):
         won.setdefault(Lane(row.lane), []).append(row.id)
     return {lane: sorted(found) for lane, found in won.items()}
 

@@ -208,6 +208,18 @@ def test_a_cap_of_one_topic_leaves_the_others_alone(capped: Begin) -> None:
     assert campaigns_of(engage.passes()) == ["news", "tip-one"]
 
 
+def test_what_does_not_count_takes_no_room_but_has_to_find_some(capped: Begin) -> None:
+    quiet = "      quiet: {kind: marketing, label: Quiet, counts: false}\n"
+    engage = capped(ONE_A_DAY, order=["first", "gold", "late"], topics=quiet)
+    engage.campaign("first", topic="quiet")
+    engage.campaign("gold")
+    engage.campaign("late", topic="quiet")
+    engage.partner("ann")
+    engage.enters("first", "gold", "late")
+    assert campaigns_of(engage.passes()) == ["first", "gold"]
+    assert engage.reasons()["late"] == "frequency_cap"
+
+
 def test_mails_that_went_out_before_there_were_caps_count(capped: Begin) -> None:
     engage = capped()
     engage.campaign("gold")
