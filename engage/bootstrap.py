@@ -18,10 +18,12 @@ from engage.logs import Outage
 from engage.pipeline.absorb import absorb
 from engage.pipeline.alarms import send_alarms
 from engage.pipeline.compose import Composer
+from engage.pipeline.contest import decide_contests
 from engage.pipeline.deliver import deliver
-from engage.pipeline.enroll import Hints
+from engage.pipeline.entries import Hints
 from engage.pipeline.gating import Gatekeeper
 from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
+from engage.pipeline.journeys import advance
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
@@ -58,6 +60,9 @@ log = structlog.get_logger(__name__)
 
 SENDING_AT_ONCE = 32
 """How many deliveries a worker process has in `sending` at the most: what a kill leaves unknown."""
+
+JOURNEYS_AT_ONCE = 1000
+"""How many journeys one transaction advances at the most."""
 
 BATCHES = {Lane.TRANSACTIONAL: 4, Lane.ALERTS: 4, Lane.BULK: 28}
 """How many deliveries a thread of each lane moves to `sending` at a time: a newsletter leaves room for the others."""
@@ -209,6 +214,18 @@ class Services:
             hints = match_events(db, library, event_ids, self.clock())
         self.hint(hints)
 
+    def advance(self, enrollment_ids: Sequence[int]) -> None:
+        """Takes the steps that are due in these journeys."""
+        library = self.library()
+        for start in range(0, len(enrollment_ids), JOURNEYS_AT_ONCE):
+            with self.database.write() as db:
+                hints = advance(db, library, enrollment_ids[start : start + JOURNEYS_AT_ONCE], self.clock())
+            self.hint(hints)
+
+    def contest(self) -> None:
+        """Decides which of the mails that compete under frequency caps go out, in every contest that is due."""
+        decide_contests(self.database, self.library(), self.clock, self.hint, self.stopping.is_set)
+
     def run(self, run_ids: Sequence[int]) -> None:
         for run_id in run_ids:
             carry_out(self.database, self.library(), run_id, self.clock, self.hint, self.stopping.is_set)
@@ -334,6 +351,8 @@ class Services:
             log.warning("process_silent", process=where, last_beat=last.isoformat(timespec="seconds"))
         self.queue.enqueue("match", found.events, Lane.EVENTS)
         self.queue.enqueue("run", found.runs, Lane.UPKEEP)
+        self.queue.enqueue("advance", found.journeys, Lane.EVENTS)
+        self.queue.enqueue("contest", found.contests, Lane.UPKEEP)
         self.queue.enqueue("absorb", found.webhooks, Lane.FEEDBACK)
         if not isinstance(passage, Shut):  # else they stay due, and nothing need be tried
             self.hint(found.deliveries)

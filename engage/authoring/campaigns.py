@@ -2,26 +2,37 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping as AbstractMapping
 from datetime import timedelta
 
+from engage.authoring.caps import check_in_time, read_outranked
 from engage.authoring.conditions import ConditionReader
-from engage.authoring.document import Node, Scalar, plain_value, read_document
+from engage.authoring.document import Node, plain_value, read_document
+from engage.authoring.experiments import CAMPAIGN_KEYS as EXPERIMENTS
+from engage.authoring.experiments import read_holdout, read_only
+from engage.authoring.hours import ProgramHours, read_send_window
+from engage.authoring.promotions import check_dates, read_promotion
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import checked_cron, cron_of
 from engage.authoring.steps import read_steps
+from engage.authoring.subjects import SUBJECTS, check_subject, read_recipient
 from engage.domain.campaigns import (
     Again,
     AgainKind,
     Campaign,
     CampaignState,
     CatchUp,
+    Conversion,
     EventKind,
     EventTrigger,
+    Goal,
     ScheduleTrigger,
+    Step,
 )
-from engage.domain.errors import AuthoringError
+from engage.domain.errors import AuthoringError, Problem
 from engage.domain.facts import Subject
+from engage.domain.limits import SendWindow
 from engage.domain.programs import Program, TierPeriod, Topic
 from engage.domain.windows import parse_duration
 
@@ -38,39 +49,55 @@ _OPTIONAL = (
     "max_audience",
     "starts",
     "ends",
+    "goal",
+    "to",
+    "promotion",
+    *EXPERIMENTS,
+    "send_window",
+    "if_outranked",
 )
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a campaign."""
 
-_NOT_YET = ("company", "staff")
-_SUBJECTS: dict[EventKind, tuple[Subject, ...]] = {
-    EventKind.STATUS_CHANGED: (Subject.REFERRAL, Subject.PARTNER),
-    EventKind.LOGGED_IN: (Subject.PARTNER,),
-    EventKind.REGISTERED: (Subject.PARTNER,),
-    EventKind.REWARD_EARNED: (Subject.REWARD, Subject.PARTNER),
-    EventKind.REWARD_PAID: (Subject.REWARD, Subject.PARTNER),
-    EventKind.REWARD_REVERSED: (Subject.REWARD, Subject.PARTNER),
-}
-"""What a campaign that waits for an event may be for: what the event is about, or its partner."""
 
-
-def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Program]) -> Campaign:
+def parse_campaign(source: str, path: str, programs: AbstractMapping[str, Program], program: str = "") -> Campaign:
     """The campaign that `source` describes; `path` names the file in problems. A function of its arguments only.
 
-    A campaign that names no program belongs to the first of `programs`. Raises AuthoringError with every problem.
+    A campaign that names no program belongs to the first of `programs`. With `program` it is read as that program
+    inherits it, whichever it names. Raises AuthoringError with every problem.
     """
-    return _CampaignReader(source, path, programs).read()
+    return _CampaignReader(source, path, programs, program).read()
+
+
+def parse_version(source: str, path: str, programs: AbstractMapping[str, Program], program: str = "") -> Campaign:
+    """As `parse_campaign`, of a file that was good once: only what is wrong with its steps counts.
+
+    What else it says may name what is no longer there, such as a topic, and whoever is inside still goes on.
+    """
+    return _CampaignReader(source, path, programs, program).read_version()
 
 
 class _CampaignReader:
-    def __init__(self, source: str, path: str, programs: AbstractMapping[str, Program]) -> None:
+    def __init__(self, source: str, path: str, programs: AbstractMapping[str, Program], program: str) -> None:
         self.source = source
         self.root = read_document(source, path)
         self.reader = Reader(path)
         self.fields = self.reader.fields(self.root, "the campaign", _REQUIRED, _OPTIONAL)
-        self.program = self._program(programs)
+        self.program = programs[program] if program in programs else self._program(programs)
+        self.problems_of_steps: tuple[Problem, ...] = ()
 
     def read(self) -> Campaign:
+        campaign = self._campaign()
+        self.reader.finish()
+        return campaign
+
+    def read_version(self) -> Campaign:
+        campaign = self._campaign()
+        if self.problems_of_steps:
+            raise AuthoringError(self.problems_of_steps)
+        return campaign
+
+    def _campaign(self) -> Campaign:
         reader, fields = self.reader, self.fields
         topic = self._topic()
         subject = self._subject()
@@ -90,7 +117,7 @@ class _CampaignReader:
             again=self._again(trigger),
             stop_when=conditions.read(fields["stop_when"]) if "stop_when" in fields else None,
             send_within=self._send_within(topic),
-            steps=read_steps(reader, fields["steps"]) if "steps" in fields else (),
+            steps=self._steps(conditions),
             starts=fields.day("starts"),
             ends=fields.day("ends"),
             path=reader.path,
@@ -98,11 +125,26 @@ class _CampaignReader:
             content_hash=_content_hash(self.root),
             max_audience=self._max_audience(trigger),
             catch_up=self._catch_up(trigger),
+            goal=reader.parsed(fields["goal"], "'goal'", _parse_goal, None) if "goal" in fields else None,
+            promotion=read_promotion(fields, self.program, subject),
+            holdout=read_holdout(fields, topic),
+            only=read_only(fields, conditions),
+            outranked=read_outranked(fields, topic),
+            send_window=self._send_window(topic),
+            to=read_recipient(fields, subject),
         )
+        check_subject(fields, campaign)
+        check_dates(fields, campaign, self.program)
+        check_in_time(fields, self.program, topic, campaign.send_within)
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")
-        reader.finish()
         return campaign
+
+    def _steps(self, conditions: ConditionReader) -> tuple[Step, ...]:
+        known_problems = len(self.reader.problems)
+        steps = read_steps(self.reader, self.fields["steps"], conditions) if "steps" in self.fields else ()
+        self.problems_of_steps = tuple(self.reader.problems[known_problems:])
+        return steps
 
     def _program(self, programs: AbstractMapping[str, Program]) -> Program:
         if not programs:
@@ -119,14 +161,7 @@ class _CampaignReader:
         return self.program.topics.get(self.reader.choice(self.fields["topic"], "topic", self.program.topics))
 
     def _subject(self) -> Subject | None:
-        if "for" not in self.fields:
-            return None
-        node = self.fields["for"]
-        if isinstance(node, Scalar) and node.text in _NOT_YET:
-            hint = f"known are {', '.join(Subject)}"
-            self.reader.problem(node, f"a campaign cannot be for {node.text} yet", hint)
-            return None
-        return self.reader.member(node, "subject", Subject)
+        return self.reader.member(self.fields["for"], "subject", Subject) if "for" in self.fields else None
 
     def _trigger(self, subject: Subject | None) -> EventTrigger | ScheduleTrigger | None:
         """None where a problem hides which of the two it is."""
@@ -144,9 +179,6 @@ class _CampaignReader:
             return self._event(fields, subject)
         if "to" in fields:
             reader.problem(fields["to"], "'to' belongs to an event", "take it out")
-        if subject in (Subject.REFERRAL, Subject.REWARD):
-            hint = "write for: partner, or wait for an event"
-            reader.problem(self.fields["for"], f"a schedule asks partners, and no {subject} yet", hint)
         parse = cron_of if ways == ["every"] else checked_cron
         return ScheduleTrigger(fields.parsed(ways[0], parse), fields.text(ways[0]))
 
@@ -155,9 +187,11 @@ class _CampaignReader:
         event = fields.member("event", EventKind)
         if event is None:
             return None
-        if subject and subject not in _SUBJECTS[event]:
-            hint = f"write for: {' or '.join(_SUBJECTS[event])}"
-            reader.problem(self.fields["for"], f"'{event}' does not concern a {subject}", hint)
+        if subject and subject not in SUBJECTS[event]:
+            hint = f"write for: {' or '.join(SUBJECTS[event])}"
+            if not subject.leads_to_partner:
+                hint += '; a schedule, such as {every: "monday 09:00"}, asks any'
+            reader.problem(self.fields["for"], f"'{event}' does not concern {subject.one}", hint)
         if "to" not in fields:
             return EventTrigger(event)
         if event is not EventKind.STATUS_CHANGED:
@@ -193,6 +227,12 @@ class _CampaignReader:
     def _send_within(self, topic: Topic | None) -> timedelta:
         return self.fields.duration("send_within") or (topic.send_within if topic else timedelta())
 
+    def _send_window(self, topic: Topic | None) -> SendWindow | None:
+        if topic is None:
+            return None
+        hours = ProgramHours.of(self.program)
+        return read_send_window(self.fields, hours, topic.key, topic.kind, topic.send_window)
+
     def _catch_up(self, trigger: EventTrigger | ScheduleTrigger | None) -> CatchUp:
         if "catch_up" in self.fields and isinstance(trigger, EventTrigger):
             message = "'catch_up' belongs to a schedule: no event is missed"
@@ -209,6 +249,20 @@ class _CampaignReader:
             self.reader.problem(node, "'max_audience' belongs to a schedule: an event concerns one partner", hint)
             return None
         return self.reader.limit(node, "'max_audience'")
+
+
+_GOAL = re.compile(r"(\S+) within (\S+)")
+
+
+def _parse_goal(text: str) -> Goal | None:
+    """`win within 30d`."""
+    found = _GOAL.fullmatch(text)
+    kinds = ", ".join(Conversion)
+    if found is None:
+        raise ValueError(f"'{text}' is not a goal; write one of {kinds} and a time, such as win within 30d")
+    if found[1] not in tuple(Conversion):
+        raise ValueError(f"nobody can reach '{found[1]}'; write one of {kinds}")
+    return Goal(Conversion(found[1]), parse_duration(found[2]))
 
 
 _AGAIN = "never, each slot, each episode, each tier period or after 60d"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engage.authoring.document import Mapping, Node, Scalar, Sequence
-from engage.authoring.facts import ARGUMENTS, fact_named, read_ref, subject_allows, values_of
+from engage.authoring.facts import ARGUMENTS, fact_named, read_ref, values_of
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.conditions import All, AnyOf, Comparator, Condition, Not, Test
 from engage.domain.conditions import Scalar as Value
@@ -62,10 +62,9 @@ class ConditionReader:
         fact = fact_named(self.reader, key, self.program)
         if fact is None:
             return _NOTHING
-        if not subject_allows(fact, self.subject):
-            self.reader.problem(
-                key, f"'{fact.name}' is a fact of a referral, and this campaign is for a partner", "write for: referral"
-            )
+        if not fact.allows(self.subject):
+            message = f"'{fact.name}' is a fact of {fact.subject.one}, and this campaign is for {self.subject.one}"
+            self.reader.problem(key, message, f"write for: {fact.subject}")
         if not isinstance(node, Mapping):
             written = node.text if isinstance(node, Scalar) and not node.empty else "…"
             hint = f"write {fact.name}: {{{'in: […]' if isinstance(node, Sequence) else f'is: {written}'}}}"

@@ -6,11 +6,11 @@ from datetime import timedelta
 from engage.authoring.document import Mapping, Node, Scalar
 from engage.authoring.reader import Reader, did_you_mean
 from engage.domain.conditions import FactRef
-from engage.domain.facts import CATALOGUE, METRICS, Fact, Subject
+from engage.domain.facts import CATALOGUE, METRICS, Fact
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
 from engage.domain.windows import Window, WindowKind, parse_duration
 
-ARGUMENTS = (*WindowKind, "method", "by", "name")
+ARGUMENTS = (*WindowKind, "method", "by", "name", "question")
 """The keys beside a fact that choose what it counts; every other key there is a comparator."""
 
 _NEED_TIERS = ("tier", "next_tier", "to_next_tier", "days_left_in_tier_period")
@@ -78,6 +78,7 @@ def read_ref(
         methods,
         _demanded(reader, fact, "by", fact.by, place, arguments, METRICS, "by: wins"),
         _demanded(reader, fact, "name", fact.named, place, arguments, tuple(program.attributes), "name: sector"),
+        _question(reader, fact, place, arguments),
     )
 
 
@@ -94,11 +95,6 @@ def values_of(fact: Fact, program: Program) -> tuple[str, ...]:
             return METHODS
         case _:
             return ()
-
-
-def subject_allows(fact: Fact, subject: Subject) -> bool:
-    """Each subject leads to its partner; a reward also to its referral."""
-    return fact.subject is Subject.PARTNER or subject is not Subject.PARTNER
 
 
 def _takes(reader: Reader, fact: Fact, argument: str, allowed: bool, node: Node) -> bool:
@@ -122,6 +118,15 @@ def _window_length(text: str) -> timedelta:
         months = int(text.removesuffix("m"))
         raise ValueError(f"m is minutes, and nobody counts those; for {months} months write {30 * months}d")
     return length
+
+
+def _question(reader: Reader, fact: Fact, place: Node, arguments: AbstractMapping[str, Node]) -> str | None:
+    node = arguments.get("question")
+    if node is None:
+        if fact.asked:
+            reader.problem(place, f"'{fact.name}' needs 'question'", "such as question: how-is-it-going")
+        return None
+    return reader.name(node, "a question's name") if _takes(reader, fact, "question", fact.asked, node) else None
 
 
 def _demanded(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from engage.authoring.campaigns import parse_campaign
 from engage.authoring.document import read_document
-from engage.authoring.programs import order_nodes, read_programs
+from engage.authoring.inheritance import names_of
+from engage.authoring.programs import names_listed, read_programs
+from engage.authoring.questions import misasked
 from engage.authoring.reader import Reader, did_you_mean
-from engage.domain.campaigns import Campaign
+from engage.domain.campaigns import Campaign, CampaignKey
 from engage.domain.errors import AuthoringError, Problem
-from engage.domain.programs import Program
+from engage.domain.programs import Program, gather_campaign
 
 PROGRAM_FILE = "program.yaml"
 
@@ -18,12 +20,12 @@ PROGRAM_FILE = "program.yaml"
 class Authored:
     """What a campaigns folder says. A file with a problem is left out of `programs` and `campaigns`.
 
-    Campaigns are keyed by name, which is unique in the folder. `program_source` is the text of program.yaml, for
-    keeping as a version; "" if it has problems.
+    `campaigns` are those that have files: a name is unique in its program. `program_source` is the text of
+    program.yaml, for keeping as a version; "" if it has problems.
     """
 
     programs: dict[str, Program]
-    campaigns: dict[str, Campaign]
+    campaigns: dict[CampaignKey, Campaign]
     problems: tuple[Problem, ...]
     program_source: str = ""
 
@@ -42,7 +44,7 @@ class _Folder:
         self.directory = directory
         self.shown = directory.name or directory.resolve().name
         self.problems: list[Problem] = []
-        self.campaigns: dict[str, Campaign] = {}
+        self.campaigns: dict[CampaignKey, Campaign] = {}
 
     def load(self) -> Authored:
         if not self.directory.is_dir():
@@ -56,13 +58,14 @@ class _Folder:
         if source is None or not sound:
             return Authored({}, {}, tuple(sorted(self.problems)))
         if not self.problems:  # a campaign with problems is missing here, and would be reported as unknown
-            self._check_order(source)
+            self._check_names(source, drafts)
+            self.problems += misasked(self.campaigns, drafts)
         return Authored(drafts, self.campaigns, tuple(sorted(self.problems)), source)
 
     def _program_source(self) -> str | None:
         file = self.directory / PROGRAM_FILE
         if not file.exists():
-            self._report(self._path(file), f"there is no {PROGRAM_FILE}", "begin with the one in docs/campaigns.md")
+            self._report(self._path(file), f"there is no {PROGRAM_FILE}", "begin with the one in docs/program.md")
             return None
         return self._text(file)
 
@@ -105,21 +108,33 @@ class _Folder:
         except AuthoringError as error:
             self.problems += error.problems
             return
-        if campaign.name in self.campaigns:
-            message = f"campaign '{campaign.name}' stands in {self.campaigns[campaign.name].path} too"
+        if taken := self._taken(campaign, programs[campaign.program]):
             place = Reader(path).fields(read_document(source, path), "campaign", ("campaign",))["campaign"]
-            self._report(path, message, "each campaign has a name of its own", place.line, place.column)
+            self._report(path, taken, "each campaign of a program has a name of its own", place.line, place.column)
             return
-        self.campaigns[campaign.name] = campaign
+        self.campaigns[campaign.key] = campaign
 
-    def _check_order(self, source: str) -> None:
-        """The order names campaigns of other files: a mistake there is reported, and breaks nothing that runs."""
-        for program, node in order_nodes(source, self._path(self.directory / PROGRAM_FILE)):
-            own = [name for name, campaign in self.campaigns.items() if campaign.program == program]
+    def _taken(self, campaign: Campaign, program: Program) -> str:
+        """What has the campaign's name already; "" if nothing has."""
+        if campaign.key in self.campaigns:
+            return f"campaign '{campaign.name}' stands in {self.campaigns[campaign.key].path} too"
+        gathering = (topic.key for topic in program.topics.values() if topic.gather is not None)
+        topic = next((key for key in gathering if gather_campaign(key) == campaign.name), None)
+        return f"'{campaign.name}' is the daily mail of topic '{topic}'" if topic else ""
+
+    def _check_names(self, source: str, programs: dict[str, Program]) -> None:
+        """`order` and `without` name campaigns of other files: a mistake is reported, and breaks nothing that runs."""
+        path = self._path(self.directory / PROGRAM_FILE)
+        for program, node in names_listed(source, path, "order"):
+            own = names_of(self.campaigns, programs, programs[program])
             if node.text not in own:
                 message = f"the order names '{node.text}', and '{program}' has no such campaign"
-                hint = did_you_mean(node.text, own)
-                self._report(self._path(self.directory / PROGRAM_FILE), message, hint, node.line, node.column)
+                self._report(path, message, did_you_mean(node.text, own), node.line, node.column)
+        for program, node in names_listed(source, path, "without"):
+            theirs = [name for key, name in self.campaigns if key in programs[program].ancestors]
+            if node.text not in theirs:
+                message = f"'{program}' is without '{node.text}', and inherits no such campaign"
+                self._report(path, message, did_you_mean(node.text, theirs), node.line, node.column)
 
     def _text(self, file: Path) -> str | None:
         try:

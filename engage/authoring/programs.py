@@ -12,20 +12,39 @@ from babel import Locale, UnknownLocaleError
 from babel.numbers import get_currency_precision, list_currencies
 from email_validator import EmailNotValidError, validate_email
 
+from engage.authoring.caps import PROGRAM_KEYS as CAPS
+from engage.authoring.caps import read_dispatch_window, read_frequency_caps
 from engage.authoring.document import Node, Scalar, read_document
+from engage.authoring.experiments import read_control_group
+from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
+from engage.authoring.inheritance import KEYS as INHERITANCE
+from engage.authoring.inheritance import inheriting
+from engage.authoring.link_tags import read_link_tags
 from engage.authoring.reader import Fields, Reader, did_you_mean
+from engage.authoring.topics import read_sunset, read_topics
 from engage.domain.facts import METRICS, FactType, Feed
-from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers, Topic, TopicKind
+from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
-_OPTIONAL = ("default_owner", "tiers", "attributes", "limits", "order")
+_OPTIONAL = (
+    "default_owner",
+    "tiers",
+    "attributes",
+    "limits",
+    "order",
+    "sunset",
+    "control_group",
+    "link_tags",
+    "locales",
+    *INHERITANCE,
+    *PROGRAM_KEYS,
+    *CAPS,
+)
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
 _BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
-_LIMITS = ("status_changes_per_hour",)
-_TOPIC_DURATIONS = ("ignore_older_than", "send_within")
-_TOPIC_OPTIONAL = ("description", *_TOPIC_DURATIONS, "sendgrid_group")
+_LIMITS = {"status_changes_per_hour": 1000}
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
 """Without these no referral begins and none is counted as a win."""
@@ -55,51 +74,69 @@ def read_programs(source: str, path: str) -> tuple[dict[str, Program], Reader]:
     reader = Reader(path)
     fields = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     programs: dict[str, Program] = {}
-    for key, node in fields.entries("programs"):
-        name = reader.name(key, "a program's key")
-        programs[name] = _ProgramReader(reader, node, name).read()
+    written = fields.entries("programs")
+    merged = inheriting(reader, written)
+    for key, _ in written:
+        name, whole = reader.name(key, "a program's key"), merged[key.text]
+        programs[name] = _ProgramReader(reader, whole.node, name, whole.ancestors).read()
+    reader.problems = list(dict.fromkeys(reader.problems))  # a parent's are those of whoever inherits them, too
     if not programs and not reader.problems:
         reader.problem(fields["programs"], "there is no program", "add one: its key, and what it is")
     return programs, reader
 
 
-def order_nodes(source: str, path: str) -> list[tuple[str, Scalar]]:
-    """(program's key, a campaign's name with its place) for each entry of each `order` in a sound `source`."""
+def names_listed(source: str, path: str, listed: str) -> list[tuple[str, Scalar]]:
+    """(program's key, a campaign's name with its place) for each entry of each list `listed` in a sound `source`."""
     reader = Reader(path)
     root = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     return [
         (key.text, item)
         for key, program in root.entries("programs")
-        for item in reader.fields(program, "program", _REQUIRED, _OPTIONAL).items("order")
+        for item in reader.fields(program, "program", _REQUIRED, _OPTIONAL).items(listed)
         if isinstance(item, Scalar)
     ]
 
 
 class _ProgramReader:
-    def __init__(self, reader: Reader, node: Node, key: str) -> None:
+    def __init__(self, reader: Reader, node: Node, key: str, ancestors: tuple[str, ...]) -> None:
         self.reader = reader
         self.key = key
+        self.ancestors = ancestors
         self.fields = reader.fields(node, f"program '{key}'", _REQUIRED, _OPTIONAL)
 
     def read(self) -> Program:
         fields = self.fields
         currency = fields.parsed("currency", _currency, "USD")
         digits = get_currency_precision(currency)
+        zone = fields.parsed("zone", _zone, "UTC")
+        hours = ProgramHours.read(fields, zone)
+        topics = read_topics(self.reader, fields, hours)
         return Program(
             key=self.key,
             brand=self._brand(),
-            zone=fields.parsed("zone", _zone, "UTC"),
+            zone=zone,
             locale=fields.parsed("locale", _locale, "en"),
             currency=currency,
             minor_digits=digits,
             ladder=self._ladder(),
             tiers=self._tiers(digits),
-            topics=self._topics(),
+            topics=topics,
             feeds=self._feeds(),
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
             attributes=self._attributes(),
-            **self._limits(),
+            status_changes_per_hour=self._limit("status_changes_per_hour"),
+            frequency_caps=read_frequency_caps(fields, topics),
+            dispatch_window=read_dispatch_window(fields),
+            quiet_hours=hours.quiet,
+            holidays=hours.holidays,
+            country=hours.country,
+            control_group=read_control_group(fields),
+            sunset=read_sunset(fields),
+            link_tags=read_link_tags(fields),
+            locales=self._locales(),
+            ancestors=self.ancestors,
+            without=self._without(),
         )
 
     def _brand(self) -> Brand:
@@ -182,41 +219,6 @@ class _ProgramReader:
         if key:
             found.setdefault(key, value)
 
-    def _topics(self) -> dict[str, Topic]:
-        topics: dict[str, Topic] = {}
-        groups: dict[int, str] = {}
-        for key, node in self.fields.entries("topics"):
-            name = self.reader.name(key, "a topic")
-            fields = self.reader.fields(node, f"topic '{name}'", ("label", "kind"), _TOPIC_OPTIONAL)
-            durations = {what: length for what in _TOPIC_DURATIONS if (length := fields.duration(what))}
-            kind = fields.member("kind", TopicKind) or TopicKind.MARKETING
-            topics[name] = Topic(
-                key=name,
-                label=fields.text("label"),
-                kind=kind,
-                description=fields.text("description"),
-                sendgrid_group=self._sendgrid_group(fields, name, kind, groups),
-                **durations,
-            )
-        return topics
-
-    def _sendgrid_group(self, fields: Fields, topic: str, kind: TopicKind, known: dict[int, str]) -> int | None:
-        """The group's id; `known` has those of the topics before."""
-        if "sendgrid_group" not in fields:
-            return None
-        node, problems = fields["sendgrid_group"], len(self.reader.problems)
-        group = self.reader.limit(node, "'sendgrid_group'")
-        if len(self.reader.problems) > problems:
-            return None
-        if kind is TopicKind.TRANSACTIONAL:
-            message = f"topic '{topic}' is transactional: partners cannot refuse it"
-            self.reader.problem(node, message, "take sendgrid_group out, or write kind: marketing")
-        elif group in known:
-            message = f"SendGrid's group {group} is topic '{known[group]}' already"
-            self.reader.problem(node, message, "name each group at one topic")
-        known.setdefault(group, topic)
-        return group
-
     def _feeds(self) -> dict[Feed, timedelta]:
         if "feeds" not in self.fields:
             return {}
@@ -231,12 +233,24 @@ class _ProgramReader:
             attributes[name] = FactType(word) if word in _ATTRIBUTE_TYPES else FactType.TEXT
         return attributes
 
-    def _limits(self) -> dict[str, int]:
-        """What a program says of its limits; those that it leaves out have defaults."""
+    def _limit(self, key: str) -> int:
+        """What a program says of one of its limits, or the default."""
         if "limits" not in self.fields:
-            return {}
+            return _LIMITS[key]
         fields = self.reader.fields(self.fields["limits"], "limits", (), _LIMITS)
-        return {key: self.reader.limit(fields[key], f"'{key}'") for key in _LIMITS if key in fields}
+        return self.reader.limit(fields[key], f"'{key}'") if key in fields else _LIMITS[key]
+
+    def _without(self) -> tuple[str, ...]:
+        if "without" in self.fields and "inherits" not in self.fields:
+            self.reader.problem(self.fields["without"], "'without' leaves out what is inherited", "add inherits: …")
+        names = (self.reader.name(node, "a campaign's name") for node in self.fields.items("without"))
+        return tuple(dict.fromkeys(names))
+
+    def _locales(self) -> tuple[str, ...]:
+        if "locales" not in self.fields:
+            return ()
+        nodes = self.reader.one_or_more(self.fields["locales"], "'locales'")
+        return tuple(dict.fromkeys(self.reader.parsed(node, "a locale", _locale, "en") for node in nodes))
 
     def _order(self) -> tuple[str, ...]:
         names: list[str] = []

@@ -20,7 +20,11 @@ Value = TypeVar("Value")
 Member = TypeVar("Member", bound=StrEnum)
 
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""A key that data and other files refer to."""
+
+TEMPLATE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+)*")
+"""An email by its path below the templates folder, without its ending."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -139,9 +143,17 @@ class Reader:
     def name(self, node: Node, what: str) -> str:
         """A key that data and other files refer to."""
         text = self.text(node, what)
-        if text and not _NAME.fullmatch(text):
+        if text and not NAME.fullmatch(text):
             hint = "use at most 64 lower-case letters, digits, '-' and '_', such as near-next-tier"
             self.problem(node, f"'{text}' cannot be {what}", hint)
+        return text
+
+    def template(self, node: Node, example: str = "nudges/hello") -> str:
+        """The name of an email."""
+        text = self.text(node, "the template")
+        if text and not TEMPLATE.fullmatch(text):
+            hint = f"write its path below the templates folder without '.md', such as {example}"
+            self.problem(node, f"'{text}' is not the name of a template", hint)
         return text
 
     def number(self, node: Node, what: str, digits: int = 9) -> Decimal:

@@ -9,14 +9,14 @@ from croniter.croniter import CroniterError
 
 from engage.authoring.reader import did_you_mean
 
-_WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _ENDINGS = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
-_DATES = {f"{day}{_ENDINGS.get(day, 'th')}": day for day in range(1, 32)}
+DATES = {f"{day}{_ENDINGS.get(day, 'th')}": day for day in range(1, 32)}
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _DAYS = "sun|mon|tue|wed|thu|fri|sat"
 _NAMED = {name: str(number) for number, name in enumerate(_MONTHS.split("|"), 1)}
 _NAMED |= {name: str(number) for number, name in enumerate(_DAYS.split("|"))}
-_EVERY_MONTH_HAS = 28
+EVERY_MONTH_HAS = 28
 _EXAMPLES = "'day 09:00', 'weekday 09:00', 'monday and thursday 09:00', '1st 09:00' or 'hour'"
 
 
@@ -45,13 +45,13 @@ def cron_of(every: str) -> str:
     if days == "weekday":
         return f"{at} * * 1-5"
     words = days.replace(" and ", ", ").split(", ")
-    if all(word in _WEEKDAYS for word in words):
-        return f"{at} * * {_numbers(_WEEKDAYS.index(word) for word in words)}"
-    if all(word in _DATES for word in words):
-        if max(_DATES[word] for word in words) > _EVERY_MONTH_HAS:
+    if all(word in WEEKDAYS for word in words):
+        return f"{at} * * {_numbers(WEEKDAYS.index(word) for word in words)}"
+    if all(word in DATES for word in words):
+        if max(DATES[word] for word in words) > EVERY_MONTH_HAS:
             raise ValueError(f"not every month has a {words[-1]}; use 1st to 28th")
-        return f"{at} {_numbers(_DATES[word] for word in words)} * *"
-    known = ("day", "weekday", *_WEEKDAYS, *_DATES)
+        return f"{at} {_numbers(DATES[word] for word in words)} * *"
+    known = ("day", "weekday", *WEEKDAYS, *DATES)
     stray = next((word for word in words if word not in known), None)
     if stray is None:
         raise ValueError(f"'{days}' mixes kinds of days; write {_EXAMPLES}")

@@ -26,6 +26,8 @@ COMMANDS = {
     "consent": "consent",
     "alias": "aliases",
     "lint": "authoring",
+    "schema": "schema",
+    "translations": "translations",
     "plan": "planning",
     "explain": "planning",
     "preview": "preview",
@@ -35,6 +37,7 @@ COMMANDS = {
     "dead": "dead",
     "sending": "sending",
     "replay": "replay",
+    "report": "report",
     "demo-feed": "demo",
 }
 """Each command and the module of this package that has it: only the one that is called is imported."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from engage.cli.context import JsonOption, console, print_json
+from engage.cli.translations import untranslated_of
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
 from engage.pipeline.judging import judge, lint_file
@@ -50,6 +51,9 @@ def lint(
         raise typer.Exit(1)
     if not as_json:
         console.print("No problems found.")
+        if path is None and (found := untranslated_of(judged)):
+            many = "1 email is" if len(found) == 1 else f"{len(found)} emails are"
+            console.print(f"{many} not in all of the program's locales: engage translations")
 
 
 def _of_sources(path: Path, programs: Mapping[str, Program]) -> tuple[Problem, ...]:

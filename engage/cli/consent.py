@@ -1,6 +1,6 @@
 """`consent`: brings in what people said before engage, shows what stands against mailing somebody, lifts it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from engage.authoring.folder import PROGRAM_FILE
 from engage.bootstrap import Services
+from engage.cli import wishes
 from engage.cli.context import (
     JsonOption,
     ProgramOption,
@@ -24,6 +25,7 @@ from engage.cli.context import (
 )
 from engage.domain.consent import Refusal, SuppressionReason
 from engage.domain.errors import InputError
+from engage.domain.programs import Rhythm
 from engage.domain.records import Outcome
 from engage.facts import Scope
 from engage.pipeline.consent import foresee, heed, lift
@@ -43,13 +45,14 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be
 def register(app: typer.Typer) -> None:
     consent = typer.Typer(
         name="consent",
-        help="Bring in what people said before engage, show who said no, lift a suppression.",
+        help="Bring in what people said before engage, show who said what, note what they ask for, lift a suppression.",
         no_args_is_help=True,
     )
     consent.command("import")(import_)
     consent.command()(sendgrid)
     consent.command()(show)
     consent.command("lift")(lift_)
+    wishes.register(consent)
     app.add_typer(consent)
 
 
@@ -280,9 +283,17 @@ def _shown_json(shown: Shown) -> dict[str, Any]:
     return {
         "email": shown.email,
         "suppressions": [{"reason": reason, "since": _iso(at)} for reason, at in shown.suppressions.items()],
-        "noted": [{"topic": topic, "since": _iso(at)} for topic, at in shown.noted.items()],
+        "noted": _dated(shown.noted),
         "partners": [
-            {"partner": partner, "refused": [{"topic": topic, "since": _iso(at)} for topic, at in topics.items()]}
+            {
+                "partner": partner,
+                "refused": _dated(topics),
+                "agreed": _dated(shown.agreed[partner]),
+                "rhythms": [
+                    {"topic": wish.topic, "rhythm": wish.rhythm, "since": _iso(wish.since), "how": wish.how}
+                    for wish in shown.rhythms[partner]
+                ],
+            }
             for partner, topics in shown.refused.items()
         ],
         "changes": [{**asdict(change), "at": _iso(change.at)} for change in shown.changes],
@@ -300,6 +311,12 @@ def _print_shown(shown: Shown, who: str) -> None:
     for partner, topics in shown.refused.items():
         for topic, since in topics.items():
             console.print(escape(f"  {partner} is not mailed {topic}, since {_day(since)}"))
+    for partner, topics in shown.agreed.items():
+        for topic, since in topics.items():
+            console.print(escape(f"  {partner} said yes to {topic}, on {_day(since)}"))
+    for partner, rhythms in shown.rhythms.items():
+        for wish in rhythms:
+            console.print(escape(f"  {partner} wants {wish.topic} {_OFTEN[wish.rhythm]}, since {_day(wish.since)}"))
     if not shown.suppressions and not shown.noted and not any(shown.refused.values()):
         console.print("  nothing stands against mailing it")
     for change in shown.changes:
@@ -307,6 +324,13 @@ def _print_shown(shown: Shown, who: str) -> None:
         said = f"{'yes' if change.subscribed else 'no'} to {change.topic or 'everything'}{of} at {change.email}"
         came = f"{change.how}, {change.source}" if change.source else change.how
         console.print(escape(f"  {change.at:%Y-%m-%d %H:%M} UTC  {said} ({came})"))
+
+
+_OFTEN = {Rhythm.INSTANT: "at once", Rhythm.DAILY: "once a day", Rhythm.OFF: "not at all"}
+
+
+def _dated(topics: Mapping[str, datetime]) -> list[dict[str, str]]:
+    return [{"topic": topic, "since": _iso(at)} for topic, at in topics.items()]
 
 
 def _day(at: datetime) -> str:

@@ -1,6 +1,9 @@
 """`plan`, `explain` and `run`: who would get what and why, before it happens, and a schedule's slot now."""
 
 import logging
+from collections.abc import Sequence
+from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -11,20 +14,33 @@ from rich.tree import Tree
 
 from engage.authoring import parse_campaign
 from engage.cli.context import JsonOption, console, instant, library_of, print_json, services
-from engage.domain.campaigns import Campaign, CampaignState, EventTrigger, ScheduleTrigger
+from engage.cli.inside import inside_json, print_inside
+from engage.domain.campaigns import Campaign, CampaignState, Conversion, EventTrigger, ScheduleTrigger
 from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
 from engage.domain.errors import InputError, UsageError
+from engage.domain.experiments import Arm
 from engage.facts import Node
+from engage.pipeline.cap_room import Taken
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
 from engage.pipeline.plan import Plan, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
+from engage.reporting.intervals import smallest_difference, smallest_shift
+from engage.store.journeys import inside
 from engage.store.runs import DONE, DROPPED, HELD
 
 SHOWN = 40
 
-PartnerArgument = Annotated[str, typer.Argument(help="The partner's external id or email address.")]
+RATES = (0.1, 0.5)
+"""How many reach a goal anyway, for what a holdout could detect: few, and so many that chance is at its widest."""
+
+PartnerArgument = Annotated[
+    str,
+    typer.Argument(
+        help="The partner's external id or email address; the company's or member of staff's if it is for these."
+    ),
+]
 CampaignArgument = Annotated[str, typer.Argument(help="A campaign's name, or the path to its file.")]
 
 
@@ -39,17 +55,21 @@ def plan(
     as_of: Annotated[str | None, typer.Option("--as-of", help="An instant, such as 2026-11-21T09:00:00Z.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show who would get a campaign as of an instant, and why the others would not. Sends nothing."""
+    """Show who would get a campaign as of an instant, why the others would not, and who is inside. Sends nothing."""
     with services() as built:
         at = instant(as_of, built.clock())
         library = library_of(built)
         found = find_campaign(library, campaign)
+        scope = library.scope_of(found)
         with built.database.read() as db:
-            planned = plan_campaign(db, library.scope_of(found), found, at)
+            planned = plan_campaign(db, scope, found, at)
+            standing = inside(db, scope.program_id, found.name)
+        current = library.version_ids.get((found.program, found.name))
     if as_json:
-        print_json(_plan_json(planned))
+        print_json(_plan_json(planned) | {"inside": inside_json(standing, current)})
     else:
         _print_plan(planned)
+        print_inside(standing, current)
 
 
 def explain(
@@ -126,15 +146,67 @@ def _plan_json(planned: Plan) -> dict[str, object]:
         "entering": planned.entering,
         "max_audience": planned.campaign.max_audience,
         "held": planned.held,
+        "holdout": _holdout_json(planned),
+        "place": planned.place,
         "decisions": [
             {
                 "partner": one.partner,
+                "subject": one.subject,
                 **_decision_json(one.decision),
-                "steps": [{"step": s.step, "to": s.to, **_decision_json(s.decision)} for s in one.steps],
+                "steps": [
+                    {"step": s.step, "to": s.to, **_decision_json(s.decision), "caps": _caps_json(s.caps)}
+                    for s in one.steps
+                ],
             }
             for one in planned.decisions
         ],
     }
+
+
+def _caps_json(caps: Sequence[Taken]) -> list[dict[str, object]]:
+    return [{"cap": str(one.cap), "used": one.used} for one in caps]
+
+
+def _holdout_json(planned: Plan) -> dict[str, object] | None:
+    """None where nobody would be held out."""
+    treated, others = planned.arms[Arm.TREATED], {arm: planned.arms[arm] for arm in (Arm.HELD_OUT, Arm.CONTROL)}
+    if not any(others.values()):
+        return None
+    detected = {f"{rate}": smallest_difference(treated, others[Arm.HELD_OUT], rate) for rate in RATES}
+    return {
+        "treated": treated,
+        **{arm.value: many for arm, many in others.items()},
+        "detects": {rate: round(found, 4) if isfinite(found) else None for rate, found in detected.items()},
+    }
+
+
+def _print_holdout(planned: Plan) -> None:
+    """How many are not mailed, and what they could show."""
+    if planned.arms[Arm.CONTROL]:
+        console.print(f"{planned.arms[Arm.CONTROL]:,} who have entered or would now are in the program's control group")
+    treated, held_out = planned.arms[Arm.TREATED], planned.arms[Arm.HELD_OUT]
+    if not planned.campaign.holdout:
+        return
+    said = f"{held_out:,} of {treated + held_out:,} who have entered or would now are held out"
+    console.print(f"{said}: {_power(planned.campaign, treated, held_out)}")
+
+
+def _power(campaign: Campaign, treated: int, held_out: int) -> str:
+    """What is said of the smallest difference that these groups could show."""
+    if campaign.goal is None:
+        return "without a goal nothing is compared"
+    if campaign.goal.conversion is Conversion.REVENUE:
+        shift = smallest_shift(treated, held_out)
+        if not isfinite(shift):
+            return "too few to show any difference"
+        return f"could show a difference of {shift:.2f} standard deviations of the revenue (80 % power, 5 % level)"
+    few, half = (smallest_difference(treated, held_out, rate) for rate in RATES)
+    if not isfinite(few):
+        return "too few to show any difference"
+    parts = [f"{100 * few:.1f} points where one in ten would reach the goal anyway"]
+    if isfinite(half):
+        parts.append(f"{100 * half:.1f} where half would")
+    return f"could show a difference of {', of '.join(parts)} (80 % power, 5 % level)"
 
 
 def _decision_json(decision: Decision) -> dict[str, object]:
@@ -150,6 +222,10 @@ def _print_plan(planned: Plan) -> None:
     if planned.campaign.max_audience is not None:
         limit = f"{planned.entering:,} would enter; max_audience is {planned.campaign.max_audience:,}"
         console.print(f"[yellow]{limit}: the run would be held[/]" if planned.held else limit)
+    _print_holdout(planned)
+    if planned.place is not None:
+        where = f"place {planned.place} of the order" if planned.place else "after all that the order names"
+        console.print(f"competes for what frequency caps leave: {where}. Below, caps count what has gone out.")
     counts: dict[str, int] = {}
     for one in planned.decisions:
         shown = _decision_json(one.decision)
@@ -159,15 +235,24 @@ def _print_plan(planned: Plan) -> None:
         console.print(f"  {count:>6}  {label}")
     if not planned.decisions:
         return
-    table = Table("partner", "to", "decision", "reason", box=None, padding=(0, 2, 0, 0))
+    table = Table(planned.campaign.subject.value, "to", "decision", "reason", box=None, padding=(0, 2, 0, 0))
     # those who would not get it come first: they are few, and the ones to look at
     for one in sorted(planned.decisions, key=lambda one: all(isinstance(s.decision, Send) for s in one.steps))[:SHOWN]:
         for step in one.steps:
-            shown = _decision_json(step.decision)
-            table.add_row(escape(one.partner), escape(_to(step)), str(shown["decision"]), str(shown["reason"] or ""))
+            table.add_row(escape(one.subject), escape(_to(step)), step.decision.kind, _why(step.decision))
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
+
+
+def _why(decision: Decision) -> str:
+    match decision:
+        case Send():
+            return ""
+        case Skip(reason):
+            return reason
+        case Defer(until, reason):
+            return f"{reason}, again at {_minute(until)}"
 
 
 def _to(step: PlannedStep) -> str:
@@ -179,7 +264,8 @@ def _to(step: PlannedStep) -> str:
 
 def _explanation_json(explanation: Explanation) -> dict[str, object]:
     return {
-        "partner": explanation.partner,
+        "partner": explanation.whom if explanation.campaign.subject.leads_to_partner else None,
+        "whom": explanation.whom,
         "campaign": explanation.campaign.name,
         "state": explanation.campaign.state.value,
         "as_of": explanation.as_of.isoformat().replace("+00:00", "Z"),
@@ -195,6 +281,7 @@ def _explanation_json(explanation: Explanation) -> dict[str, object]:
                     {"guard": v.guard, **(_decision_json(v.decision) if v.decision else {"decision": "pass"})}
                     for v in step.verdicts
                 ],
+                "caps": _caps_json(step.caps),
             }
             for step in explanation.steps
         ],
@@ -213,7 +300,7 @@ def _node_json(node: Node) -> dict[str, object]:
 def _print_explanation(explanation: Explanation) -> None:
     campaign = explanation.campaign
     console.print(
-        f"[bold]{campaign.name}[/] for {escape(explanation.partner)} as of {explanation.as_of:%Y-%m-%d %H:%M} UTC"
+        f"[bold]{campaign.name}[/] for {escape(explanation.whom)} as of {explanation.as_of:%Y-%m-%d %H:%M} UTC"
     )
     if campaign.state is not CampaignState.LIVE:
         console.print(f"state: {campaign.state} (sends nothing; below is what it would do if it were live)")
@@ -229,6 +316,8 @@ def _print_explanation(explanation: Explanation) -> None:
         for verdict in step.verdicts:
             objection = "" if verdict.decision is None else f"  ({_said(verdict.decision)})"
             tree.add(f"{_mark(verdict.decision is None)} {verdict.guard.replace('_', ' ')}{objection}")
+        for one in step.caps:
+            tree.add(f"{_mark(one.used < one.cap.at_most)} {one.cap}  (found: {one.used})")
         console.print(tree, soft_wrap=False)
     console.print(f"[bold]{_conclusion(campaign, explanation.decision)}[/]")
 
@@ -253,7 +342,11 @@ def _said(decision: Decision) -> str:
         case Skip(reason):
             return f"skip: {_words(reason)}"
         case Defer(until, reason):
-            return f"defer: {_words(reason)}, look again at {until:%Y-%m-%d %H:%M} UTC"
+            return f"defer: {_words(reason)}, look again at {_minute(until)}"
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _words(reason: Reason) -> str:
@@ -266,8 +359,8 @@ def _conclusion(campaign: Campaign, decision: Decision) -> str:
     match decision, campaign.trigger:
         case Skip(reason), _:
             return f"would not: {_words(reason)}"
-        case Defer(_, reason), _:
-            return f"would not yet: {_words(reason)}"
+        case Defer(until, reason), _:
+            return f"would not yet: {_words(reason)}, look again at {_minute(until)}"
         case _, EventTrigger(event, to):
             return " to ".join(filter(None, (f"would get it at {event}", " or ".join(to))))
         case _:

@@ -26,7 +26,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.replaying import Period, Replay
 from engage.providers.files import FileMailbox, file_of
 from engage.queueing import NoQueue
-from engage.reporting.replays import SentMail, Tally, sent_mails, tally
+from engage.reporting.replays import NotSent, SentMail, Tally, not_sent, sent_mails, tally
 from engage.settings import Settings, SettingsError
 from engage.signing import Signer
 from engage.store.database import Database
@@ -36,8 +36,9 @@ from engage.store.schema import migrate
 _SIGNER = Signer(["replay"])
 """Signs the links in replayed mails, so that none of them does anything to the partners of today."""
 
-MAILS, LIST, REPORT = "mails", "mails.csv", "report.json"
-_COLUMNS = ("program", "campaign", "step", "partner", "recipient", "day", "at", "subject", "file")
+MAILS, LIST, WHY_NOT, REPORT = "mails", "mails.csv", "not_sent.csv", "report.json"
+_COLUMNS = ("program", "campaign", "step", "partner", "recipient", "occasion", "day", "at", "subject", "file")
+_WHY_NOT_COLUMNS = ("program", "campaign", "step", "whom", "occasion", "decision", "reason", "until", "at")
 
 
 def register(app: typer.Typer) -> None:
@@ -101,6 +102,7 @@ class _Replayed:
     program: str
     tallies: list[Tally]
     mails: list[SentMail]
+    not_sent: list[NotSent]
 
 
 def _chosen(library: Library, names: Sequence[str]) -> dict[str, list[Campaign]]:
@@ -129,7 +131,7 @@ def _replay(
                 show(instant)
         with database.read() as db:
             names = [campaign.name for campaign in campaigns]
-            return _Replayed(program.key, tally(db, names, program.zone), sent_mails(db, program.zone))
+            return _Replayed(program.key, tally(db, names, program.zone), sent_mails(db, program.zone), not_sent(db))
 
 
 @contextmanager
@@ -203,8 +205,16 @@ def _write(folder: Path, report: dict[str, Any], replays: list[_Replayed]) -> No
             for one in replays:
                 for mail in one.mails:
                     path = Path(MAILS) / file_of(mail.public_id, mail.campaign, date.fromisoformat(mail.day))
-                    told = (mail.campaign, mail.step, mail.partner, mail.recipient, mail.day)
+                    told = (mail.campaign, mail.step, mail.partner, mail.recipient, mail.occasion, mail.day)
                     rows.writerow((one.program, *told, mail.at.isoformat(), mail.subject, path))
+        with (folder / WHY_NOT).open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(_WHY_NOT_COLUMNS)
+            for one in replays:
+                for said in one.not_sent:
+                    until = said.until.isoformat() if said.until else ""
+                    told = (said.campaign, said.step, said.whom, said.occasion, said.decision, said.reason)
+                    rows.writerow((one.program, *told, until, said.at.isoformat()))
     except OSError as error:
         raise InputError(f"{folder} cannot be written to: {error.strerror}", "give another folder with --out") from None
 

@@ -125,6 +125,8 @@ def _data(output: nodes.Output) -> list[str]:
 def _layout_names() -> dict[str, Type | None]:
     """A layout serves partners and staff alike: what only some emails have may be empty in it."""
     names: dict[str, Type | None] = {name: _NAMES[name] for name in ("program", "links", "locale")}
-    staff = _NAMES["staff"]
-    assert isinstance(staff, Record)
-    return {**names, "staff": Record(staff.meaning, staff.fields, optional=True), **dict.fromkeys(SLOTS)}
+    for name in ("partner", "staff"):
+        record = _NAMES[name]
+        assert isinstance(record, Record)
+        names[name] = Record(record.meaning, record.fields, optional=True)
+    return {**names, **dict.fromkeys(SLOTS)}

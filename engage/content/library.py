@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,19 +34,25 @@ class Templates:
 
     def __init__(self, templates: Mapping[tuple[str, str], Template], sources: Mapping[str, str]) -> None:
         self._templates = dict(templates)
+        self._names = frozenset(name for name, _ in templates)
         self.sources = dict(sources)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Every email's name once, in order."""
-        return tuple(sorted({name for name, _ in self._templates}))
+        return tuple(sorted(self._names))
 
     def __iter__(self) -> Iterator[Template]:
         """Every email in every locale."""
         return iter(self._templates.values())
 
     def __contains__(self, name: str) -> bool:
-        return any(known == name for known, _ in self._templates)
+        return name in self._names
+
+    def own(self, name: str, lineage: Iterable[str]) -> str:
+        """The email that a program means by this name: the one in its own folder, else that in its parent's, and so
+        on, else the one of the name itself. `lineage` has the keys of the programs, the nearest first."""
+        return next((own for key in lineage if (own := f"{key}/{name}") in self), name)
 
     def facts(self, name: str) -> dict[str, FactRef]:
         """The facts of an email, in whatever locale it needs them."""
@@ -54,16 +60,18 @@ class Templates:
             fact: ref for (known, _), one in self._templates.items() if known == name for fact, ref in one.facts.items()
         }
 
-    def find(self, name: str, locale: str = "") -> Template | None:
-        """The email in this locale (`de-AT`), else its language (`de`), else the default; None if there is none."""
-        for candidate in (locale.replace("_", "-"), language_of(locale), ""):
+    def find(self, name: str, locale: str = "", program: str = "") -> Template | None:
+        """The email in this locale (`de-AT`), else in its language (`de`), else in the program's locale or language,
+        else the one without a locale, which is in the program's; None if there is none.
+        """
+        for candidate in (*_written(locale), *_written(program), ""):
             if found := self._templates.get((name, candidate)):
                 return found
         return None
 
-    def get(self, name: str, locale: str = "") -> Template:
+    def get(self, name: str, locale: str = "", program: str = "") -> Template:
         """As `find`; raises InputError if there is no such email."""
-        found = self.find(name, locale)
+        found = self.find(name, locale, program)
         if found is None:
             raise InputError(f"there is no email '{name}'", did_you_mean(name, self.names))
         return found
@@ -83,6 +91,11 @@ class Templates:
             if template is not None:
                 templates[template.name, template.locale] = template
         return cls(_alike(templates), sources), tuple(sorted(set(problems)))
+
+
+def _written(locale: str) -> tuple[str, ...]:
+    """How files are named that are in this locale: as itself, and as its language."""
+    return (locale.replace("_", "-"), language_of(locale)) if locale else ()
 
 
 def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, tuple[Problem, ...]]:

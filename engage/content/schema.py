@@ -3,7 +3,7 @@
 The pipeline builds contexts of this shape, lint holds templates against it, `docs/templates.md` prints it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -84,7 +84,7 @@ _PROGRAM = Record(
     },
 )
 _PARTNER = Record(
-    "the partner whom the email is about",
+    "the partner whom the email is about; of a company its contact",
     {
         "external_id": _text("id in the CRM"),
         "greeting_name": _text("first name, or the company's, or 'there'"),
@@ -97,6 +97,15 @@ _PARTNER = Record(
         "region": _text("region", optional=True),
         "status": _text("invited, active or inactive"),
         "joined_at": _instant("when the partner joined"),
+    },
+)
+_COMPANY = Record(
+    "the company, in a campaign for companies",
+    {
+        "external_id": _text("id in the CRM"),
+        "name": _text("its name, or its id"),
+        "contact_name": _text("the partner who speaks for it", optional=True),
+        "manager_name": _text("its channel manager", optional=True),
     },
 )
 _RUNG = Record(
@@ -163,8 +172,12 @@ _LEADER = Record(
         "value": Value(Kind.COUNT, "wins in the last 30 days"),
     },
 )
+_FOLDED = Record(
+    "a mail that became a line of this one",
+    {"subject": _text("its subject"), "url": Value(_LINK, "where its button leads, or the portal")},
+)
 _STAFF = Record(
-    "the salesperson whom the alert goes to",
+    "the member of our staff whom the email goes to",
     {"first_name": _text("first name, or the whole name"), "name": _text("whole name"), "email": _text("address")},
 )
 _EVIDENCE = Record("one reason for the alert", {"label": _text("what was counted"), "value": _text("how much")})
@@ -177,37 +190,86 @@ _RECENT = Record(
         "amount": Value(Kind.MONEY, "size of the deal", optional=True),
     },
 )
-ABSENT = {"referral": None, "reward": None, "tier": None, "staff": None}
+_ANSWER = Record(
+    "one answer that the email offers",
+    {
+        "label": _text("what it says, from the campaign"),
+        "url": Value(_LINK, "where it is confirmed"),
+    },
+)
+_PROMOTION = Record(
+    "the campaign's promotion, in the terms that the partner was told first",
+    {
+        "from": Value(Kind.INSTANT, "its first day"),
+        "through": Value(Kind.INSTANT, "its last day"),
+        "counts": _text("what is counted: login, referral or win"),
+        "bonus": Value(Kind.MONEY, "what each brings"),
+        "paid_when": _text("when it is paid, in the campaign's words"),
+        "mine": Record(
+            "what the partner has reached so far",
+            {
+                "count": Value(Kind.COUNT, "how many in the days of the promotion"),
+                "bonus": Value(Kind.MONEY, "what they bring together"),
+            },
+        ),
+    },
+)
+_UPDATE = Record(
+    "one referral with news",
+    {
+        "before_label": _text("its status before the day's first update", optional=True),
+        **{name: what for name, what in _REFERRAL.items() if name not in ("previous_status", "ladder")},
+        "url": Value(_LINK, "the referral in the portal"),
+    },
+)
+_OCCASIONAL: dict[str, "Type"] = {
+    "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
+    "promotion": _PROMOTION,
+    "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
+}
+"""What only emails know whose step or campaign has it."""
+OCCASIONAL = tuple(_OCCASIONAL)
+ABSENT = {"partner": None, "company": None, "referral": None, "reward": None, "tier": None, "staff": None}
 """What templates see where the pipeline gave nothing: records that need not be there are empty, not undefined."""
 ALWAYS = frozenset({"program", "links", "locale", "zone"})
 """What every render needs, whether the author names it or not: layout and filters use it."""
 
 
-def names_for(subject: Subject, audience: Audience, facts: Mapping[str, FactRef]) -> dict[str, Type]:
-    """The names that a template may use in a campaign for this subject, written to this audience."""
+def names_for(
+    subject: Subject, audience: Audience, facts: Mapping[str, FactRef], also: Collection[str] = ()
+) -> dict[str, Type]:
+    """The names that a template may use in a campaign for this subject, written to this audience.
+
+    `also`: those of OCCASIONAL that there are.
+    """
     links = dict(_LINKS)
-    if subject is not Subject.PARTNER:
+    about_referral = subject in (Subject.REFERRAL, Subject.REWARD)
+    if about_referral:
         links["referral"] = Value(_LINK, "the referral in the portal", optional=subject is Subject.REWARD)
     names: dict[str, Type] = {
         "program": _PROGRAM,
-        "partner": _PARTNER,
-        "tier": _TIER,
         "facts": Record("the facts of the front matter", {name: _fact(ref) for name, ref in facts.items()}),
         "links": Record("addresses for buttons and links", links),
         "locale": _text("locale of the recipient, such as en or de"),
         "zone": _text("time zone of the recipient"),
     }
-    if subject is not Subject.PARTNER:
+    if subject.leads_to_partner or audience is Audience.PARTNER:
+        names |= {"partner": _PARTNER, "tier": _TIER}
+    if subject is Subject.COMPANY:
+        names["company"] = _COMPANY
+    if about_referral:
         names["referral"] = Record("the referral", _REFERRAL, optional=subject is Subject.REWARD)
     if subject is Subject.REWARD:
         names["reward"] = _REWARD
     if audience is Audience.STAFF:
         names["staff"] = _STAFF
-        names["evidence"] = Listing("why the alert was raised", _EVIDENCE)
-        names["recent_referrals"] = Listing("the partner's last referrals, newest first", _RECENT)
+        names["evidence"] = Listing("why it is sent: what the condition counted", _EVIDENCE)
+        if subject.leads_to_partner:
+            names["recent_referrals"] = Listing("the partner's last referrals, newest first", _RECENT)
     else:
         names["leaders"] = Listing("the program's best partners of the last 30 days", _LEADER)
-    return names
+        names["folded"] = Listing("mails that frequency caps left no room for, in the next mail that names it", _FOLDED)
+    return names | {name: _OCCASIONAL[name] for name in also}
 
 
 def _fact(ref: FactRef) -> Value:

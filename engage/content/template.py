@@ -1,6 +1,6 @@
 """One email: its file becomes three compiled templates (subject, HTML, text), and each render fills them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 from markupsafe import escape
 
-from engage.authoring.facts import subject_allows
 from engage.content.forms import HtmlForm, TextForm
 from engage.content.frontmatter import Email, Phrase
 from engage.content.habits import habits, links, wrong_address
@@ -19,8 +18,8 @@ from engage.content.lint import Linter
 from engage.content.markdown import Block, parse_markdown
 from engage.content.places import Place, column_of, parse
 from engage.content.rules import broken_rules
-from engage.content.sandbox import run
-from engage.content.schema import ABSENT, ALWAYS, Audience, names_for
+from engage.content.sandbox import block_called, run
+from engage.content.schema import ABSENT, ALWAYS, OCCASIONAL, Audience, names_for
 from engage.content.wording import language_of, wording
 from engage.domain.conditions import FactRef
 from engage.domain.errors import Problem
@@ -28,14 +27,18 @@ from engage.domain.facts import CATALOGUE, Subject
 
 MAX_SOURCE = 64 * 1024
 
+PROMOTIONAL = frozenset({"leaderboard", "promotion", "success_story", "tip"})
+"""Blocks that advertise the programme: for mail that can be refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One email for one recipient. The subject is a single line."""
+    """One email for one recipient. The subject is a single line; `link` is where the button leads, if there is one."""
 
     subject: str
     html: str
     text: str
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,15 @@ class Template:
     _subject: Any
     _html: Any
     _text: Any
+    _link: Any
 
     def locale_for(self, recipient: str, program: str) -> str:
-        """The locale to render in: the recipient's where the email is written in its language, and else the email's,
-        so that no German date stands in an English sentence. An email without a locale is in the program's."""
+        """The locale to render in: the recipient's where the email is written in its language, else the program's
+        where it is in that one's, else the email's own; so that no German date stands in an English sentence. An email
+        without a locale is in the program's."""
         written = self.locale or program
-        same = language_of(recipient) == language_of(written)
-        return recipient if same else written
+        spoken = (one for one in (recipient, program) if language_of(one) == language_of(written))
+        return next(spoken, written)
 
     def render(self, context: Mapping[str, object]) -> Rendered:
         """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError."""
@@ -102,18 +107,43 @@ class Template:
             fresh.wording = words
             return run(compiled.root_render_func, fresh)
 
-        return Rendered(" ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text)))
+        subject, html, text = " ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text))
+        return Rendered(subject, html, text, part(self._link).strip())
 
-    def lint(self, subject: Subject, audience: str) -> tuple[Problem, ...]:
-        """What would go wrong in a campaign for this subject, written to `partner` or `staff`."""
-        names = names_for(subject, Audience(audience), self.facts)
+    def promoting(self, campaign: str) -> tuple[Problem, ...]:
+        """The blocks that advertise: not for this campaign, which is transactional."""
+        calls = (node for tree in self._trees for node in tree.find_all(nodes.Call))
+        hint = f"take it out, or give '{campaign}' a marketing topic"
+        return tuple(
+            Problem(
+                self._file,
+                int(node.node.lineno),
+                column_of(node.node.lineno) + 1,
+                f"'{block}' advertises, and '{campaign}' is transactional: partners cannot refuse it",
+                hint,
+            )
+            for node in calls
+            if (block := block_called(node)) in PROMOTIONAL
+        )
+
+    def lint(self, subject: Subject, audience: str, also: Collection[str] = ()) -> tuple[Problem, ...]:
+        """What would go wrong in a campaign for this subject, written to `partner` or `staff`.
+
+        `also` has the names of `schema.OCCASIONAL` that there are.
+        """
+        names = names_for(subject, Audience(audience), self.facts, also)
         linter = Linter(self._file)
         for tree in self._trees:
             linter.check(tree.body, names)
+        if "answers" in also and not any("answers" in find_undeclared_variables(tree) for tree in self._trees):
+            hint = "write {{ blocks.answers(answers) }} on a line of its own"
+            linter.problems.append(Problem(self._file, 1, 1, "the email of a question offers no answers", hint))
         for name, ref in self.facts.items():
-            if not subject_allows(CATALOGUE[ref.fact], subject):
-                message = f"'{ref.fact}' is a fact of referrals, and the campaign is for partners"
-                linter.problems.append(Problem(self._file, *self._fact_places[name], message, "use it for: referral"))
+            fact = CATALOGUE[ref.fact]
+            if not fact.allows(subject):
+                message = f"'{ref.fact}' is a fact of {fact.subject.plural}, and the campaign is for {subject.plural}"
+                hint = f"use it for: {fact.subject}"
+                linter.problems.append(Problem(self._file, *self._fact_places[name], message, hint))
         return tuple(sorted(set(linter.problems)))
 
 
@@ -122,10 +152,11 @@ def compile_template(
 ) -> tuple[Template | None, tuple[Problem, ...]]:
     """Compiles an email; every problem found on the way is returned, and then no template."""
     maker = _Maker(file, email, look)
-    subject, html, text = maker.sources()
+    subject, html, text, link = maker.sources()
     if maker.problems:
         return None, tuple(sorted(set(maker.problems)))
     compiled_subject, _ = Blocks(TEXT).compile(subject, file)
+    compiled_link, _ = Blocks(TEXT).compile(link, file)
     compiled_html, html_tree = look.html_blocks.compile(html, file)
     compiled_text, text_tree = look.text_blocks.compile(text, file)
     names: set[str] = set()
@@ -145,12 +176,13 @@ def compile_template(
         _subject=compiled_subject,
         _html=compiled_html,
         _text=compiled_text,
+        _link=compiled_link,
     )
     return template, ()
 
 
 _CONTEXT_NAMES = frozenset(
-    name for subject in Subject for audience in Audience for name in names_for(subject, audience, {})
+    name for subject in Subject for audience in Audience for name in names_for(subject, audience, {}, OCCASIONAL)
 )
 
 
@@ -172,14 +204,14 @@ class _Maker:
         self.problems: list[Problem] = []
         self.trees: list[nodes.Template] = []
 
-    def sources(self) -> tuple[str, str, str]:
-        """The Jinja sources of subject, HTML and text."""
+    def sources(self) -> tuple[str, str, str, str]:
+        """The Jinja sources of subject, HTML, text and the button's address."""
         subject, preview = self.phrase(self.email.subject), self.phrase(self.email.preview)
         button = [self.phrase(phrase) for phrase in self.email.button or ()]
         self.check_address(button)
         body = self.body()
         if self.problems or subject is None or preview is None or body is None:
-            return "", "", ""
+            return "", "", "", ""
         lifted, blocks = body
         if button and not any(tag.inside == "button" for tag in lifted.tags):
             blocks = [*blocks, Block("tag", tag=Tag("button", "", 1, 1))]
@@ -201,7 +233,8 @@ class _Maker:
                 "content": text_button + lifted.put_back(TextForm(lifted).blocks(blocks), call),
             }
         )
-        return _plain(subject), html, text
+        url = button[1] if button else None
+        return _plain(subject), html, text, url.put_back(url.address(url.text)) if url else ""
 
     def phrase(self, phrase: Phrase | None) -> Lifted | None:
         """A text of the front matter, parsed for lint and lifted."""

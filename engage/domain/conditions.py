@@ -25,7 +25,8 @@ class Comparator(StrEnum):
 class FactRef:
     """A fact with the arguments that make it one value per subject, such as wins in the last 90 days by email.
 
-    `methods` restricts to referral methods (empty: all); `by` is the metric of a rank; `name` an attribute's name.
+    `methods` restricts to referral methods (empty: all); `by` is the metric of a rank; `name` an attribute's name;
+    `question` the name of a question that was asked.
     """
 
     fact: str
@@ -33,10 +34,12 @@ class FactRef:
     methods: tuple[str, ...] = ()
     by: str | None = None
     name: str | None = None
+    question: str | None = None
 
     def __str__(self) -> str:
         parts = [f"by: {self.by}"] if self.by else []
         parts += [f"name: {self.name}"] if self.name else []
+        parts += [f"question: {self.question}"] if self.question else []
         parts += [str(self.window)] if self.window else []
         parts += [f"method: [{', '.join(self.methods)}]"] if self.methods else []
         return f"{self.fact} ({', '.join(parts)})" if parts else self.fact

@@ -26,8 +26,10 @@ class By(StrEnum):
     WORKER = "worker"  # under the lease of its claim
     SWEEPER = "sweeper"  # because time has passed
     CONSENT = "consent"  # because somebody said no
+    CONTEST = "contest"  # because frequency caps leave room for others only, or it need not compete any more
     MERGE = "merge"  # because two records turned out to be one
     OPERATOR = "operator"  # by a command or on the console
+    NEWS = "news"  # because of what happened since: another mail tells of it, or it is no longer true
     EVIDENCE = "evidence"  # because the provider has it: its webhook, its records or our journal say so
 
 
@@ -50,6 +52,7 @@ TRANSITIONS: dict[By, dict[DeliveryState, frozenset[DeliveryState]]] = {
         _S.CLAIMED: frozenset({_S.PENDING, _S.DEAD}),
         _S.SENDING: frozenset({_S.UNKNOWN}),
     },
+    By.CONTEST: {_S.PENDING: frozenset({_S.SUPPRESSED, _S.SKIPPED, _S.CANCELLED, _S.EXPIRED})},
     By.CONSENT: {_S.PENDING: frozenset({_S.CANCELLED}), _S.RETRY: frozenset({_S.CANCELLED})},
     By.MERGE: {
         _S.PENDING: frozenset({_S.CANCELLED}),
@@ -60,6 +63,7 @@ TRANSITIONS: dict[By, dict[DeliveryState, frozenset[DeliveryState]]] = {
         _S.UNKNOWN: frozenset({_S.PENDING, _S.ACCEPTED, _S.CANCELLED}),
         _S.DEAD: frozenset({_S.PENDING, _S.CANCELLED}),
     },
+    By.NEWS: {_S.PENDING: frozenset({_S.SKIPPED}), _S.RETRY: frozenset({_S.SKIPPED})},
     By.EVIDENCE: {state: frozenset({_S.ACCEPTED}) for state in _TRIED},
 }
 """The one table of transitions. What is not in it is a bug, and an error."""

@@ -20,11 +20,26 @@ class FactType(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a campaign is `for`: one enrollment concerns one of these. Each leads to one partner."""
+    """What a campaign is `for`: one enrollment concerns one of these."""
 
     PARTNER = "partner"
     REFERRAL = "referral"
     REWARD = "reward"
+    COMPANY = "company"
+    STAFF = "staff"
+
+    @property
+    def one(self) -> str:
+        return "a member of staff" if self is Subject.STAFF else f"a {self}"
+
+    @property
+    def plural(self) -> str:
+        return {Subject.COMPANY: "companies", Subject.STAFF: "members of staff"}.get(self, f"{self}s")
+
+    @property
+    def leads_to_partner(self) -> bool:
+        """Whether each belongs to one partner, whose facts are its own too; facts of the others are over many."""
+        return self in (Subject.PARTNER, Subject.REFERRAL, Subject.REWARD)
 
 
 class Feed(StrEnum):
@@ -55,9 +70,12 @@ class Fact:
     """One entry of the catalogue.
 
     `windows` and `methods` say whether `last`/`previous`/`first` and `method` may be given; `by` demands a metric,
-    `named` an attribute's name. `values` names the closed list its values come from: `statuses` (the program's
-    ladder), `partner_statuses`, `tiers`, `methods`; None is any text. A MONEY_OR_COUNT fact's type follows the
-    program's tier metric and is written as `type=None`.
+    `named` an attribute's name, `asked` a question's. `values` names the closed list its values come from: `statuses`
+    (the program's ladder), `partner_statuses`, `tiers`, `methods`; None is any text. A MONEY_OR_COUNT fact's type
+    follows the program's tier metric and is written as `type=None`.
+
+    `over` names the other subjects that have it too: of a company it is taken over all its partners, of a member of
+    staff over the referrals that they work.
     """
 
     name: str
@@ -69,10 +87,20 @@ class Fact:
     methods: bool = False
     by: bool = False
     named: bool = False
+    asked: bool = False
     values: str | None = None
+    over: tuple[Subject, ...] = ()
+
+    def allows(self, subject: Subject) -> bool:
+        """Whether a campaign for `subject` may ask it: rewards lead to their referral, and both to their partner."""
+        if subject is self.subject or subject in self.over:
+            return True
+        return subject.leads_to_partner and (
+            self.subject is Subject.PARTNER or (self.subject is Subject.REFERRAL and subject is Subject.REWARD)
+        )
 
 
-_P, _R = Subject.PARTNER, Subject.REFERRAL
+_P, _R, _C, _S = Subject.PARTNER, Subject.REFERRAL, Subject.COMPANY, Subject.STAFF
 _REF = Feed.REFERRALS
 CATALOGUE: dict[str, Fact] = {
     fact.name: fact
@@ -88,23 +116,39 @@ CATALOGUE: dict[str, Fact] = {
             _REF,
             values="tiers",
         ),
-        Fact("program", _P, FactType.TEXT, "key of the program"),
-        Fact("company", _P, FactType.TEXT, "external id of the partner company"),
+        Fact("program", _P, FactType.TEXT, "key of the program", over=(_C, _S)),
+        Fact("company", _P, FactType.TEXT, "external id of the partner company", over=(_C,)),
         Fact("owner", _P, FactType.TEXT, "external id of the salesperson who owns the partner"),
         Fact("region", _P, FactType.TEXT, "region of the partner"),
         Fact("locale", _P, FactType.TEXT, "locale of the partner, such as en or de"),
         Fact("attribute", _P, None, "an imported attribute that program.yaml declares", named=True),
+        Fact("answer", _P, FactType.TEXT, "what was last answered to a question of a campaign", asked=True),
         Fact(
             "days_since_login",
             _P,
             FactType.DAYS_SINCE,
             "days since the last login, or since joining if never",
             Feed.LOGINS,
+            over=(_C,),
         ),
         Fact("days_since_joining", _P, FactType.DAYS_SINCE, "days since joining; endless if it is not known"),
-        Fact("days_since_referral", _P, FactType.DAYS_SINCE, "days since the last dated referral was submitted", _REF),
-        Fact("days_since_win", _P, FactType.DAYS_SINCE, "days since a referral that is won became so", _REF),
-        Fact("referrals", _P, FactType.COUNT, "referrals submitted", _REF, windows=True, methods=True),
+        Fact(
+            "days_since_referral",
+            _P,
+            FactType.DAYS_SINCE,
+            "days since the last dated referral was submitted",
+            _REF,
+            over=(_C, _S),
+        ),
+        Fact(
+            "days_since_win",
+            _P,
+            FactType.DAYS_SINCE,
+            "days since a referral that is won became so",
+            _REF,
+            over=(_C, _S),
+        ),
+        Fact("referrals", _P, FactType.COUNT, "referrals submitted", _REF, windows=True, methods=True, over=(_C, _S)),
         Fact(
             "qualified",
             _P,
@@ -113,8 +157,18 @@ CATALOGUE: dict[str, Fact] = {
             _REF,
             windows=True,
             methods=True,
+            over=(_C, _S),
         ),
-        Fact("open", _P, FactType.COUNT, "referrals that are neither won nor lost", _REF, windows=True, methods=True),
+        Fact(
+            "open",
+            _P,
+            FactType.COUNT,
+            "referrals that are neither won nor lost",
+            _REF,
+            windows=True,
+            methods=True,
+            over=(_C, _S),
+        ),
         Fact(
             "wins",
             _P,
@@ -123,6 +177,7 @@ CATALOGUE: dict[str, Fact] = {
             _REF,
             windows=True,
             methods=True,
+            over=(_C, _S),
         ),
         Fact(
             "losses",
@@ -132,9 +187,17 @@ CATALOGUE: dict[str, Fact] = {
             _REF,
             windows=True,
             methods=True,
+            over=(_C, _S),
         ),
         Fact(
-            "revenue", _P, FactType.MONEY, "amount of the referrals counted by wins", _REF, windows=True, methods=True
+            "revenue",
+            _P,
+            FactType.MONEY,
+            "amount of the referrals counted by wins",
+            _REF,
+            windows=True,
+            methods=True,
+            over=(_C, _S),
         ),
         Fact(
             "win_rate",
@@ -144,15 +207,17 @@ CATALOGUE: dict[str, Fact] = {
             _REF,
             windows=True,
             methods=True,
+            over=(_C, _S),
         ),
         Fact(
             "rank",
             _P,
             FactType.COUNT,
-            "place among the program's active partners, shared by equals; unknown at zero",
+            "place among the program's active partners (companies, staff), shared by equals; unknown at zero",
             _REF,
             windows=True,
             by=True,
+            over=(_C, _S),
         ),
         Fact("next_tier", _P, FactType.TEXT, "the tier above; unknown at the top", _REF, values="tiers"),
         Fact("to_next_tier", _P, None, "wins, referrals or revenue missing to the next tier; unknown at the top", _REF),
@@ -162,8 +227,16 @@ CATALOGUE: dict[str, Fact] = {
             FactType.COUNT,
             "whole days until the tier's period ends; unknown if it has no end",
         ),
-        Fact("rewards", _P, FactType.COUNT, "rewards earned", Feed.REWARDS, windows=True),
-        Fact("rewards_earned", _P, FactType.MONEY, "amount of the rewards earned", Feed.REWARDS, windows=True),
+        Fact("rewards", _P, FactType.COUNT, "rewards earned", Feed.REWARDS, windows=True, over=(_C,)),
+        Fact(
+            "rewards_earned",
+            _P,
+            FactType.MONEY,
+            "amount of the rewards earned",
+            Feed.REWARDS,
+            windows=True,
+            over=(_C,),
+        ),
         Fact(
             "referral_status",
             _R,
@@ -182,6 +255,14 @@ CATALOGUE: dict[str, Fact] = {
         Fact("amount", _R, FactType.MONEY, "amount of the referral", _REF),
         Fact("method", _R, FactType.TEXT, "how the lead was referred", _REF, values="methods"),
         Fact("product", _R, FactType.TEXT, "product of the referral", _REF),
-        Fact("salesperson", _R, FactType.TEXT, "external id of the salesperson who works the referral", _REF),
+        Fact(
+            "salesperson",
+            _R,
+            FactType.TEXT,
+            "external id of the salesperson who works the referral; of staff, their own",
+            _REF,
+            over=(_S,),
+        ),
+        Fact("partners", _C, FactType.COUNT, "active partners of the company"),
     )
 }

@@ -1,7 +1,7 @@
 """The keys of occasions, made of stable ids and ISO dates, in this one place. Rows depend on every format here."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 _NAMESPACE = uuid.UUID("6f1c2c4e-3d0b-5d0c-9a43-2f6f0f1f9f10")
 
@@ -54,6 +54,21 @@ def tier_key(tier: str, period: str) -> str:
 
 
 ONCE = "once"
+
+
+def key_of(key: str, subject: str, external_id: str) -> str:
+    """The key under which a subject other than a partner enters: `2026-11-02T09:00|referral:r-17`."""
+    return f"{key}|{subject}:{external_id}"
+
+
+def day_key(day: date) -> str:
+    """A day's updates, by the partner's local date."""
+    return f"day:{day.isoformat()}"
+
+
+def day_of(key: str) -> date:
+    """The day of a `day_key`."""
+    return date.fromisoformat(key.removeprefix("day:"))
 
 
 def public_id(*parts: str) -> str:

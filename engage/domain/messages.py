@@ -18,7 +18,8 @@ class Message:
     """One email, ready to hand to a provider.
 
     `id` is the delivery's opaque public id. `headers` are extra headers (List-Unsubscribe and the like).
-    `custom_args` carry opaque ids only, never personal data; `category` is the campaign's name.
+    `custom_args` carry opaque ids only, never personal data; `category` is the campaign's name; `locale` that of the
+    email that it was made from.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Message:
     headers: dict[str, str] = field(default_factory=dict)
     custom_args: dict[str, str] = field(default_factory=dict)
     category: str = ""
+    locale: str = ""
 
 
 class Outcome(StrEnum):

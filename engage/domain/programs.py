@@ -1,14 +1,18 @@
 """What `campaigns/program.yaml` says of a referral programme: brand, ladder, tiers, topics, feeds."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 
+from engage.domain.campaigns import Place
 from engage.domain.conditions import FactRef
 from engage.domain.facts import CATALOGUE, FactType, Feed
+from engage.domain.limits import FrequencyCap, QuietHours, SendWindow
 
 METHODS = ("form", "verbal", "email", "link", "social", "card")
 """The ways in which a lead is referred."""
+
+_NOWHERE = Place()
 
 PARTNER_STATUSES = ("invited", "active", "inactive")
 
@@ -72,9 +76,46 @@ class TopicKind(StrEnum):
     MARKETING = "marketing"
 
 
+class Regression(StrEnum):
+    """What becomes of a status change that takes good news back, such as won, then reopened."""
+
+    CORRECT = "correct"  # the partner hears of it if the good news went out; if it had not yet, neither goes out
+    TELL = "tell"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """One mail of a day's updates at `at`, local time, for partners who chose a daily rhythm; `template` is its email.
+
+    The campaign that it implies is called after the topic: `gather_campaign`.
+    """
+
+    at: time
+    template: str
+    place: Place = _NOWHERE
+
+
+def gather_campaign(topic: str) -> str:
+    """The name of the campaign that a topic's `gather` implies."""
+    return f"{topic}-daily"
+
+
+class Rhythm(StrEnum):
+    """How often a partner wants a topic's updates."""
+
+    INSTANT = "instant"
+    DAILY = "daily"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """A kind of mail that a partner can know and refuse by name.
+
+    `opt_in`: nobody gets it who has not said yes. `counts`: whether its mails use up frequency caps; transactional mail
+    is not held to them. `collapse`: several status changes of one referral within so long after the first are one
+    mail, about the last.
 
     `ignore_older_than`: an event older than this when observed never triggers a message of the topic.
     `send_within`: how long a due message stays worth sending, where the campaign says nothing else.
@@ -88,6 +129,12 @@ class Topic:
     ignore_older_than: timedelta = timedelta(days=3)
     send_within: timedelta = timedelta(days=3)
     sendgrid_group: int | None = None
+    opt_in: bool = False
+    counts: bool = True
+    collapse: timedelta | None = None
+    gather: Gather | None = None
+    regression: Regression = Regression.TELL
+    send_window: SendWindow | None = None
 
     @property
     def transactional(self) -> bool:
@@ -111,12 +158,46 @@ class Brand:
 
 
 @dataclass(frozen=True, slots=True)
+class Sunset:
+    """Partners who gave no sign of life for `light_after` get at most one marketing mail in `light`; for `rest_after`,
+    none. A sign of life: a human open or click, a login, a referral; or joining.
+    """
+
+    light_after: timedelta
+    light: timedelta
+    rest_after: timedelta
+
+
+LINK_TAG_VALUES = ("program", "campaign", "step", "topic")
+"""What the value of a link's parameter may name of the mail, as `{campaign}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkTags:
+    """Parameters that are added to the links of mails to partners, such as utm_source, by name.
+
+    A value may hold LINK_TAG_VALUES in braces. Only https links to `hosts` and their subdomains are tagged.
+    """
+
+    tags: tuple[tuple[str, str], ...]
+    hosts: tuple[str, ...]
+
+
+DISPATCH_WINDOW = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """One referral programme. `attributes` declares the imported attributes that facts may ask for, with type.
 
     `feeds` maps each connected feed to the silence after which it counts as stale. `default_owner` is the address
     that alerts fall back to. `currency` is an ISO 4217 code; `minor_digits` its number of decimals. When a source
-    tells of more than `status_changes_per_hour`, they are held.
+    tells of more than `status_changes_per_hour`, they are held. Marketing mails that come due in one `dispatch_window`
+    compete by `order` where `frequency_caps` leave less room. With `holidays` no marketing mail goes out on public
+    holidays of the partner's country, which follows from their zone, or is `country` (ISO 3166). `control_group` is the
+    share of partners (0 to 1) who get no marketing mail at all. `locales` are those in which emails are to be there.
+    `ancestors` are the keys of the programs that it inherits from, the nearest first; campaigns of theirs that it is
+    `without` are not its own.
     """
 
     key: str
@@ -133,6 +214,22 @@ class Program:
     default_owner: str = ""
     attributes: dict[str, FactType] = field(default_factory=dict)
     status_changes_per_hour: int = 1000
+    frequency_caps: tuple[FrequencyCap, ...] = ()
+    dispatch_window: timedelta = DISPATCH_WINDOW
+    quiet_hours: QuietHours | None = None
+    holidays: bool = False
+    country: str = ""
+    control_group: float = 0.0
+    sunset: Sunset | None = None
+    link_tags: LinkTags | None = None
+    locales: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def lineage(self) -> tuple[str, ...]:
+        """Its key and those of the programs that it inherits from: the folders in which its own emails may lie."""
+        return (self.key, *self.ancestors)
 
     def status(self, key: str) -> Status:
         """The rung with this key; KeyError if the ladder has none."""
@@ -140,6 +237,22 @@ class Program:
             if status.key == key:
                 return status
         raise KeyError(key)
+
+    def takes_back(self, before: str | None, after: str | None) -> bool:
+        """Whether a change of status takes back what was told before: won, then anything else; whatever, then reopened.
+
+        Otherwise a lower place of the ladder than the one before. Not so: to be won, and to go on after having been
+        reopened.
+        """
+        places = {status.key: place for place, status in enumerate(self.ladder)}
+        if before is None or before not in places or after not in places or before == after:
+            return False
+        old, new = self.ladder[places[before]].kind, self.ladder[places[after]].kind
+        if new is StatusKind.REOPENED or old is StatusKind.WON:
+            return True
+        if new in CLOSED_KINDS or old is StatusKind.REOPENED:
+            return False
+        return places[after] < places[before]
 
     def statuses_of(self, *kinds: StatusKind) -> tuple[str, ...]:
         return tuple(status.key for status in self.ladder if status.kind in kinds)

@@ -18,6 +18,8 @@ class CompanyRecord:
     external_id: str
     name: str | None = None
     parent: str | None = None  # external id of the company above
+    contact: str | None = None  # external id of the partner who speaks for it
+    manager: str | None = None  # external id of its channel manager, of staff
     attributes: Attributes = field(default_factory=dict)
 
 

@@ -18,12 +18,13 @@ _ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One who meets the condition. `subject_id` is the id of the partner, referral or reward.
+    """One who meets the condition. `subject_id` is the id of the partner, referral, reward, company or member of staff.
 
-    `values` are the facts that the condition asks, by their text, as `values` gives them; they can be kept as JSON.
+    `partner_id` is that of the partner to whom the subject leads; None for companies and staff. `values` are the facts
+    that the condition asks, by their text, as `values` gives them; they can be kept as JSON.
     """
 
-    partner_id: int
+    partner_id: int | None
     subject_id: int
     values: dict[str, Value]
 
@@ -65,10 +66,10 @@ def audience(
     """All subjects that meet `where` as of `now`; `ids`, however many, restricts to these subjects.
 
     Partners must have joined and be active, unless `where` asks for a status; referrals must have been submitted,
-    rewards earned.
+    rewards earned; companies have an active partner, unless `where` asks how many.
     """
     refs = tuple(dict.fromkeys(test.ref for test in tests_of(where)))
-    built = statement(scope.program, subject, where=effective(where), refs=refs, by_ids=ids is not None)
+    built = statement(scope.program, subject, where=effective(subject, where), refs=refs, by_ids=ids is not None)
     return Audience(scope, now, refs, ids, built)
 
 
@@ -78,7 +79,7 @@ def holds(
     """Those of the subjects with these ids that meet `where` as of `now`, as `audience` means it."""
     if not ids:
         return set()
-    built = statement(scope.program, subject, where=effective(where), by_ids=True)
+    built = statement(scope.program, subject, where=effective(subject, where), by_ids=True)
     return {row.subject_id for row in db.execute(built.select, built.parameters(scope, now, ids))}
 
 

@@ -34,7 +34,7 @@ def explain(
 
     The root says what the whole comes to; that only active partners are seen is a node like those that were written.
     """
-    asked = effective(where)
+    asked = effective(subject, where)
     nodes = list(_walk(asked))
     refs = tuple(dict.fromkeys(test.ref for test in tests_of(asked)))
     built = statement(scope.program, subject, refs=refs, nodes=nodes, by_ids=True)

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
 from engage.domain.conditions import FactRef
-from engage.domain.facts import FactType
+from engage.domain.facts import FactType, Subject
 from engage.domain.programs import Program, StatusKind, Tier, TierPeriod, Tiers
 from engage.domain.tiers import Period, tier_period
 from engage.domain.windows import BEGINNING
 from engage.facts.existence import Clause, Column
 from engage.facts.sources import Sources
+from engage.facts.subjects import memberships, people
 from engage.facts.totals import Totals, counted, counted_rewards
 from engage.store.tables import partner_versions, partners
 from engage.store.types import Instant
@@ -191,8 +192,21 @@ def _attribute(ask: Question) -> Column:
     return rows.c.number if ask.program.type_of(ask.ref) is FactType.NUMBER else rows.c.text
 
 
+def _answer(ask: Question) -> Column:
+    return ask.sources.answer(ask.ref.question or "")
+
+
 def _days_since_login(ask: Question) -> Column:
-    return sa.func.coalesce(ask.sources.last_login(), partners.c.joined_at, _BEGINNING)
+    sources = ask.sources
+    if sources.subject is Subject.COMPANY:
+        each = sa.func.coalesce(sources.last_login(people), people.c.joined_at, _BEGINNING)
+        return sources.people_totals().add("last login", sa.func.max(each))
+    return sa.func.coalesce(sources.last_login(), partners.c.joined_at, _BEGINNING)
+
+
+def _partners(ask: Question) -> Column:
+    active = memberships.c.status == sa.literal_column("'active'", sa.Text())
+    return _count(ask.sources.people_totals(), "active", active)
 
 
 _BEGINNING = sa.literal(BEGINNING, Instant())
@@ -206,6 +220,7 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "region": lambda _: partner_versions.c.region,
     "locale": lambda _: partner_versions.c.locale,
     "attribute": _attribute,
+    "answer": _answer,
     "days_since_login": _days_since_login,
     "days_since_joining": lambda _: sa.func.coalesce(partners.c.joined_at, _BEGINNING),
     "days_since_referral": _days_since_referral,
@@ -229,4 +244,5 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "method": lambda ask: ask.sources.referral().c.method,
     "product": lambda ask: ask.sources.referral().c.product,
     "salesperson": lambda ask: ask.sources.salesperson(),
+    "partners": _partners,
 }

@@ -3,6 +3,7 @@
 Where the subjects are given by id, only their partners' rows are read.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,24 +11,34 @@ import sqlalchemy as sa
 from engage.domain.campaigns import EventKind
 from engage.domain.facts import Subject
 from engage.facts.binds import Binds
-from engage.facts.existence import PROGRAM_ID, Clause, Column, happened, partners_exist, referrals_exist, valid
-from engage.facts.portable import Among, IdSet
+from engage.facts.existence import Clause, Column, referrals_exist, valid
+from engage.facts.portable import Among
+from engage.facts.subjects import (
+    IDS,
+    exist,
+    id_of,
+    partner_of,
+    people,
+    referral_of,
+    rows_of,
+    summed,
+    summed_people,
+    whose_of,
+)
 from engage.facts.totals import Ranks, Totals, counted, counted_rewards
 from engage.store.tables import (
+    answers,
     companies,
     events,
     partner_attributes,
     partner_versions,
     partners,
-    referral_versions,
     rewards,
     staff,
 )
 
-IDS = sa.bindparam("ids", type_=IdSet())
 _LOGGED_IN = sa.literal_column(f"'{EventKind.LOGGED_IN}'", sa.Text())
 
-referral_of = referral_versions.alias("referral_of")
 companies_of = companies.alias("companies_of")
 owners = staff.alias("owners")
 salespeople = staff.alias("salespeople")
@@ -38,64 +49,88 @@ class Sources:
 
     def __init__(self, subject: Subject, by_ids: bool) -> None:
         self.binds = Binds()
-        self._subject = subject
+        self.subject = subject
         self._by_ids = by_ids
         self._joins: dict[str, tuple[sa.FromClause, Clause]] = {}
         self._totals: dict[str, Totals] = {}
         self._ranks: Ranks | None = None
 
-    @property
-    def subject_id(self) -> Column:
-        return {
-            Subject.PARTNER: partners.c.id,
-            Subject.REFERRAL: referral_of.c.referral_id,
-            Subject.REWARD: rewards.c.id,
-        }[self._subject]
-
     def referral_totals(self) -> Totals:
         if "totals" not in self._totals:
-            self._add_totals("totals", counted, referrals_exist(counted, self.binds.now))
+            self._totals["totals"] = self._of_referrals("totals", self._by_ids)
         return self._totals["totals"]
 
     def reward_totals(self) -> Totals:
         if "reward_totals" not in self._totals:
             rows, now = counted_rewards.c, self.binds.now
             kept = sa.or_(rows.reversed_at.is_(None), rows.reversed_at > now)
-            self._add_totals("reward_totals", counted_rewards, sa.and_(rows.earned_at <= now, kept))
+            theirs = summed(self.subject, counted_rewards, now, self._by_ids)
+            where = sa.and_(theirs.where, rows.earned_at <= now, kept)
+            self._totals["reward_totals"] = Totals("reward_totals", replace(theirs, where=where), rows.partner_id)
         return self._totals["reward_totals"]
+
+    def people_totals(self) -> Totals:
+        """Sums over the partners of each company."""
+        if "people_totals" not in self._totals:
+            theirs = summed_people(self.binds.now, self._by_ids)
+            self._totals["people_totals"] = Totals("people_totals", theirs, people.c.id)
+        return self._totals["people_totals"]
+
+    def _of_referrals(self, name: str, by_ids: bool) -> Totals:
+        theirs = summed(self.subject, counted, self.binds.now, by_ids)
+        there = sa.and_(theirs.where, referrals_exist(counted, self.binds.now))
+        return Totals(name, replace(theirs, where=there), counted.c.partner_id)
 
     def ranks(self) -> Ranks:
         if self._ranks is None:
-            self._ranks = Ranks(self.binds)
+            # A partner's place is the same whichever of their referrals is asked about.
+            among = Subject.PARTNER if self.subject.leads_to_partner else self.subject
+            self._ranks = Ranks(among, self._of_referrals("ranked", by_ids=False), self.binds.now)
         return self._ranks
 
     def company(self) -> Column:
+        if self.subject is Subject.COMPANY:
+            return companies.c.external_id
         return self._join("company", companies_of, companies_of.c.id == partner_versions.c.company_id).c.external_id
 
     def owner(self) -> Column:
         return self._join("owner", owners, owners.c.id == partner_versions.c.owner_id).c.external_id
 
     def salesperson(self) -> Column:
+        if self.subject is Subject.STAFF:
+            return staff.c.external_id
         return self._join(
             "salesperson", salespeople, salespeople.c.id == self.referral().c.salesperson_id
         ).c.external_id
 
     def referral(self) -> sa.FromClause:
         """The referral that the subject is, or that the reward was earned by."""
-        if self._subject is Subject.REWARD:
+        if self.subject is Subject.REWARD:
             exists = referrals_exist(referral_of, self.binds.now)
             self._join("referral", referral_of, sa.and_(referral_of.c.referral_id == rewards.c.referral_id, exists))
         return referral_of
 
-    def last_login(self) -> Column:
+    def last_login(self, of: sa.FromClause = partners) -> Column:
         """By one look into the index of events for each partner, not by grouping all logins there ever were."""
         logins = events.alias("logins")
         last = sa.select(sa.func.max(logins.c.occurred_at)).where(
-            logins.c.partner_id == partners.c.id,
+            logins.c.partner_id == of.c.id,
             logins.c.kind == _LOGGED_IN,
             logins.c.occurred_at <= self.binds.now,
         )
-        return last.correlate(partners).scalar_subquery()
+        return last.correlate(of).scalar_subquery()
+
+    def answer(self, question: str) -> Column:
+        """The latest, by one look into the index of answers for each partner."""
+        given = answers.alias("given")
+        latest = (
+            sa.select(given.c.answer)
+            .where(given.c.partner_id == partners.c.id, given.c.question == sa.literal(question, sa.Text()))
+            .where(given.c.answered_at <= self.binds.now)
+            .order_by(given.c.answered_at.desc())
+            .limit(sa.literal_column("1"))
+        )
+        return latest.correlate(partners).scalar_subquery()
 
     def attribute(self, name: str) -> sa.FromClause:
         alias = partner_attributes.alias(f"attribute_{len(self._joins)}")
@@ -104,54 +139,17 @@ class Sources:
 
     def select(self, *columns: Column) -> sa.Select[Any]:
         """Partner's and subject's id and the columns, for every subject that exists."""
-        rows = self._subjects()
+        rows, subject_id = rows_of(self.subject), id_of(self.subject)
         for totals in (*self._totals.values(), *((self._ranks,) if self._ranks else ())):
             joined = totals.subquery()
-            rows = rows.outerjoin(joined, joined.c.partner_id == partners.c.id)
+            rows = rows.outerjoin(joined, joined.c.whose_id == whose_of(self.subject))
         for table, on in self._joins.values():
             rows = rows.outerjoin(table, on)
-        partner_id, subject_id = partners.c.id.label("partner_id"), self.subject_id.label("subject_id")
-        chosen = sa.select(partner_id, subject_id, *columns).select_from(rows).where(self._exist())
+        ids = partner_of(self.subject).label("partner_id"), subject_id.label("subject_id")
+        chosen = sa.select(*ids, *columns).select_from(rows).where(exist(self.subject, self.binds.now, self._by_ids))
         if self._by_ids:
-            chosen = chosen.where(Among(self.subject_id, IDS))
+            chosen = chosen.where(Among(subject_id, IDS))
         return chosen
-
-    def _subjects(self) -> sa.FromClause:
-        people = partners.join(partner_versions, partner_versions.c.partner_id == partners.c.id)
-        match self._subject:
-            case Subject.PARTNER:
-                return people
-            case Subject.REFERRAL:
-                return people.join(referral_of, referral_of.c.partner_id == partners.c.id)
-            case Subject.REWARD:
-                return people.join(rewards, rewards.c.partner_id == partners.c.id)
-
-    def _exist(self) -> Clause:
-        now = self.binds.now
-        exist = partners_exist(now)
-        match self._subject:
-            case Subject.PARTNER:
-                return exist
-            case Subject.REFERRAL:
-                return sa.and_(exist, referrals_exist(referral_of, now))
-            case Subject.REWARD:
-                return sa.and_(exist, happened(rewards.c.earned_at, now))
-
-    def _add_totals(self, name: str, rows: sa.FromClause, where: Clause) -> None:
-        whose = self._of_partners(rows.c.partner_id) if self._by_ids else rows.c.program_id == PROGRAM_ID
-        self._totals[name] = Totals(name, rows, sa.and_(whose, where))
-
-    def _of_partners(self, partner_id: Column) -> Clause:
-        """That a row is of a partner to whom one of the given subjects leads."""
-        match self._subject:
-            case Subject.PARTNER:
-                return Among(partner_id, IDS)
-            case Subject.REFERRAL:
-                chosen = referral_versions.alias("chosen")
-                return partner_id.in_(sa.select(chosen.c.partner_id).where(Among(chosen.c.referral_id, IDS)))
-            case Subject.REWARD:
-                chosen = rewards.alias("chosen")
-                return partner_id.in_(sa.select(chosen.c.partner_id).where(Among(chosen.c.id, IDS)))
 
     def _join(self, key: str, table: sa.FromClause, on: Clause) -> sa.FromClause:
         """Joins a table that has at most one row for each subject; the same key is the same table."""

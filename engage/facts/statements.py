@@ -21,6 +21,7 @@ from engage.facts.meanings import column_of
 from engage.facts.sources import Sources
 
 _ACTIVE = Test(FactRef("status"), Comparator.IS, "active")
+_SOMEBODY = Test(FactRef("partners"), Comparator.AT_LEAST, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,18 @@ class Statement:
         return parameters
 
 
-def effective(where: Condition | None) -> Condition:
-    """The condition that is asked in the end: campaigns see active partners unless they ask for others."""
-    if where is None:
-        return _ACTIVE
-    return where if any(test.ref.fact == "status" for test in tests_of(where)) else All((_ACTIVE, where))
+def effective(subject: Subject, where: Condition | None) -> Condition:
+    """The condition that is asked in the end: campaigns see active partners unless they ask for others.
+
+    So with companies: those with an active partner, unless it is asked how many. Staff are seen all.
+    """
+    asked = All(()) if where is None else where
+    if subject is Subject.STAFF:
+        return asked
+    rule = _SOMEBODY if subject is Subject.COMPANY else _ACTIVE
+    if any(test.ref.fact == rule.ref.fact for test in tests_of(where)):
+        return asked
+    return rule if where is None else All((rule, where))
 
 
 def statement(

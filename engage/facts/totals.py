@@ -1,14 +1,16 @@
-"""Sums over many rows, per partner: all in one pass over their table, whatever the number of facts and windows."""
+"""Sums over many rows, by whose they are: all in one pass, whatever the number of facts and windows."""
 
 from collections.abc import Hashable
 from typing import Any
 
 import sqlalchemy as sa
 
+from engage.domain.facts import Subject
 from engage.domain.windows import Window, WindowKind
 from engage.facts.binds import Binds
-from engage.facts.existence import PROGRAM_ID, Clause, Column, partners_exist, referrals_exist
+from engage.facts.existence import Clause, Column
 from engage.facts.portable import Later
+from engage.facts.subjects import Summed, exist, rows_of, whose_of
 from engage.store.tables import partner_versions, partners, referral_versions, rewards
 
 counted = referral_versions.alias("counted")
@@ -18,12 +20,15 @@ _ACTIVE = sa.literal_column("'active'", sa.Text())
 
 
 class Totals:
-    """Sums over the rows of one table per partner: one grouped subquery, whose columns are added as facts ask."""
+    """Sums over rows for each whose they are: one grouped subquery, whose columns are added as facts ask.
 
-    def __init__(self, name: str, rows: sa.FromClause, where: Clause) -> None:
+    `partner_id` is the column of the rows that names their partner, whose joining begins the first days.
+    """
+
+    def __init__(self, name: str, summed: Summed, partner_id: Column) -> None:
         self.name = name
-        self._rows = rows
-        self._where = where
+        self._summed = summed
+        self._partner_id = partner_id
         self._columns: dict[Hashable, sa.Label[Any]] = {}
         self._joining = False
 
@@ -50,23 +55,27 @@ class Totals:
         ]
 
     def subquery(self) -> sa.Subquery:
-        rows: sa.FromClause = self._rows
+        rows, whose = self._summed.rows, self._summed.whose
         if self._joining:
-            rows = rows.join(_joined, _joined.c.id == self._rows.c.partner_id)
-        partner_id = self._rows.c.partner_id
-        totals = sa.select(partner_id, *self._columns.values()).select_from(rows)
-        return totals.where(self._where).group_by(partner_id).subquery(self.name)
+            rows = rows.join(_joined, _joined.c.id == self._partner_id)
+        totals = sa.select(whose.label("whose_id"), *self._columns.values()).select_from(rows)
+        return totals.where(self._summed.where).group_by(whose).subquery(self.name)
 
 
 class Ranks:
-    """Places of the program's active partners by a total, the greatest first; unknown where the total is zero."""
+    """Places of all active partners, companies or staff of the program by a total, the greatest first.
+
+    Unknown where the total is zero.
+    """
 
     name = "ranks"
 
-    def __init__(self, binds: Binds) -> None:
-        everybodys = sa.and_(counted.c.program_id == PROGRAM_ID, referrals_exist(counted, binds.now))
-        self.totals = Totals("ranked", counted, everybodys)
-        self._where = partners_exist(binds.now)
+    def __init__(self, subject: Subject, totals: Totals, now: Column) -> None:
+        self.totals = totals
+        self._subject = subject
+        self._where = exist(subject, now)
+        if subject is Subject.PARTNER:
+            self._where = sa.and_(self._where, partner_versions.c.status == _ACTIVE)
         self._columns: dict[str, sa.Label[Any]] = {}
 
     def add(self, total: Column) -> Column:
@@ -78,9 +87,7 @@ class Ranks:
         return sa.literal_column(f"{self.name}.{self._columns[key].name}", sa.BigInteger())
 
     def subquery(self) -> sa.Subquery:
-        totals = self.totals.subquery()
-        rows = partners.join(partner_versions, partner_versions.c.partner_id == partners.c.id).outerjoin(
-            totals, totals.c.partner_id == partners.c.id
-        )
-        places = sa.select(partners.c.id.label("partner_id"), *self._columns.values()).select_from(rows)
-        return places.where(self._where, partner_versions.c.status == _ACTIVE).subquery(self.name)
+        totals, whose = self.totals.subquery(), whose_of(self._subject)
+        rows = rows_of(self._subject).outerjoin(totals, totals.c.whose_id == whose)
+        places = sa.select(whose.label("whose_id"), *self._columns.values()).select_from(rows)
+        return places.where(self._where).subquery(self.name)

@@ -8,15 +8,21 @@ from zoneinfo import ZoneInfo
 
 from engage.domain.campaigns import Campaign, CampaignState
 from engage.domain.conditions import Condition, tests_of
-from engage.domain.programs import Program
+from engage.domain.decisions import Reason
+from engage.domain.programs import Program, Rhythm
+from engage.domain.public_holidays import country_of
 from engage.facts import FeedState
 from engage.policy import Case
+from engage.slots import Hours
 from engage.store.people import PartnerStanding, StaffMember
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom one message goes to: a partner, a member of staff, or nobody. `about` names the partner of an alert."""
+    """Whom one message goes to: a partner, a member of staff, or nobody. `about` names the partner of an alert.
+
+    `partner_id` is None of staff.
+    """
 
     key: str
     email: str | None
@@ -26,12 +32,20 @@ class Recipient:
     to_staff: bool
     staff_id: int | None = None
     about: str = ""
+    company_id: int | None = None
+    partner_id: int | None = None
+
+    @classmethod
+    def nobody(cls) -> Self:
+        """A company without a contact has nobody to be mailed."""
+        return cls("partner:", None, None, suppressed=False, unsubscribed=False, to_staff=False)
 
     @classmethod
     def partner(cls, partner: PartnerStanding, topic: str) -> Self:
         key = f"partner:{partner.external_id}"
         refused = topic in partner.refused
-        return cls(key, partner.email, partner.address_id, partner.suppressed, refused, to_staff=False)
+        found = (partner.email, partner.address_id, partner.suppressed, refused)
+        return cls(key, *found, to_staff=False, company_id=partner.company_id, partner_id=partner.partner_id)
 
     @classmethod
     def staff(cls, person: StaffMember | None, address_id: int | None, suppressed: bool, about: str) -> Self:
@@ -48,12 +62,25 @@ def asks_status(where: Condition | None) -> bool:
     return any(test.ref.fact == "status" for test in tests_of(where))
 
 
+def hours_of(campaign: Campaign, program: Program, zone: str | None) -> Hours | None:
+    """What restricts the hours of a marketing mail to a recipient in `zone` (None: not known); None if nothing does.
+
+    A campaign's window narrows that of its topic. Holidays are those of the country in which the recipient is.
+    """
+    topic = program.topics.get(campaign.topic)
+    windows = tuple(w for w in (topic.send_window if topic else None, campaign.send_window) if w is not None)
+    if not (windows or program.quiet_hours or program.holidays):
+        return None
+    country = country_of(zone or "") or program.country or country_of(program.zone)
+    return Hours(zone or program.zone, windows, program.quiet_hours, program.holidays, country)
+
+
 def case_for(
     campaign: Campaign | None,
     program: Program,
     now: datetime,
     recipient: Recipient,
-    partner: PartnerStanding,
+    partner: PartnerStanding | None,
     *,
     transactional: bool,
     expires_at: datetime,
@@ -63,8 +90,15 @@ def case_for(
     feeds: tuple[FeedState, ...] = (),
     condition_holds: bool | None = None,
     stopped: bool | None = None,
+    goal_reached: bool = False,
+    resting: bool = False,
+    untold: Reason | None = None,
+    not_before: datetime | None = None,
 ) -> Case:
-    """The case of one message to one recipient; `campaign` None is one whose file is gone."""
+    """The case of one message to one recipient; `campaign` None is one whose file is gone.
+
+    `partner` is whom it is to or about; None of mail to staff about no partner, and where nobody is there.
+    """
     topic = program.topics.get(campaign.topic) if campaign else None
     return Case(
         now=now,
@@ -77,17 +111,24 @@ def case_for(
         event_age=event_age,
         ignore_older_than=topic.ignore_older_than if topic else timedelta(0),
         expires_at=expires_at,
-        partner_active=partner.status == "active",
+        partner_active=partner is None or partner.status == "active",
         asks_status=campaign is not None and asks_status(campaign.where),
         address=recipient.email,
         suppressed=recipient.suppressed,
         unsubscribed=recipient.unsubscribed,
+        not_opted_in=topic is not None and topic.opt_in and partner is not None and topic.key not in partner.agreed,
+        opted_out=topic is not None and partner is not None and partner.rhythms.get(topic.key) is Rhythm.OFF,
+        resting=resting,
+        untold=untold,
+        not_before=not_before,
         same_address=same_address,
         topic_paused=topic_paused,
         feed_missing=any(not feed.connected for feed in feeds),
         feed_stale=any(feed.connected and not feed.fresh for feed in feeds),
         condition_holds=condition_holds,
         stopped=stopped,
+        goal_reached=goal_reached,
+        hours=hours_of(campaign, program, partner.zone if partner else None) if campaign else None,
     )
 
 

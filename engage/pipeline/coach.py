@@ -1,6 +1,7 @@
-"""Whom a coaching alert goes to, and the evidence that makes it worth a call."""
+"""Whom of our staff mail goes to, and the evidence that makes an alert worth a call."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from babel.numbers import format_currency, format_decimal, format_percent
@@ -10,24 +11,65 @@ from engage.domain.conditions import FactRef
 from engage.domain.facts import CATALOGUE, FactType
 from engage.domain.programs import Program
 from engage.domain.windows import WindowKind
+from engage.facts import Scope
+from engage.pipeline.entries import Concerning
 from engage.store.people import PartnerStanding, StaffMember, staff_members
 from engage.store.referrals import salespeople_of_open_referrals
+from engage.store.subjects import CompanyStanding
 
 
-def owners(
-    db: Connection, program: Program, program_id: int, partners: Mapping[int, PartnerStanding]
-) -> dict[int, StaffMember | None]:
-    """The person to alert about each partner: the first of these who has an address.
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Our staff as recipients. `members` are by id, `owners` has whom to alert about each partner."""
 
-    The partner's owner; the salesperson of the latest open referral; the manager of either; the program's default.
+    members: Mapping[int, StaffMember]
+    owners: Mapping[int, StaffMember | None]
+    companies: Mapping[int, CompanyStanding]
+    default: StaffMember | None
+
+    def everybody(self) -> Iterator[StaffMember]:
+        yield from self.members.values()
+        if self.default is not None:
+            yield self.default
+
+    def manager(self, company_id: int) -> StaffMember | None:
+        """The channel manager of a company."""
+        manager = self.companies[company_id].manager_id
+        return self.members.get(manager) if manager is not None else None
+
+    def to_alert(self, about: Concerning) -> StaffMember | None:
+        """About a partner their owner, about a company its channel manager, about a member of staff their manager.
+
+        If none of these has an address, the manager of each; after that, the program's default.
+        """
+        if about.partner_id is not None:
+            return self.owners[about.partner_id]
+        if about.company_id is not None:
+            return _choose((self.companies[about.company_id].manager_id,), self.members) or self.default
+        member = self.members.get(about.staff_id) if about.staff_id is not None else None
+        return _choose((member.manager_id if member else None,), self.members) or self.default
+
+
+def staff_for(
+    db: Connection,
+    scope: Scope,
+    partners: Mapping[int, PartnerStanding],
+    companies: Mapping[int, CompanyStanding],
+    staff_ids: Collection[int],
+) -> Staff:
+    """Whom to alert about these partners, and the staff of these companies and with these ids.
+
+    About a partner it is the first of these who has an address: the partner's owner; the salesperson of the latest open
+    referral; the manager of either; the program's default.
     """
-    latest = salespeople_of_open_referrals(db, program_id, program, partners.keys())
-    first_choice = {p.owner_id for p in partners.values()} | set(latest.values())
-    people = staff_members(db, {id_ for id_ in first_choice if id_ is not None})
-    managers = staff_members(db, {person.manager_id for person in people.values() if person.manager_id is not None})
-    people |= managers
+    program = scope.program
+    latest = salespeople_of_open_referrals(db, scope.program_id, program, partners.keys()) if partners else {}
+    named = {p.owner_id for p in partners.values()} | {c.manager_id for c in companies.values()}
+    people = staff_members(db, {id_ for id_ in (*named, *latest.values(), *staff_ids) if id_ is not None})
+    people |= staff_members(db, {one.manager_id for one in people.values() if one.manager_id is not None})
     default = StaffMember(None, "default", program.brand.name, program.default_owner) if program.default_owner else None
-    return {id_: _choose((p.owner_id, latest.get(id_)), people) or default for id_, p in partners.items()}
+    owners = {id_: _choose((p.owner_id, latest.get(id_)), people) or default for id_, p in partners.items()}
+    return Staff(people, owners, companies, default)
 
 
 def _choose(candidates: Collection[int | None], people: Mapping[int, StaffMember]) -> StaffMember | None:

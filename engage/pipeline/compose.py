@@ -1,14 +1,15 @@
 """Composes: loads what the templates speak of, for a whole batch at once, and renders each in the sandbox."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from engage.content import RenderError, Template
-from engage.domain.campaigns import Campaign
+from engage.content.link_tags import Tagging
+from engage.domain.campaigns import AskStep, Campaign
 from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
@@ -16,23 +17,35 @@ from engage.domain.messages import Mailbox, Message
 from engage.domain.programs import Program
 from engage.facts import Scope, values
 from engage.pipeline import contexts
+from engage.pipeline.answering import PATH, answers_offered, asking
 from engage.pipeline.coach import evidence_label, evidence_value
 from engage.pipeline.consent import UnsubscribeLink
+from engage.pipeline.folding import Line, lines_for, shown
+from engage.pipeline.gathering import update_contexts
 from engage.pipeline.library import Library
+from engage.pipeline.promising import promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.signing import Signer
 from engage.store.deliveries import Claimed
 from engage.store.people import StaffMember, staff_members
 
+SIGNED_PATHS = ("/unsubscribe/", PATH)
+"""Where links with tokens lead, below the public address."""
+
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A delivery with its message, or with the state in which it ends without one and why."""
+    """A delivery with its message, or with the state in which it ends without one and why.
+
+    `link` is where its button leads; `tells_of` are the folded deliveries that it is the first to tell of.
+    """
 
     claimed: Claimed
     message: Message | None
     ends_as: DeliveryState = DeliveryState.DEAD
     problem: str = ""
+    link: str = ""
+    tells_of: tuple[int, ...] = ()
 
 
 class Composer:
@@ -43,12 +56,18 @@ class Composer:
         self.public_url = public_url
         self._leaders: dict[tuple[int, datetime], list[dict[str, Any]]] = {}
 
-    def compose(self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime) -> list[Composed]:
-        """One result for each delivery. A fixed number of statements for each email, locale and programme."""
-        partners = contexts.partner_contexts(db, {one.partner_id for one in claimed})
+    def compose(
+        self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime, *, folding: bool = True
+    ) -> list[Composed]:
+        """One result for each delivery. A fixed number of statements for each email, locale and programme.
+
+        Not `folding`: none tells of others.
+        """
+        partners = contexts.partner_contexts(db, {one.partner_id for one in claimed if one.partner_id is not None})
         groups: dict[tuple[int, str, str, str], list[Claimed]] = {}
         for one in claimed:
-            locale = partners[one.partner_id]["locale"] if one.recipient.startswith("partner:") else None
+            partner = partners.get(one.partner_id or 0)
+            locale = partner["locale"] if partner and one.recipient.startswith("partner:") else None
             groups.setdefault((one.program_id, one.campaign, one.template, locale or ""), []).append(one)
         composed: list[Composed] = []
         for (program_id, name, email, locale), group in groups.items():
@@ -56,15 +75,31 @@ class Composer:
             if scope is None or campaign is None:
                 composed += [Composed(one, None, DeliveryState.SKIPPED, Reason.CAMPAIGN_NOT_LIVE) for one in group]
                 continue
-            template = library.templates.find(email, locale or scope.program.locale)
+            own = library.templates.own(email, scope.program.lineage)
+            template = library.templates.find(own, locale, scope.program.locale)
             if template is None:
                 problem = f"there is no email '{email}'"
                 composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
                 continue
             leaders = self._leaders_of(db, scope, now) if "leaders" in template.needs else []
             material = _Material.load(db, scope, campaign, template, partners, leaders, group, now)
-            composed += [self._compose_one(template, material, scope.program, one) for one in group]
+            asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
+            lines: dict[int, list[Line]] = {}
+            if folding and "folded" in template.needs:
+                lines = lines_for(db, library, group, lambda those: self._heads(db, library, those, now), now)
+            for one in group:
+                told = lines.get(one.id, [])
+                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), shown(told))
+                news = tuple(line.delivery_id for line in told if not line.taken)
+                composed.append(replace(made, tells_of=news) if news else made)
         return composed
+
+    def _heads(
+        self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime
+    ) -> dict[int, tuple[str, str]]:
+        """Subject and link of each of these mails, that can be composed."""
+        made = self.compose(db, library, claimed, now, folding=False) if claimed else []
+        return {one.claimed.id: (one.message.subject, one.link) for one in made if one.message is not None}
 
     def _leaders_of(self, db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
         """As of the full hour, so that a newsletter ranks the whole programme once and not for each batch."""
@@ -75,15 +110,31 @@ class Composer:
             return found
         return self._leaders[scope.program_id, hour]
 
-    def _compose_one(self, template: Template, material: "_Material", program: Program, one: Claimed) -> Composed:
-        partner = material.partners[one.partner_id]
-        alert = one.recipient.startswith("staff:")
+    def _compose_one(
+        self,
+        template: Template,
+        material: "_Material",
+        program: Program,
+        one: Claimed,
+        asks: AskStep | None,
+        folded: Sequence[Mapping[str, str]],
+    ) -> Composed:
+        reader = material.partner(one) if one.recipient.startswith("partner:") else None
         context = material.context(one) | {
-            "locale": template.locale_for((None if alert else partner["locale"]) or program.locale, program.locale),
-            "zone": (None if alert else partner["zone"]) or program.zone,
+            "locale": template.locale_for((reader["locale"] if reader else None) or program.locale, program.locale),
+            "zone": (reader["zone"] if reader else None) or program.zone,
             "links": self._links(program, material, one),
+            "answers": answers_offered(asks, one, self.signer, self.public_url) if asks else [],
+            "folded": folded,
         }
-        return _render(template, context, one, program, material)
+        return _render(template, context, one, program, material, self._tagging(program, one))
+
+    def _tagging(self, program: Program, one: Claimed) -> Tagging | None:
+        """How the links of a partner's mail are tagged: never those that lead to engage itself, which are signed."""
+        if program.link_tags is None or not one.recipient.startswith("partner:"):
+            return None
+        values = {"program": program.key, "campaign": one.campaign, "step": one.step, "topic": one.topic}
+        return Tagging.of(program.link_tags, values, tuple(self.public_url + path for path in SIGNED_PATHS))
 
     def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
         referral = material.referrals.get(one.referral_id or 0)
@@ -97,9 +148,9 @@ class Composer:
             "preferences": None,
         }
         topic = program.topics.get(one.topic)
-        partner = material.partners[one.partner_id]
-        if one.recipient.startswith("partner:") and topic and not topic.transactional and partner["address_id"]:
-            link = UnsubscribeLink(one.program_id, one.partner_id, partner["address_id"], one.topic)
+        reader = material.partner(one) if one.recipient.startswith("partner:") else None
+        if reader and one.partner_id and topic and not topic.transactional and reader["address_id"]:
+            link = UnsubscribeLink(one.program_id, one.partner_id, reader["address_id"], one.topic)
             links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
         return links
 
@@ -112,11 +163,14 @@ class _Material:
     partners: dict[int, dict[str, Any]]
     referrals: dict[int, dict[str, Any]]
     rewards: dict[int, dict[str, Any]]
+    companies: dict[int, dict[str, Any]]
     tiers: Mapping[int, dict[str, Any] | None]
     facts: dict[int, dict[str, Any]]
     leaders: list[dict[str, Any]]
     staff: dict[int, StaffMember]
     default_owner: StaffMember
+    promotions: dict[int, dict[str, Any]]
+    updates: dict[int, list[dict[str, Any]]]
     evidence: dict[int, list[dict[str, str]]]
     recent: dict[int, list[dict[str, Any]]]
 
@@ -133,7 +187,8 @@ class _Material:
         now: datetime,
     ) -> "_Material":
         program, needs, facts = scope.program, template.needs, template.facts
-        ids = sorted({one.partner_id for one in group})
+        ids = sorted({one.partner_id for one in group if one.partner_id is not None})
+        company_ids = {one.subject_company_id for one in group if one.subject_company_id is not None}
         referral_ids = {one.referral_id for one in group if one.referral_id is not None}
         reward_ids = {one.reward_id for one in group if one.reward_id is not None}
         subjects = {one.id: subject_of(campaign.subject, one) for one in group}
@@ -148,6 +203,7 @@ class _Material:
             partners=partners,
             referrals=referrals,
             rewards=contexts.reward_contexts(db, reward_ids, referrals) if "reward" in needs else {},
+            companies=contexts.company_contexts(db, company_ids) if "company" in needs else {},
             tiers=contexts.tier_contexts(db, scope, ids, now) if "tier" in needs else {},
             facts={
                 id_: {name: found[subject][ref] for name, ref in facts.items()}
@@ -157,9 +213,15 @@ class _Material:
             leaders=leaders,
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
             default_owner=StaffMember(None, "default", program.brand.name, program.default_owner),
+            promotions=promotion_contexts(db, scope, campaign, ids, now) if "promotion" in needs else {},
+            updates=update_contexts(db, program, [one.id for one in group]) if "updates" in needs else {},
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
             recent=contexts.recent_contexts(db, program, ids) if "recent_referrals" in needs else {},
         )
+
+    def partner(self, one: Claimed) -> dict[str, Any] | None:
+        """Who reads the mail, or whom it is about; None of mail to staff about no partner."""
+        return self.partners.get(one.partner_id) if one.partner_id is not None else None
 
     def person(self, one: Claimed) -> StaffMember:
         return self.staff.get(one.staff_id, self.default_owner) if one.staff_id is not None else self.default_owner
@@ -167,12 +229,15 @@ class _Material:
     def context(self, one: Claimed) -> dict[str, Any]:
         context: dict[str, Any] = {
             "program": self.program,
-            "partner": self.partners[one.partner_id],
+            "partner": self.partner(one),
+            "company": self.companies.get(one.subject_company_id or 0),
             "referral": self.referrals.get(one.referral_id) if one.referral_id is not None else None,
             "reward": self.rewards.get(one.reward_id) if one.reward_id is not None else None,
-            "tier": self.tiers.get(one.partner_id),
+            "tier": self.tiers.get(one.partner_id or 0),
             "facts": self.facts.get(one.id, {}),
             "leaders": self.leaders,
+            "promotion": self.promotions.get(one.partner_id or 0),
+            "updates": self.updates.get(one.id, []),
         }
         if one.recipient.startswith("staff:"):
             person = self.person(one)
@@ -182,7 +247,7 @@ class _Material:
                 "email": person.email,
             }
             context["evidence"] = self.evidence.get(one.id, [])
-            context["recent_referrals"] = self.recent.get(one.partner_id, [])
+            context["recent_referrals"] = self.recent.get(one.partner_id or 0, [])
         return context
 
 
@@ -205,12 +270,19 @@ def _evidence(
 
 
 def _render(
-    template: Template, context: Mapping[str, Any], one: Claimed, program: Program, material: _Material
+    template: Template,
+    context: Mapping[str, Any],
+    one: Claimed,
+    program: Program,
+    material: _Material,
+    tagging: Tagging | None,
 ) -> Composed:
     try:
         rendered = template.render(context)
     except RenderError as error:
         return Composed(one, None, DeliveryState.DEAD, f"email '{one.template}': {error}")
+    if tagging is not None:
+        rendered = tagging.mail(rendered)
     headers = {}
     unsubscribe = context["links"]["unsubscribe"]
     if unsubscribe:
@@ -232,5 +304,6 @@ def _render(
         headers=headers,
         custom_args={"engage_delivery": one.public_id, "engage_attempt": str(one.attempts + 1)},
         category=one.campaign,
+        locale=template.locale or program.locale,
     )
-    return Composed(one, message)
+    return Composed(one, message, link=rendered.link or program.brand.portal_url)

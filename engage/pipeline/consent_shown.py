@@ -1,6 +1,6 @@
 """What stands against mailing an address or a partner, since when, and how it came: to be read by a person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,21 +8,25 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.errors import InputError
 from engage.facts import Scope
-from engage.store.consent import Change, Place, changes_of, refused_topics
+from engage.store.consent import Change, Place, changes_of, words_said
 from engage.store.people import address_ids, partner_standings, partners_known_as
 from engage.store.refusals import standing_refusals
+from engage.store.rhythms import Wish, wishes_of
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """`suppressions` by reason, `noted` the topics refused at the address before engage, `refused` the topics that
-    each partner (by external id) is not mailed; all with since when.
+    each partner (by external id) is not mailed, `agreed` those that each said yes to; all with since when. `rhythms` is
+    how often each wants which topic.
     """
 
     email: str | None
     suppressions: Mapping[str, datetime]
     noted: Mapping[str, datetime]
     refused: Mapping[str, Mapping[str, datetime]]
+    agreed: Mapping[str, Mapping[str, datetime]]
+    rhythms: Mapping[str, Sequence[Wish]]
     changes: tuple[Change, ...]
 
 
@@ -38,11 +42,15 @@ def show_consent(db: Connection, scope: Scope, name: str) -> Shown:
             "give a partner's external id or an email address",
         )
     noes = standing_refusals(db, scope.program_id, list(ids))
-    topics = refused_topics(db, {id_: Place(scope.program_id, one.address_id) for id_, one in standings.items()})
+    said = words_said(db, {id_: Place(scope.program_id, one.address_id) for id_, one in standings.items()})
+    wishes = wishes_of(db, list(known.values()))
+    partners = sorted(known.items())
     return Shown(
         email=next(iter(ids), None),
         suppressions={reason: one.at for (_, reason, _), one in sorted(noes.items(), key=repr) if reason},
         noted={topic: one.at for (_, _, topic), one in sorted(noes.items(), key=repr) if topic},
-        refused={external_id: topics.get(id_, {}) for external_id, id_ in sorted(known.items())},
+        refused={external_id: said[id_].refused if id_ in said else {} for external_id, id_ in partners},
+        agreed={external_id: said[id_].agreed if id_ in said else {} for external_id, id_ in partners},
+        rhythms={external_id: tuple(wishes.get(id_, {}).values()) for external_id, id_ in partners},
         changes=tuple(changes_of(db, scope.program_id, list(ids.values()), list(known.values()))),
     )

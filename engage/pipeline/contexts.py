@@ -14,7 +14,7 @@ from engage.domain.tiers import tier_period
 from engage.domain.windows import Window, WindowKind
 from engage.facts import Scope, audience, values
 from engage.store.referrals import previous_statuses, recent_referrals, referrals_for_mail, rewards_for_mail
-from engage.store.tables import companies, partners
+from engage.store.tables import companies, partners, staff
 
 RECENT = 5
 """How many referrals an alert shows."""
@@ -55,6 +55,29 @@ def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str
             "locale": row.locale,
             "zone": row.zone,
             "joined_at": row.joined_at,
+        }
+        for row in db.execute(query)
+    }
+
+
+def company_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """`company`: what a campaign for companies is about, and who stands for it."""
+    if not ids:
+        return {}
+    c, contact, manager = companies.c, partners.alias("contact"), staff.alias("manager")
+    query = (
+        sa.select(c.id, c.external_id, c.name, contact.c.first_name, contact.c.last_name)
+        .add_columns(manager.c.name.label("manager_name"))
+        .outerjoin(contact, contact.c.id == c.contact_id)
+        .outerjoin(manager, manager.c.id == c.manager_id)
+        .where(c.id.in_(ids))
+    )
+    return {
+        row.id: {
+            "external_id": row.external_id,
+            "name": row.name or row.external_id,
+            "contact_name": " ".join(filter(None, (row.first_name, row.last_name))),
+            "manager_name": row.manager_name or "",
         }
         for row in db.execute(query)
     }
@@ -156,7 +179,7 @@ def leaders(db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]
     """The top partners by wins of the last 30 days, by region: no names without consent."""
     rank = FactRef("rank", window=_LAST_MONTH, by="wins")
     top = list(audience(scope, Subject.PARTNER, Test(rank, Comparator.AT_MOST, LEADERS), now).rows(db))
-    ids = [member.partner_id for member in top]
+    ids = [member.subject_id for member in top]
     wins = values(db, scope, Subject.PARTNER, [_WINS, rank], now, ids) if ids else {}
     regions = {id_: context["region"] for id_, context in partner_contexts(db, ids).items()} if ids else {}
     rows = [

@@ -7,26 +7,29 @@ other with it.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from sqlalchemy.engine import Connection
 
-from engage.domain.decisions import Defer, Reason, Send, Skip
+from engage.domain.decisions import Defer, Send, Skip
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.domain.gates import Gate, Open, Passage, Probe, Shut
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.failpoints import failpoint
 from engage.pipeline.answers import persist, store_answers
+from engage.pipeline.caps import contest_of, counting, outranked
 from engage.pipeline.compose import Composed, Composer
 from engage.pipeline.library import Library
 from engage.pipeline.outlet import Outlet
-from engage.pipeline.recheck import Second, recheck
+from engage.pipeline.promising import promise
+from engage.pipeline.recheck import ENDS_AS, Second, decision_row, recheck
+from engage.store.caps import set_whose, take_folded
 from engage.store.database import Database
 from engage.store.deliveries import Claimed, begin_sending, claim, give_up, keep_messages, move, settle, suspects
 from engage.store.enrollments import insert_decisions
@@ -41,13 +44,6 @@ TRIED_AGAIN_AFTER = timedelta(seconds=2)
 
 PROBE_LASTS = timedelta(seconds=30)
 """How long one mail that is tried first may take to be answered, before another is tried."""
-
-_AFTER_SKIP = {
-    Reason.EXPIRED: DeliveryState.EXPIRED,
-    Reason.SUPPRESSED: DeliveryState.SUPPRESSED,
-    Reason.UNSUBSCRIBED: DeliveryState.CANCELLED,
-}
-"""The state after being decided against when looked at again; any other reason leads to SKIPPED."""
 
 _NOT_BEGUN = SendResult(Outcome.RETRY, detail="not begun")
 
@@ -121,6 +117,7 @@ class _Held:
         failpoint("rendered")
         self._end_broken(composed)
         ready = [(one.claimed, one.message) for one in composed if one.message is not None]
+        tells_of = {one.claimed.id: one.tells_of for one in composed if one.tells_of}
         while ready:
             if outlet.stopping.is_set() or outlet.clock() > self.until:
                 self._give_back(claimed.id for claimed, _ in ready)
@@ -129,7 +126,7 @@ class _Held:
             if not granted:
                 continue
             with outlet.slots(granted):
-                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted])
+                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted], tells_of)
             if not done:
                 self._give_back(claimed.id for claimed, _ in ready)
                 return
@@ -145,7 +142,7 @@ class _Held:
             self.work.outlet.stopping.wait(min(taken.wait.total_seconds(), 1.0))
         return taken.granted
 
-    def _send(self, batch: Sequence[Ready]) -> int:
+    def _send(self, batch: Sequence[Ready], tells_of: Mapping[int, Sequence[int]]) -> int:
         """Decides again, hands over, stores the answers; returns how many it was done with, 0 when the gate is shut."""
         work, outlet = self.work, self.work.outlet
         if outlet.journal is not None:
@@ -160,10 +157,13 @@ class _Held:
                 if isinstance(passage, Probe):
                     batch = batch[:1]
                 seconds = recheck(db, work.library, [claimed for claimed, _ in batch], now)
-                going = self._sort_out(db, batch, seconds, now)
+                going = self._take_folded(db, self._sort_out(db, batch, seconds, now), tells_of, now)
                 if going and not self._takes_probe(db, passage, now):
                     return 0
-                sending = begin_sending(db, going, self.lease, now, outlet.lease)
+                self._note_whose(db, going, seconds)
+                counts = counting(work.library, (claimed for claimed, _ in going))
+                sending = begin_sending(db, going, self.lease, now, outlet.lease, counts)
+                promise(db, work.library, (claimed for claimed, _ in going if claimed.id in sending), now)
         except ServiceUnreachable:
             self._take_back(going)  # the commit may have got through, and nothing has left
             raise
@@ -204,34 +204,76 @@ class _Held:
         going: list[Ready] = []
         kept: list[Ready] = []
         moved: list[Claimed] = []
-        changed: dict[Defer | Skip, list[Claimed]] = defaultdict(list)
+        changed: list[tuple[Claimed, Second]] = []
         for claimed, message in batch:
             second = seconds[claimed.id]
             if not isinstance(second.decision, Send):
-                changed[second.decision].append(claimed)
-            elif (second.email or "").lower() != message.to.email.lower():
+                changed.append((claimed, second))
+            elif not second.settled or (second.email or "").lower() != message.to.email.lower():
                 moved.append(claimed)  # the address has changed since the mail was composed: compose it anew
             elif not self.work.outlet.allows(message.to.email):
                 kept.append((claimed, message))
             else:
                 going.append((claimed, message))
+        whose = [(claimed, seconds[claimed.id].whose(claimed)) for claimed, _ in going]
+        lost = outranked(db, self.work.library, whose, now, reserved=False)
+        changed += [
+            (claimed, replace(seconds[claimed.id], decision=lost[claimed.id].decision, values=lost[claimed.id].values))
+            for claimed, _ in going
+            if claimed.id in lost
+        ]
         self._put_back(db, moved, now)
         said = "ENGAGE_SEND_TO does not let it out"
         held = self._end(db, [claimed for claimed, _ in kept], DeliveryState.HELD, said, now)
         keep_messages(db, [(claimed.id, message) for claimed, message in kept if claimed.id in held], now)
-        for decision, those in changed.items():
+        self._leave(db, changed, now)
+        return [(claimed, message) for claimed, message in going if claimed.id not in lost]
+
+    def _leave(self, db: Connection, changed: Sequence[tuple[Claimed, Second]], now: datetime) -> None:
+        """Writes what was decided of those that are not to go out now: each ends, or waits."""
+        alike: dict[tuple[Defer | Skip, datetime | None], list[Claimed]] = defaultdict(list)
+        for claimed, second in changed:
+            match second.decision:
+                case Defer(until, _) as decision:  # whoever has to wait gives its room up, and competes anew
+                    alike[decision, contest_of(self.work.library, claimed, until)].append(claimed)
+                case Skip() as decision:
+                    alike[decision, None].append(claimed)
+        for (decision, contest_at), those in alike.items():
             match decision:
                 case Defer(until, reason):
-                    self._put_back(db, those, until, reason)
+                    self._put_back(db, those, contest_at or until, reason, contest_at=contest_at, reserved_at=None)
                 case Skip(reason):
-                    self._end(db, those, _AFTER_SKIP.get(reason, DeliveryState.SKIPPED), reason, now)
-        rows = [_decision_row(one, seconds[one.id], now) for those in changed.values() for one in those]
-        insert_decisions(db, rows)
-        return going
+                    self._end(db, those, ENDS_AS.get(reason, DeliveryState.SKIPPED), reason, now)
+        insert_decisions(db, [decision_row(claimed, second, "send", now) for claimed, second in changed])
 
-    def _put_back(self, db: Connection, those: Sequence[Claimed], due_at: datetime, reason: str | None = None) -> None:
+    def _put_back(
+        self, db: Connection, those: Sequence[Claimed], due_at: datetime, reason: str | None = None, **values: Any
+    ) -> None:
         ids = [one.id for one in those]
-        move(db, ids, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=due_at, reason=reason)
+        move(db, ids, self.lease, DeliveryState.CLAIMED, DeliveryState.PENDING, due_at=due_at, reason=reason, **values)
+
+    def _take_folded(
+        self, db: Connection, going: list[Ready], tells_of: Mapping[int, Sequence[int]], now: datetime
+    ) -> list[Ready]:
+        """Takes the folded mails that these tell of; those that another mail tells of by now are composed anew."""
+        into = {folded: claimed.id for claimed, _ in going for folded in tells_of.get(claimed.id, ())}
+        if not into:
+            return going
+        taken = take_folded(db, into)
+        mine = {folded: newsletter for folded, newsletter in into.items() if folded in taken}
+        told = {one.id for one, _ in going if all(mine.get(f) == one.id for f in tells_of.get(one.id, ()))}
+        self._put_back(db, [claimed for claimed, _ in going if claimed.id not in told], now)
+        return [(claimed, message) for claimed, message in going if claimed.id in told]
+
+    def _note_whose(self, db: Connection, going: Sequence[Ready], seconds: dict[int, Second]) -> None:
+        """Writes whose mails these are by now: the partner may have moved since they were decided."""
+        whose = [(claimed, seconds[claimed.id]) for claimed, _ in going]
+        rows = [
+            {"id": claimed.id, "company_id": second.company_id, "address_id": second.address_id}
+            for claimed, second in whose
+            if (claimed.company_id, claimed.address_id) != (second.company_id, second.address_id)
+        ]
+        set_whose(db, rows)
 
     def _end(
         self, db: Connection, those: Sequence[Claimed], state: DeliveryState, reason: str, now: datetime
@@ -281,18 +323,3 @@ class _Held:
             again = TRIED_AGAIN_AFTER * 2 ** self.claimed[0].claims
             with self.work.database.write() as db:
                 give_up(db, ids, self.lease, said, self.work.outlet.clock(), again)
-
-
-def _decision_row(claimed: Claimed, second: Second, now: datetime) -> dict[str, Any]:
-    decision = second.decision
-    return {
-        "program_id": claimed.program_id,
-        "enrollment_id": claimed.enrollment_id,
-        "step": claimed.step,
-        "phase": "send",
-        "decision": decision.kind,
-        "reason": decision.reason if isinstance(decision, Defer | Skip) else None,
-        "until": decision.until if isinstance(decision, Defer) else None,
-        "values": dict(second.values),
-        "decided_at": now,
-    }

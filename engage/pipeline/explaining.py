@@ -6,16 +6,24 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, ScheduleTrigger
+from engage.domain.campaigns import Campaign, ScheduleTrigger, Text
 from engage.domain.conditions import Condition
 from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.experiments import Arm, draws, withheld
 from engage.domain.facts import Subject
+from engage.domain.journeys import path_of
+from engage.domain.promotions import is_over
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
-from engage.pipeline.enroll import heard_feeds
-from engage.pipeline.naming import partner_named
-from engage.pipeline.plan import may_enter, planned_case
+from engage.pipeline.cap_room import Taken, room_for
+from engage.pipeline.choosing import Words, arm_in, drawn
+from engage.pipeline.entries import Whom
+from engage.pipeline.mailing import heard_feeds
+from engage.pipeline.naming import somebody_named
+from engage.pipeline.plan import competing, may_enter, planned_case
 from engage.pipeline.recipients import Recipients
+from engage.pipeline.rollout import Who, admitted
+from engage.pipeline.sunset import resting
 from engage.policy import Verdict, decide, examine
 from engage.store.referrals import subjects_of
 from engage.store.topic_pauses import paused_topics
@@ -26,21 +34,27 @@ Trees = tuple[tuple[str, Node], ...]
 
 @dataclass(frozen=True, slots=True)
 class ExplainedStep:
-    """`verdicts` begins with what `again` says where a schedule asks it: of a partner who meets the condition."""
+    """`verdicts` begins with what `only` and, of a schedule, `again` say of a partner who meets the condition, and ends
+    with what chance says where anybody may be held out, former mails where texts rotate, and frequency caps of what
+    competes for room; `caps` say how much is taken.
+    """
 
     step: str
     to: str
     verdicts: tuple[Verdict, ...]
     decision: Decision
+    caps: tuple[Taken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Both `conditions` and `stops` have one tree for the partner, or one for each of the partner's referrals or
-    rewards; `stops` is empty without a `stop_when`.
+    """Both `conditions` and `stops` have one tree for whom it is explained, or one for each of the partner's referrals
+    or rewards; `stops` is empty without a `stop_when`.
+
+    `whom` is the external id of the partner, company or member of staff.
     """
 
-    partner: str
+    whom: str
     campaign: Campaign
     as_of: datetime
     conditions: Trees
@@ -53,32 +67,54 @@ class Explanation:
         return self.steps[0].decision
 
 
-def explain(db: Connection, scope: Scope, campaign: Campaign, partner: str, as_of: datetime) -> Explanation:
-    """`partner` is an external id or an address. A draft is explained as if it were live.
+def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: datetime) -> Explanation:
+    """`name` is an external id or an address of a partner (a company, a member of staff, where the campaign is for
+    these). A draft is explained as if it were live.
 
     The condition holds if it does of one subject; the campaign is stopped if all those are. Raises InputError for a
-    partner that is not known.
+    name that is not known.
     """
-    partner, partner_id = partner_named(db, scope, partner)
-    subjects = [(partner, partner_id)]
-    if campaign.subject is not Subject.PARTNER:
-        subjects = subjects_of(db, campaign.subject, partner_id)
+    name, named = somebody_named(db, scope, campaign.subject, name)
+    subjects = [(name, named)]
+    if campaign.subject in (Subject.REFERRAL, Subject.REWARD):
+        subjects = subjects_of(db, campaign.subject, named)
+    partner_id = named if campaign.subject.leads_to_partner else None
+    who = Whom(partner_id) if partner_id is not None else Whom.of(campaign.subject, named, None)
     conditions = _trees(db, scope, campaign, campaign.where, subjects, as_of)
     stops = _trees(db, scope, campaign, campaign.stop_when, subjects, as_of) if campaign.stop_when else ()
     meeting = {name for name, node in conditions if node.truth}
     stopped = bool(meeting) and meeting <= {name for name, node in stops if node.truth}
-    again = _again(db, scope, campaign, partner_id, as_of) if meeting else ()
-    people = Recipients.load(db, scope, [partner_id], [campaign], dry=True, as_of=as_of)
+    enters: tuple[Verdict, ...] = ()
+    if meeting:
+        whom = [(partner_id, id_) for one, id_ in subjects if one in meeting]
+        enters = _entering(db, scope, campaign, whom, as_of)
+    people = Recipients.load(db, scope, [who], alerts=True, dry=True, as_of=as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
+    mails = tuple(path_of(campaign.steps).mails())
+    words = Words.load(db, scope, [(id_, campaign.name, step) for id_ in people.partners for step in mails], dry=True)
+    people.resting = resting(db, scope, people.partners, as_of)
     steps = []
-    for step in campaign.steps:
-        recipient = people.of(partner_id, campaign, step)
-        standing = people.partners[partner_id]
-        case = planned_case(scope, campaign, standing, recipient, paused, feeds, as_of, bool(meeting), stopped)
-        objection = next((verdict.decision for verdict in again if verdict.decision), None)
-        steps.append(ExplainedStep(step.id, recipient.key, (*again, *examine(case)), objection or decide(case)))
-    return Explanation(partner, campaign, as_of, conditions, stops, tuple(steps))
+    for step in mails:
+        recipient = people.of(who, campaign, step)
+        standing = people.partner(who, campaign, step)
+        case = planned_case(
+            scope, campaign, step, standing, recipient, people, paused, feeds, as_of, bool(meeting), stopped
+        )
+        objection = next((verdict.decision for verdict in enters if verdict.decision), None)
+        unit, read_by = (standing.external_id, standing.partner_id) if standing else (recipient.key, None)
+        text = words.of(read_by, unit, campaign.name, step)
+        arm = arm_in(scope.program, campaign, None, unit if standing else None)
+        verdicts = (*enters, *examine(case), *_chance(scope, campaign, arm, text))
+        decision = objection or drawn(decide(case), arm, text)
+        whose = competing(scope, campaign, step, recipient)
+        rooms = room_for(db, scope.program, campaign, [whose] if whose else [], as_of)
+        capped = tuple(Verdict("has_room_under_caps", room.decision) for room in rooms)
+        if capped and not isinstance(decision, Skip):
+            decision = capped[0].decision or decision
+        caps = rooms[0].taken if rooms else ()
+        steps.append(ExplainedStep(step.id, recipient.key, (*verdicts, *capped), decision, caps))
+    return Explanation(name, campaign, as_of, conditions, stops, tuple(steps))
 
 
 def _trees(
@@ -94,9 +130,28 @@ def _trees(
     )
 
 
-def _again(db: Connection, scope: Scope, campaign: Campaign, partner_id: int, as_of: datetime) -> tuple[Verdict, ...]:
-    """What `again` says; an event asks it of nobody, for each is an occasion of its own."""
-    if not isinstance(campaign.trigger, ScheduleTrigger):
-        return ()
-    enters = may_enter(db, scope, campaign, campaign.trigger, [partner_id], as_of)
-    return (Verdict("may_enter_again", None if enters else Skip(Reason.ALREADY_ENROLLED)),)
+def _entering(
+    db: Connection, scope: Scope, campaign: Campaign, whom: Sequence[Who], as_of: datetime
+) -> tuple[Verdict, ...]:
+    """What `only` and `again` say; an event asks `again` of nobody, for each is an occasion of its own."""
+    found = []
+    if campaign.promotion is not None:
+        over = is_over(campaign.promotion, scope.program.zone, as_of)
+        found.append(Verdict("promotion_stands", Skip(Reason.PROMOTION_OVER) if over else None))
+    if campaign.only is not None and not any(verdict.decision for verdict in found):
+        let_in = admitted(db, scope, campaign, whom, as_of)
+        found.append(Verdict("in_roll_out", None if let_in else Skip(Reason.NOT_IN_ROLL_OUT)))
+    if isinstance(campaign.trigger, ScheduleTrigger):
+        enters = may_enter(db, scope, campaign, campaign.trigger, [id_ for _, id_ in whom], as_of)
+        found.append(Verdict("may_enter_again", None if enters else Skip(Reason.ALREADY_ENROLLED)))
+    return tuple(found)
+
+
+def _chance(scope: Scope, campaign: Campaign, arm: Arm, text: Text | None) -> tuple[Verdict, ...]:
+    """What is asked after the guards, where it is asked at all."""
+    found = []
+    if draws(scope.program, campaign):
+        found.append(Verdict("not_held_out", withheld(arm)))
+    if text is None:
+        found.append(Verdict("has_words_left", Skip(Reason.WORDS_USED_UP)))
+    return tuple(found)

@@ -43,7 +43,7 @@ def heed_feedback(db: Connection, library: Library, placed: Sequence[Placed], no
         return
     address_ids = {one.address_id for one in telling if one.address_id is not None}
     partner_ids = {row.id for row in partners_at(db, address_ids)}
-    partner_ids |= {one.mail.partner_id for one in telling if one.mail is not None}
+    partner_ids |= {one.mail.partner_id for one in telling if one.mail is not None and one.mail.partner_id is not None}
     lock_recipients(db, partner_ids, address_ids)
     words, refusals = _of_topics(library, telling)
     for program_id, refusal in _of_addresses(db, library, telling):
@@ -121,7 +121,7 @@ def _of_topics(library: Library, telling: Sequence[Placed]) -> tuple[list[Word],
                 topic = mail.topic
             if topic is None:
                 continue
-            if mail is not None and mail.to_partner:
+            if mail is not None and mail.to_partner and mail.partner_id is not None:
                 words.append(Word(program_id, mail.partner_id, one.address_id, topic, subscribed, event.occurred_at))
             elif not subscribed:
                 no = Refusal(one.email, topic=topic, at=event.occurred_at, source=SOURCE)

@@ -1,14 +1,17 @@
 """Reads all authored files and judges them together: campaigns against templates and templates against campaigns."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
+from engage.authoring.implied import implied_campaigns
+from engage.authoring.inheritance import inherited
 from engage.content import Templates, load_templates
-from engage.domain.campaigns import AlertStep, Campaign
+from engage.domain.campaigns import AskStep, Campaign, CampaignKey, GatherTrigger, MailStep, goes_to_staff, texts_of
 from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
+from engage.domain.journeys import path_of
 from engage.domain.programs import Program
 
 _UNJUDGED = "facts cannot be judged"  # without a program.yaml, whose own problem is reported
@@ -22,7 +25,7 @@ class Judged:
     """
 
     programs: dict[str, Program]
-    campaigns: dict[str, Campaign]
+    campaigns: dict[CampaignKey, Campaign]
     templates: Templates
     problems: tuple[Problem, ...]
     sources: dict[str, str]
@@ -39,21 +42,27 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     problems = set(authored.problems)
     program_path = f"{campaigns_dir.name}/program.yaml"
     programs = authored.programs or _programs(good.get(program_path), program_path)
-    campaigns = dict(authored.campaigns)
+    _, unfit = inherited(authored.campaigns, programs)
+    problems |= set(unfit)
     broken = {problem.file for problem in problems} if authored.programs else set(good)
+    campaigns = {key: campaign for key, campaign in authored.campaigns.items() if campaign.path not in broken}
     campaigns |= _stand_ins(broken - {program_path}, good, programs, f"{campaigns_dir.name}/", campaigns)
+    campaigns |= inherited(campaigns, programs)[0]
     templates, found = _templates(templates_dir, programs, good)
     problems |= {problem for problem in found if problem.message != _UNJUDGED}
+    campaigns |= _implied(programs, program_path)
     if templates_dir.is_dir():
         written = _written(templates, found, f"{templates_dir.name}/")
-        problems |= set(_misfits(campaigns.values(), templates, written))
+        problems |= set(_misfits(campaigns.values(), templates, programs, written))
     faulty = {problem.file for problem in problems}
     campaigns, templates = _replace_misfits(campaigns, templates, programs, templates_dir, good)
-    sources = {campaign.path: campaign.source for campaign in campaigns.values() if campaign.path not in faulty}
+    files = (campaign for campaign in campaigns.values() if not isinstance(campaign.trigger, GatherTrigger))
+    sources = {campaign.path: campaign.source for campaign in files if campaign.path not in faulty}
     root = f"{templates_dir.name}/"
     sources |= {root + path: text for path, text in templates.sources.items() if root + path not in faulty}
     if authored.program_source and program_path not in faulty:
         sources[program_path] = authored.program_source
+    programs = {key: _gathering(program, campaigns) for key, program in programs.items()}
     return Judged(programs, campaigns, templates, tuple(sorted(problems)), sources)
 
 
@@ -69,18 +78,18 @@ def _stand_ins(
     good: Mapping[str, str],
     programs: Mapping[str, Program],
     root: str,
-    there: Mapping[str, object],
-) -> dict[str, Campaign]:
+    there: Mapping[CampaignKey, object],
+) -> dict[CampaignKey, Campaign]:
     """The last good versions of broken campaign files, unless another file has taken the name."""
-    found: dict[str, Campaign] = {}
+    found: dict[CampaignKey, Campaign] = {}
     for path in sorted(broken):
         if path.startswith(root) and path.endswith(".yaml") and not path.endswith("/program.yaml") and path in good:
             try:
                 campaign = parse_campaign(good[path], path, programs)
             except AuthoringError:
                 continue
-            if campaign.name not in there:
-                found[campaign.name] = campaign
+            if campaign.key not in there:
+                found[campaign.key] = campaign
     return found
 
 
@@ -107,51 +116,87 @@ def _written(templates: Templates, problems: Iterable[Problem], root: str) -> se
     return broken | {path.removesuffix(".md") for path in templates.sources}
 
 
-def _misfits(campaigns: Iterable[Campaign], templates: Templates, written: Collection[str] = ()) -> list[Problem]:
+def _implied(programs: Mapping[str, Program], path: str) -> dict[CampaignKey, Campaign]:
+    """The daily mails of topics."""
+    return {c.key: c for program in programs.values() for c in implied_campaigns(program, path)}
+
+
+def _gathering(program: Program, campaigns: Mapping[CampaignKey, Campaign]) -> Program:
+    """The program without `gather` where its email cannot be sent: then updates go out at once."""
+    lacking = {c.topic for c in implied_campaigns(program) if c.key not in campaigns}
+    topics = {key: replace(topic, gather=None) if key in lacking else topic for key, topic in program.topics.items()}
+    return replace(program, topics=topics) if lacking else program
+
+
+def _misfits(
+    campaigns: Iterable[Campaign],
+    templates: Templates,
+    programs: Mapping[str, Program],
+    written: Collection[str] = (),
+) -> list[Problem]:
     """Campaigns that name an email which is not there, unless it is among `written`, and emails that speak of what
-    their campaign does not know."""
+    their campaign does not know, or advertise where they may not."""
     problems: list[Problem] = []
     for campaign in campaigns:
-        for step in campaign.steps:
-            versions = [template for template in templates if template.name == step.template]
-            if not templates.find(step.template) and step.template not in written:
-                message = f"there is no email '{step.template}'"
-                hint = f"write email_templates/{step.template}.md; {_known(templates)}"
-                problems.append(Problem(campaign.path, step.line, step.column, message, hint))
-            audience = "staff" if isinstance(step, AlertStep) else "partner"
-            problems += [p for version in versions for p in version.lint(campaign.subject, audience)]
+        lineage = programs[campaign.program].lineage
+        for step in path_of(campaign.steps).mails():
+            for text in texts_of(step):
+                email = templates.own(text.template, lineage)
+                versions = [template for template in templates if template.name == email]
+                if not versions and text.template not in written:
+                    message = f"there is no email '{text.template}'"
+                    hint = f"write email_templates/{text.template}.md; {_known(templates)}"
+                    problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
+                audience = "staff" if goes_to_staff(campaign, step) else "partner"
+                also = _occasional(campaign, step)
+                problems += [p for version in versions for p in version.lint(campaign.subject, audience, also)]
+                if audience == "partner" and programs[campaign.program].topics[campaign.topic].transactional:
+                    problems += [p for version in versions for p in version.promoting(campaign.name)]
     return problems
 
 
+def _occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
+    """What only emails of such a step or campaign know."""
+    answers = ("answers",) if isinstance(step, AskStep) else ()
+    promotion = ("promotion",) if campaign.promotion is not None else ()
+    updates = ("updates",) if isinstance(campaign.trigger, GatherTrigger) else ()
+    return (*answers, *promotion, *updates)
+
+
 def _replace_misfits(
-    campaigns: dict[str, Campaign],
+    campaigns: dict[CampaignKey, Campaign],
     templates: Templates,
     programs: Mapping[str, Program],
     directory: Path,
     good: Mapping[str, str],
-) -> tuple[dict[str, Campaign], Templates]:
+) -> tuple[dict[CampaignKey, Campaign], Templates]:
     """Puts the last good version in the place of each file that does not fit the others; without one, leaves it out."""
-    faulty = {problem.file for problem in _misfits(campaigns.values(), templates)}
+    faulty = {problem.file for problem in _misfits(campaigns.values(), templates, programs)}
     if not faulty:
         return campaigns, templates
     root = f"{directory.name}/"
     older = {path.removeprefix(root): good[path] for path in faulty if path.startswith(root) and path in good}
     templates, _ = Templates.from_sources({**templates.sources, **older}, _fact_parser(programs), root)
-    kept = {name: campaign for name, campaign in campaigns.items() if campaign.path not in faulty}
+    kept = {key: campaign for key, campaign in campaigns.items() if campaign.path not in faulty}
     folder = next((c.path.split("/")[0] for c in campaigns.values()), "")
     kept |= _stand_ins({c.path for c in campaigns.values()} & faulty, good, programs, f"{folder}/", kept)
-    still = {problem.file for problem in _misfits(kept.values(), templates)}
+    kept |= inherited(kept, programs)[0]
+    still = {problem.file for problem in _misfits(kept.values(), templates, programs)}
     fit = {
-        name: campaign
-        for name, campaign in kept.items()
+        key: campaign
+        for key, campaign in kept.items()
         if campaign.path not in still
-        and not any(_file_of(templates, root, step.template) in still for step in campaign.steps)
+        and not any(
+            _file_of(templates, root, text.template, programs[campaign.program].lineage) in still
+            for step in path_of(campaign.steps).mails()
+            for text in texts_of(step)
+        )
     }
     return fit, templates
 
 
-def _file_of(templates: Templates, root: str, name: str) -> str:
-    found = templates.find(name)
+def _file_of(templates: Templates, root: str, name: str, lineage: tuple[str, ...]) -> str:
+    found = templates.find(templates.own(name, lineage))
     return root + found.path if found else ""
 
 
@@ -196,4 +241,4 @@ def lint_file(path: Path, campaigns_dir: Path, templates_dir: Path) -> tuple[Pro
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", "name a campaign file in UTF-8") from None
     written = _written(judged.templates, judged.problems, f"{templates_dir.name}/")
-    return tuple(_misfits([campaign], judged.templates, written))
+    return tuple(_misfits([campaign], judged.templates, judged.programs, written))

@@ -1,12 +1,20 @@
 """The library: the programmes, campaigns and templates that run, with the ids under which the store knows them."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
+import structlog
+from sqlalchemy.engine import Connection
+
+from engage.authoring import parse_version
 from engage.content import Templates
 from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger
-from engage.domain.errors import InputError, Problem
+from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
 from engage.facts import Scope
+from engage.store.programs import sources_of_versions
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,7 @@ class Library:
     version_ids: dict[tuple[str, str], int]
     templates: Templates
     problems: tuple[Problem, ...] = ()
+    _older: dict[int, Campaign | None] = field(default_factory=dict, compare=False)
 
     def scope(self, program_id: int) -> Scope | None:
         """The programme with this id; None if its file no longer names it."""
@@ -41,19 +50,35 @@ class Library:
         """The stored version of each campaign of the programme, by the campaign's name."""
         return {name: id_ for (key, name), id_ in self.version_ids.items() if key == program}
 
+    def versions(self, db: Connection, ids: Collection[int]) -> dict[int, Campaign]:
+        """The campaigns as these stored versions say them; one whose steps cannot be read any more is left out."""
+        current = {id_: self.campaigns[name] for name, id_ in self.version_ids.items() if id_ in ids}
+        unknown = set(ids) - current.keys() - self._older.keys()
+        for id_, source, path, program in sources_of_versions(db, unknown) if unknown else ():
+            try:
+                self._older[id_] = parse_version(source, path, self.programs, program)
+            except AuthoringError as error:
+                log.error("version_unreadable", version=id_, problem=str(error))
+                self._older[id_] = None
+        older = {id_: self._older.get(id_) for id_ in set(ids) - current.keys()}
+        return current | {id_: campaign for id_, campaign in older.items() if campaign is not None}
+
     def get(self, program_id: int, name: str) -> Campaign | None:
         scope = self.scope(program_id)
         return self.campaigns.get((scope.program.key, name)) if scope else None
 
     def find(self, name: str) -> Campaign:
-        """The campaign with this name in any programme; InputError if there is none or several."""
-        found = [campaign for (_, key), campaign in self.campaigns.items() if key == name]
+        """The campaign with this name in any programme, or in the one of `program/name`.
+
+        Raises InputError if there is none or several.
+        """
+        found = [campaign for (program, key), campaign in self.campaigns.items() if name in (key, f"{program}/{key}")]
         if len(found) == 1:
             return found[0]
         if found:
-            programs = ", ".join(campaign.program for campaign in found)
-            raise InputError(f"several programmes have a campaign '{name}': {programs}", "give the path to its file")
-        names = ", ".join(sorted(name for _, name in self.campaigns)) or "none"
+            names = ", ".join(f"{campaign.program}/{campaign.name}" for campaign in found)
+            raise InputError(f"several programmes have a campaign '{name}'", f"name one of {names}")
+        names = ", ".join(sorted({name for _, name in self.campaigns})) or "none"
         broken = "; some files do not pass lint, see: engage lint" if self.problems else ""
         raise InputError(f"there is no campaign '{name}'", f"known are: {names}{broken}")
 

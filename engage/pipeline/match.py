@@ -9,13 +9,17 @@ from engage.domain.campaigns import Campaign, EventKind
 from engage.domain.facts import Subject
 from engage.domain.keys import reward_key, status_key
 from engage.facts import Scope, Value, audience
-from engage.pipeline.enroll import Entry, Hints, enroll
+from engage.pipeline.enroll import enroll
+from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
+from engage.pipeline.rollout import Who, admitted
+from engage.pipeline.updates import lock, take_back
 from engage.store.enrollments import ensure_occasions
 from engage.store.events import HistoryEvent, take_unmatched
 from engage.triggers import concerned
 
 Candidate = tuple[HistoryEvent, Campaign]
+Meeting = tuple[HistoryEvent, Campaign, dict[str, Value]]
 
 
 def match_events(db: Connection, library: Library, event_ids: Collection[int], now: datetime) -> Hints:
@@ -27,7 +31,7 @@ def match_events(db: Connection, library: Library, event_ids: Collection[int], n
     for event in take_unmatched(db, event_ids):
         by_program.setdefault(event.program_id, []).append(event)
     hints: Hints = {}
-    for program_id, events in by_program.items():
+    for program_id, events in sorted(by_program.items()):  # all workers take locks in one order
         scope = library.scope(program_id)
         if scope is not None:
             for lane, ids in _match(db, library, scope, events, now).items():
@@ -36,9 +40,16 @@ def match_events(db: Connection, library: Library, event_ids: Collection[int], n
 
 
 def _match(db: Connection, library: Library, scope: Scope, events: list[HistoryEvent], now: datetime) -> Hints:
+    lock(db, scope.program, events)
+    hints = _enter(db, library, scope, events, now)
+    take_back(db, scope, events, now)
+    return hints
+
+
+def _enter(db: Connection, library: Library, scope: Scope, events: list[HistoryEvent], now: datetime) -> Hints:
     campaigns = library.on_events(scope.program.key)
     candidates = [(e, c) for e in events for c in concerned(campaigns, e.kind, e.to_status)]
-    found = list(meeting_condition(db, scope, candidates, now))
+    found = list(entering_now(db, scope, meeting_condition(db, scope, candidates, now), now))
     if not found:
         return {}
     occasions = ensure_occasions(
@@ -80,7 +91,7 @@ def news_age(event: HistoryEvent, now: datetime) -> timedelta:
 
 def meeting_condition(
     db: Connection, scope: Scope, candidates: Iterable[Candidate], now: datetime
-) -> Iterator[tuple[HistoryEvent, Campaign, dict[str, Value]]]:
+) -> Iterator[Meeting]:
     """Those whose campaign has no `where`, or whose subject meets it as of `now`, with the values of its facts.
 
     One statement a campaign.
@@ -100,11 +111,23 @@ def meeting_condition(
         yield from ((event, campaign, met[id_]) for event, id_ in subjects if id_ in met)
 
 
+def entering_now(db: Connection, scope: Scope, found: Iterable[Meeting], now: datetime) -> Iterator[Meeting]:
+    """Those of these who meet the condition whom the campaign's `only` lets in. No statement where there is none."""
+    by_campaign: dict[str, list[tuple[Meeting, Who]]] = {}
+    for one in found:
+        event, campaign, _ = one
+        who = (event.partner_id, subject_id(campaign.subject, event) or 0)
+        by_campaign.setdefault(campaign.name, []).append((one, who))
+    for those in by_campaign.values():
+        campaign = those[0][0][1]
+        let_in = admitted(db, scope, campaign, [who for _, who in those], now)
+        yield from (one for one, who in those if who in let_in)
+
+
 def subject_id(subject: Subject, event: HistoryEvent) -> int | None:
     """The id of what the campaign is `for`, out of the event."""
-    return {Subject.PARTNER: event.partner_id, Subject.REFERRAL: event.referral_id, Subject.REWARD: event.reward_id}[
-        subject
-    ]
+    ids = {Subject.PARTNER: event.partner_id, Subject.REFERRAL: event.referral_id, Subject.REWARD: event.reward_id}
+    return ids.get(subject)
 
 
 def event_key(event: HistoryEvent) -> str:

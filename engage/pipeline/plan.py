@@ -1,24 +1,37 @@
 """Who would get what, and why, before it happens: the pipeline's own steps without a write."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger, Step
+from engage.domain.campaigns import Campaign, EventTrigger, MailStep, ScheduleTrigger
 from engage.domain.decisions import Decision, Reason, Skip
-from engage.domain.facts import Subject
+from engage.domain.experiments import Arm, arm_of
+from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
+from engage.pipeline.cap_room import Taken, room_for
+from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, as_if_live, case_for
-from engage.pipeline.enroll import heard_feeds
-from engage.pipeline.match import meeting_condition
+from engage.pipeline.choosing import Words, arm_in, drawn
+from engage.pipeline.entries import Whom
+from engage.pipeline.mailing import heard_feeds, lane_of
+from engage.pipeline.match import entering_now, meeting_condition
+from engage.pipeline.match import subject_id as subject_of_event
 from engage.pipeline.recipients import Recipients
+from engage.pipeline.rollout import admitted, shut_out_by
+from engage.pipeline.sunset import resting
+from engage.pipeline.updates import gathered
 from engage.policy import Case, decide
+from engage.policy.caps import Whose, competes
 from engage.slots import current_slot
 from engage.store.events import events_between
+from engage.store.experiments import first_entries
 from engage.store.people import PartnerStanding, names_of
+from engage.store.subjects import external_ids
 from engage.store.topic_pauses import paused_topics
 from engage.store.upserts import BATCH
 
@@ -30,20 +43,30 @@ _NO_OCCASION = 0  # a plan has no occasion: all its partners stand in the same o
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now."""
+    """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now.
+
+    `caps` say how much is taken of the room that a mail would compete for, `whose` whose mails it would be one of.
+    """
 
     step: str
     to: str
     name: str
     email: str | None
     decision: Decision
+    whose: Whose | None = None
+    caps: tuple[Taken, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What one partner would get. `decision` is that of the first step."""
+    """What one subject's mails would be. `decision` is that of the first step.
 
-    partner: str
+    `partner` is the partner to whom the subject leads, `subject` the subject itself (the same, of partners): external
+    ids. Companies and staff lead to none.
+    """
+
+    partner: str | None
+    subject: str
     steps: tuple[PlannedStep, ...]
 
     @property
@@ -53,9 +76,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`matched` counts who meets `where`, `entering` whom `again` lets in of those, before consent and the rest.
+    """`matched` counts who meets `where`, `entering` whom `only` and `again` let in of those, before consent and the
+    rest. `arms` counts the partners who have entered or would now, by the arm of the comparison in which they are.
 
-    A draft is planned as if it were live.
+    `place` is that in the program's `order`, from 1, of a campaign whose mails compete under frequency caps; 0: it is
+    not in there and comes after. A draft is planned as if it were live.
     """
 
     campaign: Campaign
@@ -63,6 +88,8 @@ class Plan:
     matched: int
     entering: int
     decisions: tuple[Planned, ...]
+    arms: Counter[Arm] = field(default_factory=Counter)
+    place: int | None = None
 
     @property
     def held(self) -> bool:
@@ -72,8 +99,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    partner_id: int
-    may_enter: bool
+    whom: Whom
+    subject_id: int
+    objection: Reason | None = None
 
 
 def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> Plan:
@@ -83,32 +111,73 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         candidates = _of_events(db, scope, campaign, campaign.trigger, as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
+    mails = tuple(path_of(campaign.steps).mails())
     planned: list[Planned] = []
+    entered = {one.partner_id: one.arm for one in first_entries(db, scope.program_id, campaign.name, None, as_of)}
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
         chunk = candidates[start : start + BATCH]
-        people = Recipients.load(db, scope, {one.partner_id for one in chunk}, [campaign], dry=True, as_of=as_of)
+        people = Recipients.load(db, scope, [one.whom for one in chunk], alerts=True, dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
+        people.resting = resting(db, scope, people.partners, as_of)
         names = names_of(db, people.partners)
+        subjects = external_ids(db, campaign.subject, {one.subject_id for one in chunk})
+        wanted = [(id_, campaign.name, step) for id_ in people.partners for step in mails]
+        words = Words.load(db, scope, wanted, dry=True)
         for one in chunk:
+            own = people.partners[one.whom.partner_id] if one.whom.partner_id is not None else None
+            if own and one.objection is None:
+                entered.setdefault(own.partner_id, arm_of(scope.program, campaign, own.external_id))
             steps = tuple(
-                _step(scope, campaign, step, one, people, names, paused, feeds, as_of) for step in campaign.steps
+                _step(scope, campaign, step, one, people, names, words, paused, feeds, as_of) for step in mails
             )
-            planned.append(Planned(people.partners[one.partner_id].external_id, steps))
-    return Plan(campaign, as_of, len(candidates), sum(one.may_enter for one in candidates), tuple(planned))
+            planned.append(Planned(own.external_id if own else None, subjects[one.subject_id], steps))
+        planned[start:] = _with_caps(db, scope, campaign, planned[start:], as_of)
+    entering_ = sum(one.objection is None for one in candidates)
+    return Plan(
+        campaign, as_of, len(candidates), entering_, tuple(planned), Counter(entered.values()), _place(scope, campaign)
+    )
+
+
+def _place(scope: Scope, campaign: Campaign) -> int | None:
+    if not competes(scope.program, campaign.topic):
+        return None
+    order = scope.program.order
+    return order.index(campaign.name) + 1 if campaign.name in order else 0
+
+
+def _with_caps(
+    db: Connection, scope: Scope, campaign: Campaign, planned: Sequence[Planned], as_of: datetime
+) -> list[Planned]:
+    """With what frequency caps say of the mails that nothing else stands against."""
+    mails = [step.whose for one in planned for step in one.steps if step.whose is not None]
+    rooms = iter(room_for(db, scope.program, campaign, mails, as_of))
+
+    def with_room(step: PlannedStep) -> PlannedStep:
+        if step.whose is None:
+            return step
+        room = next(rooms)
+        return replace(step, caps=room.taken, decision=room.decision or step.decision)
+
+    return [replace(one, steps=tuple(with_room(step) for step in one.steps)) for one in planned]
 
 
 def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> list[_Candidate]:
     assert isinstance(campaign.trigger, ScheduleTrigger)
-    ids = [member.partner_id for member in audience(scope, Subject.PARTNER, campaign.where, as_of).rows(db)]
-    admitted = may_enter(db, scope, campaign, campaign.trigger, ids, as_of)
-    return [_Candidate(id_, id_ in admitted) for id_ in ids]
+    members = list(audience(scope, campaign.subject, campaign.where, as_of).rows(db))
+    whom = {one.subject_id: Whom.of(campaign.subject, one.subject_id, one.partner_id) for one in members}
+    admitted_ = admitted(db, scope, campaign, [(one.partner_id, one.subject_id) for one in members], as_of)
+    let_in = sorted(subject_id for _, subject_id in admitted_)
+    shut_out = dict.fromkeys(whom, shut_out_by(scope, campaign, as_of))
+    objections = shut_out | dict.fromkeys(let_in, Reason.ALREADY_ENROLLED)
+    may = may_enter(db, scope, campaign, campaign.trigger, let_in, as_of)
+    return [_Candidate(one, id_, None if id_ in may else objections[id_]) for id_, one in whom.items()]
 
 
 def may_enter(
     db: Connection, scope: Scope, campaign: Campaign, trigger: ScheduleTrigger, ids: Sequence[int], as_of: datetime
 ) -> set[int]:
-    """Those of these partners, who all meet the condition, whom `again` lets in on the slot that is current."""
+    """Those of these subjects, which all meet the condition, whom `again` lets in on the slot that is current."""
     slot = current_slot(trigger.cron, scope.program.zone, as_of).key
     return entering(db, scope, campaign, ids, slot, as_of)
 
@@ -118,36 +187,58 @@ def _of_events(
 ) -> list[_Candidate]:
     events = events_between(db, scope.program_id, trigger.event, as_of - LOOK_BACK, as_of)
     found = [(e, campaign) for e in events if not trigger.to or e.to_status in trigger.to]
-    return [_Candidate(event.partner_id, True) for event, _, _ in meeting_condition(db, scope, found, as_of)]
+    meeting = list(meeting_condition(db, scope, found, as_of))
+    let_in = {event.id for event, _, _ in entering_now(db, scope, meeting, as_of)}
+    shut_out = shut_out_by(scope, campaign, as_of)
+    return [
+        _Candidate(Whom(partner_id=event.partner_id), subject_id, None if event.id in let_in else shut_out)
+        for event, _, _ in meeting
+        if (subject_id := subject_of_event(campaign.subject, event)) is not None
+    ]
 
 
 def _step(
     scope: Scope,
     campaign: Campaign,
-    step: Step,
+    step: MailStep,
     candidate: _Candidate,
     people: Recipients,
     names: Mapping[int, str],
+    words: Words,
     paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
 ) -> PlannedStep:
-    recipient = people.of(candidate.partner_id, campaign, step)
-    same = people.same_address(_NO_OCCASION, step, candidate.partner_id, recipient)
-    case = planned_case(scope, campaign, people.partners[candidate.partner_id], recipient, paused, feeds, as_of)
-    decision = decide(replace(case, same_address=same)) if candidate.may_enter else Skip(Reason.ALREADY_ENROLLED)
+    recipient = people.of(candidate.whom, campaign, step)
+    partner = people.partner(candidate.whom, campaign, step)
+    same = people.same_address(_NO_OCCASION, campaign, step, recipient)
+    case = planned_case(scope, campaign, step, partner, recipient, people, paused, feeds, as_of)
+    decision = Skip(candidate.objection) if candidate.objection else decide(replace(case, same_address=same))
+    unit, partner_id = (partner.external_id, partner.partner_id) if partner else (recipient.key, None)
+    arm = arm_in(scope.program, campaign, None, unit if partner else None)
+    decision = drawn(decision, arm, words.of(partner_id, unit, campaign.name, step))
     if not isinstance(decision, Skip):
-        people.take_address(_NO_OCCASION, step, candidate.partner_id, recipient)
-    person = people.staff.get(candidate.partner_id) if recipient.to_staff else None
-    name = person.name if person else "" if recipient.to_staff else names[candidate.partner_id]
-    return PlannedStep(step.id, recipient.key, name, recipient.email, decision)
+        people.take_address(_NO_OCCASION, step, recipient)
+    person = people.person(candidate.whom, step) if recipient.to_staff else None
+    name = person.name if person else "" if recipient.partner_id is None else names[recipient.partner_id]
+    whose = None if isinstance(decision, Skip) else competing(scope, campaign, step, recipient)
+    return PlannedStep(step.id, recipient.key, name, recipient.email, decision, whose)
+
+
+def competing(scope: Scope, campaign: Campaign, step: MailStep, recipient: Recipient) -> Whose | None:
+    """Whose mails a mail would be one of, if it competes for room under frequency caps."""
+    if not is_held_to_caps(scope.program, campaign.topic, lane_of(campaign, step, scope)):
+        return None
+    return Whose(recipient.partner_id, recipient.company_id, recipient.address_id, scope.program_id)
 
 
 def planned_case(
     scope: Scope,
     campaign: Campaign,
-    partner: PartnerStanding,
+    step: MailStep,
+    partner: PartnerStanding | None,
     recipient: Recipient,
+    people: Recipients,
     paused: bool,
     feeds: tuple[FeedState, ...],
     as_of: datetime,
@@ -167,5 +258,7 @@ def planned_case(
         feeds=feeds,
         condition_holds=condition_holds,
         stopped=stopped,
+        resting=partner is not None and partner.partner_id in people.resting,
+        untold=gathered(scope.program, campaign, step, partner.rhythms) if partner else None,
     )
     return as_if_live(case)

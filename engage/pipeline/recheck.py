@@ -3,19 +3,27 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
 from engage.domain.conditions import Condition, tests_of
-from engage.domain.decisions import Decision, Reason, Skip
+from engage.domain.decisions import Decision, Defer, Reason, Skip
+from engage.domain.deliveries import DeliveryState
 from engage.domain.facts import Subject
 from engage.facts import FeedState, Scope, Value, holds, values
+from engage.pipeline.caps import lock_wider
 from engage.pipeline.cases import Recipient, case_for
-from engage.pipeline.enroll import heard_feeds
+from engage.pipeline.gathering import due_where_they_are
+from engage.pipeline.goals import Entered, reached
 from engage.pipeline.library import Library
+from engage.pipeline.mailing import heard_feeds
+from engage.pipeline.sunset import resting
+from engage.pipeline.updates import untold_again
 from engage.policy import decide
-from engage.store.deliveries import Claimed, sharing_an_address
+from engage.policy.caps import Whose
+from engage.store.deliveries import Claimed
 from engage.store.people import (
     PartnerStanding,
     StaffMember,
@@ -25,26 +33,74 @@ from engage.store.people import (
     staff_members,
     suppressed_addresses,
 )
+from engage.store.same_address import sharing_an_address
+from engage.store.subjects import CompanyStanding, company_standings
 from engage.store.topic_pauses import paused_topics
+
+ENDS_AS = {
+    Reason.EXPIRED: DeliveryState.EXPIRED,
+    Reason.SUPPRESSED: DeliveryState.SUPPRESSED,
+    Reason.UNSUBSCRIBED: DeliveryState.CANCELLED,
+}
+"""The state after being decided against when looked at again; any other reason leads to SKIPPED."""
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What was decided when looked at again, on which values, and the address that it would go to now."""
+    """What was decided when looked at again, on which values, and where it would go to now.
+
+    Not `settled`: the partner's company has changed in this very moment and is not locked; it is to be looked at anew.
+    """
 
     decision: Decision
     email: str | None
-    values: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    address_id: int | None = None
+    company_id: int | None = None
+    settled: bool = True
+
+    def whose(self, claimed: Claimed) -> Whose:
+        """Whose mails the delivery is one of, as it would go out now."""
+        return Whose(claimed.partner_id, self.company_id, self.address_id, claimed.program_id)
+
+
+def decision_row(claimed: Claimed, second: Second, phase: str, now: datetime) -> dict[str, Any]:
+    """What is kept of a changed mind."""
+    decision = second.decision
+    return {
+        "program_id": claimed.program_id,
+        "enrollment_id": claimed.enrollment_id,
+        "step": claimed.step,
+        "phase": phase,
+        "decision": decision.kind,
+        "reason": decision.reason if isinstance(decision, Defer | Skip) else None,
+        "until": decision.until if isinstance(decision, Defer) else None,
+        "values": dict(second.values),
+        "decided_at": now,
+    }
 
 
 def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
     """Looks again at consent, suppression, feeds, `where` and `stop_when` of each delivery, by id.
 
-    Takes the locks on recipients and addresses and holds them until the transaction ends.
+    Takes the locks on whatever caps count together, on recipients and addresses, and holds them until the transaction
+    ends.
     """
-    partner_ids = {claimed.partner_id for claimed in batch}
+    partner_ids = {claimed.partner_id for claimed in batch if claimed.partner_id is not None}
+    companies = lock_wider(db, library, batch)
     lock_recipients(db, partner_ids, {c.address_id for c in batch if c.address_id is not None})
-    partners = partner_standings(db, partner_ids)
+    decided = look_again(db, library, batch, now)
+    for claimed in batch if companies else ():
+        second = decided[claimed.id]
+        locked = companies.get(claimed.program_id)
+        if locked is not None and second.company_id is not None and second.company_id not in locked:
+            decided[claimed.id] = replace(second, settled=False)
+    return decided
+
+
+def look_again(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
+    """As `recheck`, without locks."""
+    partners = partner_standings(db, {claimed.partner_id for claimed in batch if claimed.partner_id is not None})
     decided: dict[int, Second] = {}
     for program_id in sorted({claimed.program_id for claimed in batch}):
         scope = library.scope(program_id)
@@ -69,22 +125,31 @@ def _recheck_program(
     feeds = heard_feeds(db, scope, known, now)
     met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
     stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
+    there = {c.name: reached(db, c, _entered(c, batch), now) for c in known}
     recipients = _recipients(db, scope, batch, partners)
-    moved = [one.id for one in batch if not recipients[one.id].to_staff and _has_moved(one, partners[one.partner_id])]
+    for_partners = {campaign.name for campaign in known if campaign.subject is Subject.PARTNER}
+    moved = [one.id for one in batch if one.campaign in for_partners and _has_moved(one, recipients[one.id])]
     sharing = sharing_an_address(db, moved)
     paused = paused_topics(db, scope.program_id, now)
+    asleep = resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now)
+    untold = untold_again(db, scope, batch, campaigns, now)
+    due = due_where_they_are(scope.program, batch, campaigns, partners)
     seconds = {
         claimed.id: _second(
             scope,
             campaigns[claimed.campaign],
             claimed,
             recipients[claimed.id],
-            partners[claimed.partner_id],
+            partners.get(claimed.partner_id) if claimed.partner_id is not None else None,
             feeds.get(claimed.campaign, ()),
             claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
             claimed.id in stopped.get(claimed.campaign, ()),
+            claimed.id in there.get(claimed.campaign, ()),
             claimed.id in sharing,
             claimed.topic in paused,
+            claimed.partner_id in asleep,
+            untold.get(claimed.id),
+            due.get(claimed.id),
             now,
         )
         for claimed in batch
@@ -94,9 +159,15 @@ def _recheck_program(
     return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
 
 
-def _has_moved(claimed: Claimed, partner: PartnerStanding) -> bool:
+def _entered(campaign: Campaign, batch: Sequence[Claimed]) -> list[Entered]:
+    mine = (claimed for claimed in batch if claimed.campaign == campaign.name)
+    return [(one.id, one.partner_id, one.entered_at) for one in mine if one.entered_at is not None]
+
+
+def _has_moved(claimed: Claimed, recipient: Recipient) -> bool:
     """Whether the partner has another address than when it was decided that this goes to only one partner there."""
-    return partner.address_id is not None and partner.address_id != claimed.address_id
+    moved = recipient.address_id is not None and recipient.address_id != claimed.address_id
+    return moved and not recipient.to_staff
 
 
 def _values(
@@ -126,12 +197,16 @@ def _second(
     campaign: Campaign | None,
     claimed: Claimed,
     recipient: Recipient,
-    partner: PartnerStanding,
+    partner: PartnerStanding | None,
     feeds: tuple[FeedState, ...],
     holds_still: bool | None,
     stopped: bool,
+    goal_reached: bool,
     same_address: bool,
     topic_paused: bool,
+    asleep: bool,
+    untold: Reason | None,
+    not_before: datetime | None,
     now: datetime,
 ) -> Second:
     topic = scope.program.topics.get(claimed.topic)
@@ -148,8 +223,12 @@ def _second(
         feeds=feeds,
         condition_holds=holds_still,
         stopped=stopped,
+        goal_reached=goal_reached,
+        resting=asleep,
+        untold=untold,
+        not_before=not_before,
     )
-    return Second(decide(case), recipient.email)
+    return Second(decide(case), recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
 
 
 def _meeting(
@@ -170,6 +249,8 @@ def subject_of(subject: Subject, claimed: Claimed) -> int | None:
         Subject.PARTNER: claimed.partner_id,
         Subject.REFERRAL: claimed.referral_id,
         Subject.REWARD: claimed.reward_id,
+        Subject.COMPANY: claimed.subject_company_id,
+        Subject.STAFF: claimed.subject_staff_id,
     }[subject]
 
 
@@ -182,13 +263,25 @@ def _recipients(
     persons = {c.id: people.get(c.staff_id) if c.staff_id is not None else default for c in alerts}
     held = ensure_addresses(db, [person.email for person in persons.values() if person and person.email])
     suppressed = suppressed_addresses(db, held.values())
+    companies = company_standings(db, {c.subject_company_id for c in batch if c.subject_company_id is not None})
     found: dict[int, Recipient] = {}
     for claimed in batch:
-        partner = partners[claimed.partner_id]
+        partner = partners.get(claimed.partner_id) if claimed.partner_id is not None else None
         if claimed.id in persons:
             person = persons[claimed.id]
             address_id = held.get(person.email.lower()) if person else None
-            found[claimed.id] = Recipient.staff(person, address_id, address_id in suppressed, partner.external_id)
+            about = partner.external_id if partner else ""
+            found[claimed.id] = Recipient.staff(person, address_id, address_id in suppressed, about)
+        elif partner is None or not _is_meant(claimed, companies):
+            found[claimed.id] = Recipient.nobody()
         else:
             found[claimed.id] = Recipient.partner(partner, claimed.topic)
     return found
+
+
+def _is_meant(claimed: Claimed, companies: Mapping[int, CompanyStanding]) -> bool:
+    """Whether the partner still is the one to whom it goes: what is said to a company's contact is said to no other."""
+    if claimed.subject_company_id is None:
+        return True
+    company = companies.get(claimed.subject_company_id)
+    return company is not None and company.contact_id == claimed.partner_id

@@ -1,15 +1,17 @@
-"""Who would be mailed for each entry: partners with their standing, and the salespeople to alert about them."""
+"""Who would be mailed for each entry: partners with their standing, and staff, who are alerted or mailed themselves."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import AlertStep, Campaign, Step
+from engage.domain.campaigns import AlertStep, Campaign, MailStep, goes_to_staff
+from engage.domain.facts import Subject
 from engage.facts import Scope
 from engage.pipeline.cases import Recipient
-from engage.pipeline.coach import owners
+from engage.pipeline.coach import Staff, staff_for
+from engage.pipeline.entries import Concerning
 from engage.store.enrollments import addresses_mailed
 from engage.store.people import (
     PartnerStanding,
@@ -19,6 +21,7 @@ from engage.store.people import (
     partner_standings,
     suppressed_addresses,
 )
+from engage.store.subjects import CompanyStanding, company_standings
 
 
 @dataclass(slots=True)
@@ -26,55 +29,84 @@ class Recipients:
     """`mailed` has, by (occasion, step, address), the partner whose mail took the address on a schedule's slot."""
 
     partners: dict[int, PartnerStanding]
-    staff: dict[int, StaffMember | None]
+    companies: dict[int, CompanyStanding]
+    staff: Staff
     staff_addresses: dict[str, int]
     suppressed: set[int]
     mailed: dict[tuple[int, str, int], int]
+    resting: set[int] = field(default_factory=set)
 
     @classmethod
     def load(
         cls,
         db: Connection,
         scope: Scope,
-        partner_ids: Collection[int],
-        campaigns: Collection[Campaign],
-        run_occasions: Collection[int] = (),
+        whom: Collection[Concerning],
         *,
+        alerts: bool,
+        run_occasions: Collection[int] = (),
         dry: bool = False,
         as_of: datetime | None = None,
     ) -> "Recipients":
-        """A fixed number of statements. `dry` writes nothing (an address never seen before has no row then).
+        """A fixed number of statements. `alerts`: whom to alert about each, too.
+
+        `dry` writes nothing (an address never seen before has no row then).
 
         With `as_of` consent and status are those of a past instant, otherwise those that stand.
         """
-        partners = partner_standings(db, partner_ids, as_of)
-        alerts = any(isinstance(step, AlertStep) for campaign in campaigns for step in campaign.steps)
-        staff = owners(db, scope.program, scope.program_id, partners) if alerts else {}
-        emails = {person.email.lower() for person in staff.values() if person and person.email}
+        companies = company_standings(db, {one.company_id for one in whom if one.company_id is not None})
+        own = {one.partner_id for one in whom if one.partner_id is not None}
+        contacts = {company.contact_id for company in companies.values() if company.contact_id is not None}
+        partners = partner_standings(db, own | contacts, as_of) if own | contacts else {}
+        alerted_about = {id_: partners[id_] for id_ in own} if alerts else {}
+        staff = staff_for(
+            db, scope, alerted_about, companies, {one.staff_id for one in whom if one.staff_id is not None}
+        )
+        emails = {person.email.lower() for person in staff.everybody() if person.email}
         staff_addresses = address_ids(db, emails) if dry else ensure_addresses(db, emails)
         mailed: dict[tuple[int, str, int], int] = {}
         partner_addresses = {p.address_id for p in partners.values() if p.address_id is not None}
-        for occasion_id in run_occasions:
-            for (step, address_id), partner_id in addresses_mailed(db, occasion_id, partner_addresses).items():
-                mailed[occasion_id, step, address_id] = partner_id
+        if run_occasions:
+            mailed = addresses_mailed(db, run_occasions, partner_addresses)
         suppressed = suppressed_addresses(db, staff_addresses.values())
-        return cls(partners, staff, staff_addresses, suppressed, mailed)
+        return cls(partners, companies, staff, staff_addresses, suppressed, mailed)
 
-    def of(self, partner_id: int, campaign: Campaign, step: Step) -> Recipient:
-        partner = self.partners[partner_id]
-        if not isinstance(step, AlertStep):
-            return Recipient.partner(partner, campaign.topic)
-        person = self.staff.get(partner_id)
+    def partner(self, one: Concerning, campaign: Campaign, step: MailStep) -> PartnerStanding | None:
+        """The partner whom the mail is to, or about; None of mail to staff about a company or about themselves."""
+        if one.partner_id is not None:
+            return self.partners[one.partner_id]
+        if goes_to_staff(campaign, step):
+            return None
+        contact = self.companies[one.company_id].contact_id if one.company_id is not None else None
+        return self.partners.get(contact) if contact is not None else None
+
+    def person(self, one: Concerning, step: MailStep) -> StaffMember | None:
+        """The member of staff whom the mail is to."""
+        if isinstance(step, AlertStep):
+            return self.staff.to_alert(one)
+        if one.company_id is not None:
+            return self.staff.manager(one.company_id)
+        return self.staff.members.get(one.staff_id) if one.staff_id is not None else None
+
+    def of(self, one: Concerning, campaign: Campaign, step: MailStep) -> Recipient:
+        partner = self.partner(one, campaign, step)
+        if not goes_to_staff(campaign, step):
+            return Recipient.partner(partner, campaign.topic) if partner else Recipient.nobody()
+        person = self.person(one, step)
         address_id = self.staff_addresses.get(person.email.lower()) if person else None
-        return Recipient.staff(person, address_id, address_id in self.suppressed, partner.external_id)
+        about = partner.external_id if partner else ""
+        return Recipient.staff(person, address_id, address_id in self.suppressed, about)
 
-    def same_address(self, occasion_id: int, step: Step, partner_id: int, recipient: Recipient) -> bool:
-        """Whether another partner with this address has this step of this slot already."""
-        if recipient.to_staff or recipient.address_id is None:
+    def same_address(self, occasion_id: int, campaign: Campaign, step: MailStep, recipient: Recipient) -> bool:
+        """Whether another partner with this address has this step of this slot already.
+
+        Mails about a referral, a reward or a company are each about another one: no two of them are the same.
+        """
+        if campaign.subject is not Subject.PARTNER or recipient.to_staff or recipient.address_id is None:
             return False
         holder = self.mailed.get((occasion_id, step.id, recipient.address_id))
-        return holder is not None and holder != partner_id
+        return holder is not None and holder != recipient.partner_id
 
-    def take_address(self, occasion_id: int, step: Step, partner_id: int, recipient: Recipient) -> None:
-        if recipient.address_id is not None and not recipient.to_staff:
-            self.mailed.setdefault((occasion_id, step.id, recipient.address_id), partner_id)
+    def take_address(self, occasion_id: int, step: MailStep, recipient: Recipient) -> None:
+        if recipient.address_id is not None and recipient.partner_id is not None:
+            self.mailed.setdefault((occasion_id, step.id, recipient.address_id), recipient.partner_id)

@@ -11,21 +11,25 @@ from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, CampaignState, ScheduleTrigger
+from engage.domain.campaigns import Campaign, CampaignState, GatherTrigger, ScheduleTrigger
 from engage.domain.facts import Feed
 from engage.domain.local_time import instant_of
 from engage.facts import EVENTS_OF, Scope
 from engage.pipeline.compose import Composer
+from engage.pipeline.contest import decide_contests
 from engage.pipeline.deliver import deliver
+from engage.pipeline.journeys import advance
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.outlet import Outlet
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.providers.protocol import Provider
 from engage.slots import slots_between
+from engage.store.caps import next_contest
 from engage.store.database import Database
 from engage.store.deliveries import due, next_due
 from engage.store.intake import analyze, hear
+from engage.store.journeys import due_journeys, next_journey
 from engage.store.past import Past
 from engage.store.programs import ensure_version
 from engage.store.runs import Mark, set_marks
@@ -85,6 +89,8 @@ class Replay:
             self._take_in(library, scope, heard)
             if self.now in slots:
                 self._carry_out(library)
+            self._advance(library)
+            decide_contests(self._scratch, library, lambda: self.now, lambda _: None)
             self._deliver(library, composer, outlet)
             yield instant
 
@@ -95,8 +101,8 @@ class Replay:
         planned = sorted(slots | awaited, reverse=True)
         while True:
             with self._scratch.read() as db:
-                waiting = next_due(db)
-            coming = [instant for instant in (*planned[-1:], waiting) if instant is not None]
+                waiting = (next_due(db), next_journey(db), next_contest(db))
+            coming = [instant for instant in (*planned[-1:], *waiting) if instant is not None]
             if not coming or min(coming) >= self._period.end:
                 return
             if planned and planned[-1] == min(coming):
@@ -143,6 +149,14 @@ class Replay:
         for run_id in opened:
             carry_out(self._scratch, library, run_id, lambda: self.now, lambda _: None)
 
+    def _advance(self, library: Library) -> None:
+        while True:
+            with self._scratch.write() as db:
+                ids = due_journeys(db, self.now, BATCH)
+                if not ids:
+                    return
+                advance(db, library, ids, self.now)
+
     def _deliver(self, library: Library, composer: Composer, outlet: Outlet) -> None:
         while True:
             with self._scratch.read() as db:
@@ -155,8 +169,14 @@ class Replay:
 def _in_scratch(
     db: Connection, library: Library, program_id: int, campaigns: Collection[Campaign], now: datetime
 ) -> Library:
-    """The library with these campaigns only, live and without dates, under the ids of the scratch database."""
+    """The library with these campaigns only, live and without dates, under the ids of the scratch database.
+
+    And with the daily mails that may tell of what they would have sent.
+    """
     live = [replace(campaign, state=CampaignState.LIVE, starts=None, ends=None) for campaign in campaigns]
+    theirs = {campaign.program for campaign in live}
+    daily = (one for one in library.campaigns.values() if isinstance(one.trigger, GatherTrigger))
+    live += [one for one in daily if one.program in theirs and one not in live]
     return replace(
         library,
         program_ids={campaign.program: program_id for campaign in live},

@@ -9,12 +9,15 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import AgainKind, Campaign, CampaignState, CatchUp, ScheduleTrigger
 from engage.domain.decisions import Reason
-from engage.domain.facts import Subject
 from engage.domain.keys import run_key
-from engage.facts import FeedState, Member, Scope, audience
+from engage.facts import Member, Scope, audience
 from engage.pipeline.again import entering, entry_keys, turn_episodes
-from engage.pipeline.enroll import Entry, Hints, enroll, heard_feeds
+from engage.pipeline.enroll import enroll
+from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
+from engage.pipeline.mailing import heard_feeds, silence
+from engage.pipeline.rollout import admitted
+from engage.pipeline.subjects import whom_of
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
 from engage.store.runs import (
@@ -120,11 +123,11 @@ def carry_out(
             finish_run(db, run.id, HELD, now, matched=found.matched, reason=found.reason, entering=found.entering)
         log.warning("run_held", id=f"run-{run.id}", campaign=run.campaign, slot=run.slot, reason=found.reason)
         return
-    scope, campaign, members = found.scope, found.campaign, found.members
+    scope, campaign, members = found.scope, found.campaign, found.let_in
     episodes: dict[int, str] = {}
     if campaign.again and campaign.again.kind is AgainKind.EACH_EPISODE:
         with database.write() as db:
-            episodes = turn_episodes(db, scope, campaign, found.partner_ids, run.slot, run.as_of)
+            episodes = turn_episodes(db, scope, campaign, found.subject_ids, run.slot, run.as_of)
     for start in range(0, len(members), BATCH):
         if stopping():
             with database.write() as db:
@@ -135,20 +138,24 @@ def carry_out(
             hints = _enroll_chunk(db, library, scope, campaign, run, members[start : start + BATCH], episodes, now)
         hint(hints)
     with database.write() as db:
-        finish_run(db, run.id, DONE, now, matched=len(members))
+        finish_run(db, run.id, DONE, now, matched=len(found.members))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Whom a run concerns: all who meet the condition, whether or not `again` lets them in."""
+    """Whom a run concerns: all who meet the condition, and those of them whom `only` lets in; `again` is not asked.
+
+    Episodes are of all who meet the condition: who is let in later is so for the first time.
+    """
 
     scope: Scope
     campaign: Campaign
     members: list[Member]
+    let_in: list[Member]
 
     @property
-    def partner_ids(self) -> list[int]:
-        return [member.partner_id for member in self.members]
+    def subject_ids(self) -> list[int]:
+        return [member.subject_id for member in self.members]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +175,14 @@ def _looked_up(db: Connection, library: Library, run: Run) -> _Found | _Held:
         return _Held(Reason.CAMPAIGN_NOT_LIVE)  # nobody enters a draft: that would use up their `again`
     if reason := silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name]):
         return _Held(reason)
-    found = _Found(scope, campaign, list(audience(scope, Subject.PARTNER, campaign.where, run.as_of).rows(db)))
+    members = list(audience(scope, campaign.subject, campaign.where, run.as_of).rows(db))
+    let_in = admitted(db, scope, campaign, [(one.partner_id, one.subject_id) for one in members], run.as_of)
+    found = _Found(scope, campaign, members, [one for one in members if (one.partner_id, one.subject_id) in let_in])
     allowed = None if campaign.max_audience is None else max(campaign.max_audience, run.approved_audience or 0)
-    if allowed is None or len(found.members) <= allowed:
+    if allowed is None or len(found.let_in) <= allowed:
         return found
-    many = len(entering(db, scope, campaign, found.partner_ids, run.slot, run.as_of))
+    ids = [one.subject_id for one in found.let_in]
+    many = len(entering(db, scope, campaign, ids, run.slot, run.as_of))
     if many <= allowed:
         return found
     reason = too_many(db, library, campaign, run, many)
@@ -181,7 +191,7 @@ def _looked_up(db: Connection, library: Library, run: Run) -> _Found | _Held:
 
 def too_many(db: Connection, library: Library, campaign: Campaign, run: Run, many: int) -> str:
     """What an operator is told of a run that so many would enter: how many there usually are, and where to look."""
-    said = f"{many:,} partners would enter, and max_audience is {campaign.max_audience:,}"
+    said = f"{many:,} {campaign.subject.plural} would enter, and max_audience is {campaign.max_audience:,}"
     if run.approved_audience is not None:
         said += f" ({run.approved_audience:,} were released before)"
     before = run_before(db, run)
@@ -194,13 +204,6 @@ def too_many(db: Connection, library: Library, campaign: Campaign, run: Run, man
     return f"{said} with the same file: look at what was imported since"
 
 
-def silence(feeds: tuple[FeedState, ...]) -> str:
-    """Why a campaign that rests on these feeds is held; "" if all of them are heard."""
-    if any(not feed.connected for feed in feeds):
-        return Reason.FEED_NEVER_CONNECTED
-    return Reason.FEED_STALE if any(not feed.fresh for feed in feeds) else ""
-
-
 def _enroll_chunk(
     db: Connection,
     library: Library,
@@ -211,7 +214,7 @@ def _enroll_chunk(
     episodes: Mapping[int, str],
     now: datetime,
 ) -> Hints:
-    keys = entry_keys(db, scope, campaign, [member.partner_id for member in members], run.slot, episodes, run.as_of)
+    keys = entry_keys(db, scope, campaign, [member.subject_id for member in members], run.slot, episodes, run.as_of)
     if not keys:
         return {}
     key = run_key(run.slot)
@@ -229,12 +232,16 @@ def _enroll_chunk(
         Entry(
             occasion_id=occasion.id,
             campaign=campaign,
-            key=keys[member.partner_id],
-            partner_id=member.partner_id,
+            key=keys[member.subject_id],
+            partner_id=whom.partner_id,
             by_run=True,
+            referral_id=whom.referral_id,
+            reward_id=whom.reward_id,
+            company_id=whom.company_id,
+            staff_id=whom.staff_id,
             values=member.values,
         )
-        for member in members
-        if member.partner_id in keys
+        for member, whom in zip(members, whom_of(db, campaign.subject, members), strict=True)
+        if member.subject_id in keys
     ]
     return enroll(db, scope, library.version_names(scope.program.key), entries, now)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import InputError
-from engage.pipeline.enroll import Hints
+from engage.pipeline.entries import Hints
 from engage.pipeline.library import Library
 from engage.store.settling import Which, campaigns_of, end, send_again, states_of
 

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.pipeline.enroll import Hints
+from engage.pipeline.entries import Hints
 from engage.pipeline.runs import GIVEN_UP_AFTER
+from engage.store.caps import contests
 from engage.store.deliveries import Released, due, expire, release_expired_leases
 from engage.store.events import unmatched
 from engage.store.feedback import waiting_webhooks
+from engage.store.journeys import due_journeys
 from engage.store.runs import unfinished_runs
 
 GRACE = timedelta(seconds=10)
@@ -21,11 +23,13 @@ MOST = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a sweep found to be done."""
+    """What a sweep found to be done. `contests`: the programs of which mails compete that are to be decided on."""
 
     events: list[int]
     deliveries: Hints
     runs: list[int]
+    journeys: list[int]
+    contests: list[int]
     webhooks: list[int]
     released: Released
 
@@ -43,6 +47,8 @@ def sweep(db: Connection, now: datetime, *, at_once: bool = False) -> Found:
         unmatched(db, now - GRACE, MOST),
         hints,
         unfinished_runs(db, now - GRACE, now - GIVEN_UP_AFTER),
+        due_journeys(db, now, MOST),
+        sorted({one.program_id for one in contests(db, now)}),
         waiting_webhooks(db, now - GRACE, MOST),
         released,
     )

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from engage.domain.campaigns import CampaignState
 from engage.domain.decisions import Decision, Defer, Reason, Send, Skip
+from engage.slots import Hours, opening
 
 LOOK_AGAIN = timedelta(minutes=15)
 """How long a message waits before it is looked at again when something outside it must change first."""
@@ -18,6 +19,9 @@ class Case:
     `today` is the date in the program's zone at `now`; `event_age` how old the event was when it was observed (None
     for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
     None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
+    `not_opted_in`, `opted_out` and `resting` are of the partner and the topic; `untold` is why an update is not told
+    by this mail, or no more; `not_before` when a daily mail is due. `hours`: those of the program, the topic and the
+    campaign, where the recipient is; None if nothing restricts them.
     """
 
     now: datetime
@@ -35,12 +39,19 @@ class Case:
     address: str | None
     suppressed: bool = False
     unsubscribed: bool = False
+    not_opted_in: bool = False
+    opted_out: bool = False
+    resting: bool = False
+    untold: Reason | None = None
+    not_before: datetime | None = None
     same_address: bool = False
     topic_paused: bool = False
     feed_missing: bool = False
     feed_stale: bool = False
     condition_holds: bool | None = None
     stopped: bool | None = None
+    goal_reached: bool = False
+    hours: Hours | None = None
 
 
 Guard = Callable[[Case], Decision | None]
@@ -90,6 +101,26 @@ def has_consent(case: Case) -> Decision | None:
     return Skip(Reason.UNSUBSCRIBED) if case.unsubscribed and not case.transactional and not case.to_staff else None
 
 
+def has_opted_in(case: Case) -> Decision | None:
+    """A topic with `opt_in` is for partners who said yes to it."""
+    return Skip(Reason.NOT_OPTED_IN) if case.not_opted_in and not case.to_staff else None
+
+
+def wants_updates(case: Case) -> Decision | None:
+    """Who set a topic's rhythm to off gets none of its mail, not even transactional."""
+    return Skip(Reason.OPTED_OUT_OF_UPDATES) if case.opted_out and not case.to_staff else None
+
+
+def not_resting(case: Case) -> Decision | None:
+    """Who has given no sign of life for long is left in peace; status and reward mail still comes."""
+    return Skip(Reason.RESTING) if case.resting and not case.transactional and not case.to_staff else None
+
+
+def still_to_be_told(case: Case) -> Decision | None:
+    """An update goes out unless a daily mail tells of it, or it was taken back, or takes back what nobody was told."""
+    return Skip(case.untold) if case.untold is not None and not case.to_staff else None
+
+
 def one_mail_per_address(case: Case) -> Decision | None:
     """Two partners with one address get one mail of a kind."""
     return Skip(Reason.SAME_ADDRESS) if case.same_address else None
@@ -101,6 +132,11 @@ def condition_still_holds(case: Case) -> Decision | None:
 
 def not_stopped(case: Case) -> Decision | None:
     return Skip(Reason.STOPPED) if case.stopped else None
+
+
+def goal_not_reached(case: Case) -> Decision | None:
+    """Who has done what the campaign is for is through with it."""
+    return Skip(Reason.GOAL_REACHED) if case.goal_reached else None
 
 
 def topic_goes_out(case: Case) -> Decision | None:
@@ -116,6 +152,24 @@ def feeds_are_heard(case: Case) -> Decision | None:
     return Defer(case.now + LOOK_AGAIN, Reason.FEED_STALE) if case.feed_stale else None
 
 
+def time_has_come(case: Case) -> Decision | None:
+    """The mail of a day's updates waits for its time of day, where the partner is."""
+    early = case.not_before is not None and case.now < case.not_before
+    return Defer(case.not_before, Reason.OUTSIDE_SEND_WINDOW) if early and case.not_before else None
+
+
+def hours_allow(case: Case) -> Decision | None:
+    """Marketing mail waits for the first instant that all rules allow; it is not sent if that comes too late."""
+    if case.hours is None or case.transactional or case.to_staff:
+        return None
+    found = opening(case.now, case.hours)
+    if found.closed_by is None:
+        return None
+    if found.at is None or found.at >= case.expires_at:
+        return Skip(found.closed_by)
+    return Defer(found.at, found.closed_by)
+
+
 GUARDS: tuple[Guard, ...] = (
     not_expired,
     news_not_history,
@@ -125,11 +179,18 @@ GUARDS: tuple[Guard, ...] = (
     has_recipient,
     not_suppressed,
     has_consent,
+    has_opted_in,
+    wants_updates,
+    not_resting,
     one_mail_per_address,
+    still_to_be_told,
     topic_goes_out,
     feeds_are_heard,
     condition_still_holds,
     not_stopped,
+    goal_not_reached,
+    time_has_come,
+    hours_allow,
 )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.deliveries import DeliveryState
 from engage.store.runs import HELD
-from engage.store.tables import attempts, decisions, deliveries, enrollments, partners, runs
+from engage.store.tables import attempts, companies, decisions, deliveries, enrollments, partners, runs, staff
 
 MONTH = "%Y-%m"
 
@@ -54,28 +54,48 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """One mail of a replay; `day` is local, `at` the instant in UTC, `recipient` a partner's or a salesperson's key."""
+    """One mail of a replay; `day` is local, `at` the instant in UTC, `recipient` a partner's or a salesperson's key,
+    `occasion` the key of what it is about."""
 
     campaign: str
     step: str
     partner: str
     recipient: str
+    occasion: str
     day: str
     at: datetime
     subject: str
     public_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """One decision that a mail is not to go out, or not now: of which step to whom, why, until when, and when decided.
+
+    `whom` is the external id of the partner, company or member of staff whom the entry is about; `occasion` its key.
+    """
+
+    campaign: str
+    step: str
+    whom: str
+    occasion: str
+    decision: str
+    reason: str
+    until: datetime | None
+    at: datetime
+
+
 def tally(db: Connection, campaigns: Iterable[str], zone: str) -> list[Tally]:
-    """What became of each campaign in a database that a replay has filled, in order of their names."""
-    found = {name: Tally(name) for name in sorted(campaigns)}
+    """What became of each campaign in a database that a replay has filled, in order of their names; and of the daily
+    mails that told of theirs.
+    """
     e, d, c, r = enrollments.c, deliveries.c, decisions.c, runs.c
-    for name, count in db.execute(sa.select(e.campaign, sa.func.count()).group_by(e.campaign)):
-        found[name].entered = count
+    entered = {name: count for name, count in db.execute(sa.select(e.campaign, sa.func.count()).group_by(e.campaign))}
+    found = {name: Tally(name, entered=entered.get(name, 0)) for name in sorted({*campaigns, *entered})}
     decided = (
         sa.select(e.campaign, c.decision, c.reason, sa.func.count())
         .join(enrollments, e.id == c.enrollment_id)
-        .where(c.decision != "send")
+        .where(c.decision.in_(("defer", "skip")))
         .group_by(e.campaign, c.decision, c.reason)
     )
     for name, decision, reason, count in db.execute(decided):
@@ -105,17 +125,37 @@ def sent_mails(db: Connection, zone: str) -> list[SentMail]:
     """Every mail, in order of time, campaign and recipient."""
     d, a = deliveries.c, attempts.c
     query = (
-        sa.select(d.campaign, d.step, partners.c.external_id, d.recipient, d.settled_at, a.subject, d.public_id)
+        sa.select(
+            d.campaign, d.step, partners.c.external_id, d.recipient, d.occasion, d.settled_at, a.subject, d.public_id
+        )
         .join(attempts, a.delivery_id == d.id)
-        .join(partners, partners.c.id == d.partner_id)
+        .outerjoin(partners, partners.c.id == d.partner_id)
         .where(_sent())
         .order_by(d.settled_at, d.campaign, d.recipient, d.step, d.public_id)
     )
     local = ZoneInfo(zone)
     return [
-        SentMail(campaign, step, partner, recipient, f"{at.astimezone(local):%Y-%m-%d}", at, subject, public_id)
-        for campaign, step, partner, recipient, at, subject, public_id in db.execute(query)
+        SentMail(
+            campaign, step, partner or "", to, occasion, f"{at.astimezone(local):%Y-%m-%d}", at, subject, public_id
+        )
+        for campaign, step, partner, to, occasion, at, subject, public_id in db.execute(query)
     ]
+
+
+def not_sent(db: Connection) -> list[NotSent]:
+    """Every such decision, in order of time, campaign, whom and step."""
+    c, e = decisions.c, enrollments.c
+    whom = sa.func.coalesce(partners.c.external_id, companies.c.external_id, staff.c.external_id, "")
+    query = (
+        sa.select(e.campaign, c.step, whom, e.key, c.decision, c.reason, c.until, c.decided_at)
+        .join(enrollments, e.id == c.enrollment_id)
+        .outerjoin(partners, partners.c.id == e.partner_id)
+        .outerjoin(companies, companies.c.id == e.company_id)
+        .outerjoin(staff, staff.c.id == e.staff_id)
+        .where(c.decision.in_(("defer", "skip")))
+        .order_by(c.decided_at, e.campaign, whom, e.key, c.step, c.decision, c.reason, c.until)
+    )
+    return [NotSent(*row) for row in db.execute(query)]
 
 
 def _sent() -> sa.ColumnElement[bool]:

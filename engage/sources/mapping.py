@@ -50,7 +50,9 @@ def _referral(partner: str | None = None, **fields: Any) -> ReferralRecord:
 
 
 KINDS: dict[str, Kind] = {
-    "company": Kind(CompanyRecord, ("external_id",), ("external_id", "name", "parent"), attributes=True),
+    "company": Kind(
+        CompanyRecord, ("external_id",), ("external_id", "name", "parent", "contact", "manager"), attributes=True
+    ),
     "staff": Kind(StaffRecord, ("external_id",), ("external_id", "name", "email", "role", "region", "manager")),
     "partner": Kind(
         PartnerRecord,

@@ -178,15 +178,29 @@ def is_subscribed(db: Connection, partner_id: int, address_id: int, topic: str) 
     return db.execute(query).scalar() is not False
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """By topic: when the no was said that counts, and the yes."""
+
+    refused: dict[str, datetime]
+    agreed: dict[str, datetime]
+
+
 def refused_topics(
     db: Connection, places: Mapping[int, Place], as_of: datetime | None = None
 ) -> dict[int, dict[str, datetime]]:
-    """The topics that each partner (by id) may not be mailed at their place, with the instant of the no that counts.
+    """The topics that each partner (by id) may not be mailed at their place, with the instant of the no that counts."""
+    return {id_: words.refused for id_, words in words_said(db, places, as_of).items() if words.refused}
+
+
+def words_said(db: Connection, places: Mapping[int, Place], as_of: datetime | None = None) -> dict[int, Words]:
+    """What was said of topics that counts for each partner (by id) at their place; who said nothing is left out.
 
     One rule. The noes that concern a partner at an address are those that the partner said at any address, those that
     anybody of the program said at this address, and those that were noted for this address before engage came. The
     topic is refused if there is one, unless the partner said yes at this very address later than the last of them: a
-    no goes with the person and stays with the address, a yes is meant for the address where it is said.
+    no goes with the person and stays with the address, a yes is meant for the address where it is said. Such a yes,
+    after which no no came, is what a topic with `opt_in` asks for.
     """
     by_person: dict[int, dict[str, datetime]] = {}
     by_address: dict[tuple[int, int], dict[str, datetime]] = {}
@@ -198,17 +212,18 @@ def refused_topics(
         _later(by_address.setdefault((word.program_id, word.address_id), {}), word.topic, word.at)
         if word.partner_id is not None:
             _later(by_person.setdefault(word.partner_id, {}), word.topic, word.at)
-    refused: dict[int, dict[str, datetime]] = {}
+    found: dict[int, Words] = {}
     for partner_id, place in places.items():
-        noes = dict(by_person.get(partner_id, {}))
+        noes, agreed = dict(by_person.get(partner_id, {})), dict[str, datetime]()
         if place.address_id is not None:
             for topic, at in by_address.get((place.program_id, place.address_id), {}).items():
                 _later(noes, topic, at)
             said = yes.get((partner_id, place.address_id), {})
             noes = {topic: at for topic, at in noes.items() if topic not in said or at >= said[topic]}
-        if noes:
-            refused[partner_id] = noes
-    return refused
+            agreed = {topic: at for topic, at in said.items() if topic not in noes}
+        if noes or agreed:
+            found[partner_id] = Words(noes, agreed)
+    return found
 
 
 def _later(found: dict[str, datetime], topic: str, at: datetime) -> None:

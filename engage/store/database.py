@@ -48,9 +48,30 @@ class Database:
             yield connection
 
     @contextmanager
-    def _begin(self, mode: str) -> Iterator[Connection]:
+    def rebuild(self) -> Iterator[Connection]:
+        """A transaction that changes tables. Raises InputError, and changes nothing, if rows would refer to nothing.
+
+        SQLite changes a table by making it anew: what refers to its rows is checked once the new one is there.
+        """
+        if not self.is_sqlite:
+            with self.write() as connection:
+                yield connection
+            return
+        engine = _sqlite_engine(self.url, durable=True, references=False)
         try:
-            with self.engine.connect().execution_options(engage_begin=mode) as connection, connection.begin():
+            with self._begin("IMMEDIATE", engine) as connection:
+                yield connection
+                if lost := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+                    tables = ", ".join(sorted({str(row[0]) for row in lost}))
+                    raise InputError(f"rows of {tables} would refer to nothing", "nothing was changed: report this")
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def _begin(self, mode: str, engine: Engine | None = None) -> Iterator[Connection]:
+        engine = engine or self.engine
+        try:
+            with engine.connect().execution_options(engage_begin=mode) as connection, connection.begin():
                 yield connection
         except sa.exc.DatabaseError as error:
             if not _is_of_the_server(error):
@@ -93,7 +114,7 @@ def _postgres_engine(url: sa.URL, pool_size: int, durable: bool) -> Engine:
     )
 
 
-def _sqlite_engine(url: sa.URL, durable: bool) -> Engine:
+def _sqlite_engine(url: sa.URL, durable: bool, references: bool = True) -> Engine:
     with suppress(OSError):  # what cannot be made is said when it cannot be opened
         path = Path(url.database or "")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +127,8 @@ def _sqlite_engine(url: sa.URL, durable: bool) -> Engine:
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", f"busy_timeout={_BUSY_MS}"):
+        checks = f"foreign_keys={'ON' if references else 'OFF'}"
+        for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", checks, f"busy_timeout={_BUSY_MS}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

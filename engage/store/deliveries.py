@@ -13,7 +13,7 @@ from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
 from engage.store.enrollments import insert_decisions
-from engage.store.tables import attempts, deliveries, enrollments, kept_messages, occasions, partners
+from engage.store.tables import attempts, deliveries, enrollments, kept_messages
 from engage.store.upserts import insert_many, one_of, update_each
 
 AFTER = {
@@ -24,6 +24,7 @@ AFTER = {
 }
 """The state that a delivery takes after each outcome of an attempt."""
 
+_GONE = (Outcome.ACCEPTED, Outcome.UNKNOWN)
 
 MOST_CLAIMS = 3
 """A delivery that was claimed so often without getting as far as `sending` is poison: it ends as dead."""
@@ -33,7 +34,11 @@ _NO_LEASE = {"lease": None, "lease_until": None}
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery in the hands of a worker."""
+    """A delivery in the hands of a worker.
+
+    `partner_id` is None of mail to staff about no partner. The last are those of what the campaign is for, and when
+    it was entered.
+    """
 
     id: int
     program_id: int
@@ -42,31 +47,59 @@ class Claimed:
     version_id: int
     step: str
     recipient: str
+    occasion: str
     enrollment_id: int
-    partner_id: int
+    partner_id: int | None
+    company_id: int | None
     staff_id: int | None
     address_id: int | None
     template: str
     topic: str
+    lane: str
+    held_out: bool
     expires_at: datetime
     attempts: int
     claims: int
     referral_id: int | None
     reward_id: int | None
+    subject_company_id: int | None = None
+    subject_staff_id: int | None = None
+    entered_at: datetime | None = None
 
 
-_CLAIMED = [deliveries.c[name] for name in Claimed.__dataclass_fields__ if name not in ("referral_id", "reward_id")]
+_OF_ENROLLMENT = {
+    "referral_id": "referral_id",
+    "reward_id": "reward_id",
+    "subject_company_id": "company_id",
+    "subject_staff_id": "staff_id",
+    "entered_at": "entered_at",
+}
+
+
+def claimed_rows() -> sa.Select[Any]:
+    """Deliveries as `Claimed` has them, of whatever state: to be narrowed down."""
+    d, e = deliveries.c, enrollments.c
+    names = Claimed.__dataclass_fields__
+    columns = (e[_OF_ENROLLMENT[name]].label(name) if name in _OF_ENROLLMENT else d[name] for name in names)
+    return sa.select(*columns).join(enrollments, e.id == d.enrollment_id)
 
 
 def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[Lane, list[int]]:
-    """Stores new deliveries in state pending; returns their ids by lane."""
+    """Stores new deliveries in state pending; returns the ids by lane of those that need not compete for room."""
     common = {"state": DeliveryState.PENDING, "attempts": 0}
     d = deliveries.c
-    new = insert_many(db, deliveries, [{**common, **row} for row in rows], d.id, d.lane)
+    new = insert_many(db, deliveries, [{**common, **row} for row in rows], d.id, d.lane, d.contest_at)
     ids: dict[Lane, list[int]] = {}
     for row in new:
-        ids.setdefault(Lane(row.lane), []).append(row.id)
+        if row.contest_at is None:
+            ids.setdefault(Lane(row.lane), []).append(row.id)
     return {lane: sorted(found) for lane, found in ids.items()}
+
+
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether its time has come; what has yet to win room under frequency caps is not due."""
+    d = deliveries.c
+    return sa.and_(d.state.in_(DUE), d.due_at <= now, d.contest_at.is_(None))
 
 
 def claim(
@@ -81,7 +114,7 @@ def claim(
     d = deliveries.c
     free = (
         sa.select(d.id)
-        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.due_at <= now, d.claims > 0 if suspects else d.claims == 0)
+        .where(one_of(db, d.id, ids), _is_due(now), d.claims > 0 if suspects else d.claims == 0)
         .order_by(d.id)
         .with_for_update(skip_locked=True)
     )
@@ -92,19 +125,14 @@ def claim(
     )
     if not db.execute(statement).rowcount:
         return []
-    query = (
-        sa.select(*_CLAIMED, enrollments.c.referral_id, enrollments.c.reward_id)
-        .join(enrollments, enrollments.c.id == d.enrollment_id)
-        .where(one_of(db, d.id, ids), d.lease == lease, d.state == DeliveryState.CLAIMED)
-        .order_by(d.id)
-    )
-    return [Claimed(**row._mapping) for row in db.execute(query)]
+    mine = (one_of(db, d.id, ids), d.lease == lease, d.state == DeliveryState.CLAIMED)
+    return [Claimed(**row._mapping) for row in db.execute(claimed_rows().where(*mine).order_by(d.id))]
 
 
 def suspects(db: Connection, ids: Collection[int], now: datetime) -> list[int]:
     """Those of `ids` that are due and that a claim has led nowhere with: each is to be claimed alone."""
     d = deliveries.c
-    query = sa.select(d.id).where(one_of(db, d.id, ids), d.state.in_(DUE), d.due_at <= now, d.claims > 0)
+    query = sa.select(d.id).where(one_of(db, d.id, ids), _is_due(now), d.claims > 0)
     return list(db.execute(query.order_by(d.id)).scalars())
 
 
@@ -159,10 +187,19 @@ def _worn_out(reason: str, now: datetime) -> dict[str, Any]:
 
 
 def begin_sending(
-    db: Connection, rows: Sequence[tuple[Claimed, Message]], lease: str, now: datetime, lasting: timedelta
+    db: Connection,
+    rows: Sequence[tuple[Claimed, Message]],
+    lease: str,
+    now: datetime,
+    lasting: timedelta,
+    counting: Collection[int] = (),
 ) -> set[int]:
-    """Moves to SENDING and stores an attempt for each; must be committed before any socket opens."""
+    """Moves to SENDING and stores an attempt for each; must be committed before any socket opens.
+
+    Those that are `counting` use up frequency caps from now on.
+    """
     ids = [claimed.id for claimed, _ in rows]
+    d = deliveries.c
     moved = move(
         db,
         ids,
@@ -170,7 +207,12 @@ def begin_sending(
         DeliveryState.CLAIMED,
         DeliveryState.SENDING,
         lease_until=now + lasting,
-        attempts=deliveries.c.attempts + 1,
+        attempts=d.attempts + 1,
+        **(
+            {"counts_at": sa.case((one_of(db, d.id, counting), sa.literal(now, d.counts_at.type)), else_=d.counts_at)}
+            if counting
+            else {}
+        ),
     )
     started = [
         {
@@ -185,7 +227,16 @@ def begin_sending(
         if claimed.id in moved
     ]
     insert_many(db, attempts, started)
+    _note_locales(db, [(claimed.id, message.locale) for claimed, message in rows if claimed.id in moved])
     return moved
+
+
+def _note_locales(db: Connection, rows: Sequence[tuple[int, str]]) -> None:
+    """Keeps which locale's email each was made from. One statement for each locale."""
+    d = deliveries.c
+    for locale in sorted({locale for _, locale in rows if locale}):
+        ids = [id_ for id_, own in rows if own == locale]
+        db.execute(sa.update(deliveries).where(one_of(db, d.id, ids)).values(locale=locale))
 
 
 def settle(
@@ -193,11 +244,14 @@ def settle(
 ) -> set[int]:
     """Stores what the provider answered. `results` has (delivery, answer, when due again if RETRY).
 
+    What is proven unsent uses up no frequency cap; what went out, or may have, does so until as late as it can have.
+
     Returns the ids that this lease could still write; the others belong to somebody else by now.
     """
     d, a = deliveries.c, attempts.c
     for outcome in {result.outcome for _, result, _ in results}:
         require_legal(By.WORKER, DeliveryState.SENDING, AFTER[outcome])
+    went_out = [claimed.id for claimed, result, _ in results if result.outcome in _GONE]
     settled = update_each(
         db,
         deliveries,
@@ -216,6 +270,7 @@ def settle(
         ],
         d.lease == lease,
         d.state == DeliveryState.SENDING,
+        values={"counts_at": counting_since(now, one_of(db, d.id, went_out))},
     )
     by_outcome: dict[tuple[Outcome, int | None, str], list[int]] = {}
     for claimed, result, _ in results:
@@ -228,6 +283,12 @@ def settle(
             .values(outcome=outcome, status=status, detail=detail or None, finished_at=now)
         )
     return settled
+
+
+def counting_since(now: datetime, *which: sa.ColumnElement[bool]) -> sa.ColumnElement[datetime | None]:
+    """`counts_at` of those that may have gone out as late as `now`; None for the rest, and for what never counts."""
+    at = deliveries.c.counts_at
+    return sa.case((sa.and_(at.is_not(None), *which), sa.literal(now, at.type)), else_=None)
 
 
 def keep_messages(db: Connection, rows: Sequence[tuple[int, Message]], now: datetime) -> None:
@@ -250,42 +311,15 @@ def keep_messages(db: Connection, rows: Sequence[tuple[int, Message]], now: date
 def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:
     """Deliveries that have been due since before `before`: their hint was lost, or their time has come."""
     d = deliveries.c
-    query = sa.select(d.id, d.lane).where(d.state.in_(DUE), d.due_at <= before).order_by(d.due_at, d.id).limit(limit)
+    query = sa.select(d.id, d.lane).where(_is_due(before)).order_by(d.due_at, d.id).limit(limit)
     return [(id_, Lane(lane)) for id_, lane in db.execute(query)]
-
-
-def sharing_an_address(db: Connection, ids: Collection[int]) -> set[int]:
-    """Those of `ids` that another partner at the same address has, or is about to have: the same step of one slot.
-
-    Asked of those whose partner has another address than when they were enrolled: the others were compared then.
-    """
-    if not ids:
-        return set()
-    mine, theirs = deliveries.c, deliveries.alias("theirs")
-    entered, partner = enrollments.alias("entered"), partners.alias("partner")
-    gone = (DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
-    stayed = theirs.c.address_id == partner.c.address_id  # who has been there from the beginning comes first
-    before = sa.and_(theirs.c.state.in_((DeliveryState.CLAIMED, *DUE)), sa.or_(stayed, theirs.c.id < mine.id))
-    query = (
-        sa.select(mine.id)
-        .join(enrollments, enrollments.c.id == mine.enrollment_id)
-        .join(occasions, sa.and_(occasions.c.id == enrollments.c.occasion_id, occasions.c.run_id.is_not(None)))
-        .join(partners, partners.c.id == mine.partner_id)
-        .join(entered, entered.c.occasion_id == enrollments.c.occasion_id)
-        .join(theirs, sa.and_(theirs.c.enrollment_id == entered.c.id, theirs.c.step == mine.step))
-        .join(partner, partner.c.id == theirs.c.partner_id)
-        .where(one_of(db, mine.id, ids), theirs.c.id != mine.id, theirs.c.recipient.startswith("partner:"))
-        .where(partners.c.address_id.in_((theirs.c.address_id, partner.c.address_id)))
-        .where(sa.or_(theirs.c.state.in_(gone), before))
-    )
-    return set(db.execute(query).scalars())
 
 
 def next_due(db: Connection) -> datetime | None:
     """When the next delivery comes due, or came if it still waits."""
     d = deliveries.c
     found: datetime | None = db.execute(
-        sa.select(sa.func.min(d.due_at, type_=d.due_at.type)).where(d.state.in_(DUE))
+        sa.select(sa.func.min(d.due_at, type_=d.due_at.type)).where(d.state.in_(DUE), d.contest_at.is_(None))
     ).scalar()
     return found
 
@@ -315,6 +349,7 @@ def release_expired_leases(db: Connection, now: datetime) -> Released:
         "state": DeliveryState.UNKNOWN,
         "reason": "its lease ran out before an answer was stored",
         "settled_at": now,
+        "counts_at": counting_since(now),
         **_NO_LEASE,
     }
     dead = sa.update(deliveries).where(expired, d.state == claimed, d.claims >= MOST_CLAIMS).values(poison)
@@ -333,7 +368,7 @@ def expire(db: Connection, ids: Collection[int], now: datetime) -> set[int]:
     d = deliveries.c
     statement = (
         sa.update(deliveries)
-        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.expires_at <= now)
+        .where(one_of(db, d.id, ids), d.state.in_(DUE), d.contest_at.is_(None), d.expires_at <= now)
         .values(state=DeliveryState.EXPIRED, reason=Reason.EXPIRED, settled_at=now)
         .returning(d.id, d.program_id, d.enrollment_id, d.step)
     )

@@ -22,6 +22,7 @@ class HistoryEvent:
     referral_id: int | None
     reward_id: int | None
     sequence: int | None
+    from_status: str | None
     to_status: str | None
     occurred_at: datetime
     observed_at: datetime

@@ -43,7 +43,7 @@ def accept_on_evidence(
         "settled_at": now,
     }
     rows = [{"id": id_, "provider_id": provider_id or None, **values} for id_, provider_id in provider_ids.items()]
-    moved = update_each(db, deliveries, rows, d.state.in_(_OPEN))
+    moved = update_each(db, deliveries, rows, d.state.in_(_OPEN), values={"counts_at": _counts_at(now)})
     if not moved:
         return moved
     told = attempt_numbers or {}
@@ -54,3 +54,11 @@ def accept_on_evidence(
         accepted = {"outcome": Outcome.ACCEPTED, "finished_at": now}
         db.execute(sa.update(attempts).where(one_of(db, a.id, proven)).values(accepted))
     return moved
+
+
+def _counts_at(now: datetime) -> sa.ColumnElement[datetime | None]:
+    """Since when it uses up frequency caps: what was under way, or thought unsent, went out by `now`."""
+    d = deliveries.c
+    under_way = sa.and_(d.state == DeliveryState.SENDING, d.counts_at.is_not(None))
+    unsent = sa.and_(d.reserved_at.is_not(None), d.counts_at.is_(None))
+    return sa.case((sa.or_(under_way, unsent), sa.literal(now, d.counts_at.type)), else_=d.counts_at)

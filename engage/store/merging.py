@@ -5,25 +5,39 @@ has gone out is not sent again for the survivor. What facts read (versions) is b
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
-from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
+from engage.domain.facts import Subject
+from engage.domain.journeys import JourneyState
 from engage.domain.keys import login_prefix, registered_key
+from engage.store.journeys import look_again_at
+from engage.store.merging_entries import (
+    GONE,
+    Pair,
+    cancel,
+    end_journeys,
+    inside_on_a_schedule,
+    move_entries,
+    move_episodes,
+    release_claimed,
+)
+from engage.store.occasions_of import move_links
+from engage.store.rhythms import move_rhythms
 from engage.store.tables import (
     aliases,
+    answers,
     companies,
     consent_changes,
     deliveries,
     enrollments,
-    episodes,
     events,
     occasions,
     partner_versions,
     partners,
+    promotion_terms,
     referral_versions,
     referrals,
     rewards,
@@ -33,12 +47,6 @@ from engage.store.tables import (
 
 Id = sa.Column[int]
 Clause = sa.ColumnElement[bool]
-
-_GONE = (DeliveryState.SENDING, DeliveryState.ACCEPTED, DeliveryState.UNKNOWN)
-"""The states of a mail that its recipient has, or may have."""
-
-MERGED = "merged into another"
-"""The reason of deliveries that would have told the survivor the same twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +66,6 @@ class Merged:
     cancelled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The rows' ids. `now` is when the merge is told."""
-
-    merged: int
-    survivor: int
-    now: datetime
-
-
 def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str, int]:
     """Moves all that a partner has and did; `names` are the external ids of the merged one and the survivor.
 
@@ -81,16 +80,21 @@ def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     moved["rewards"] = _repoint(db, rewards.c.partner_id, pair)
     moved["partners"] = _repoint(db, partners.c.recruited_by_id, pair, partners.c.id != pair.survivor)
     _repoint(db, partners.c.merged_into_id, pair)
+    _repoint(db, companies.c.contact_id, pair)
     _move_consent(db, pair)
-    _release_claimed(db, deliveries.c.partner_id.in_((pair.merged, pair.survivor)))
+    _move_answers(db, pair)
+    move_rhythms(db, pair.merged, pair.survivor)
+    _move_terms(db, pair)
+    release_claimed(db, deliveries.c.partner_id.in_((pair.merged, pair.survivor)))
+    move_links(db, pair.merged, pair.survivor)
     moved["cancelled"] = _cancel_twins(db, pair)
     _repoint(db, deliveries.c.partner_id, pair)
     _move_enrollments(db, pair)
-    _move_episodes(db, pair)
+    move_episodes(db, pair, Subject.PARTNER)
     return moved
 
 
-def move_referral(db: Connection, pair: Pair, after: int) -> dict[str, int]:
+def move_referral(db: Connection, pair: Pair, names: tuple[str, str], after: int) -> dict[str, int]:
     """Moves a referral's events, counted on after the survivor's last sequence, its rewards and its enrollments.
 
     The rows of the partners of both are locked by the caller.
@@ -101,35 +105,40 @@ def move_referral(db: Connection, pair: Pair, after: int) -> dict[str, int]:
         twin.c.referral_id == pair.survivor, twin.c.to_status == e.to_status, twin.c.occurred_at == e.occurred_at
     )
     _calm(db, e.referral_id == pair.merged, known)
-    _release_claimed(db, sa.or_(_about_referral(pair.merged), _about_referral(pair.survivor)))
+    release_claimed(db, sa.or_(_about_referral(pair.merged), _about_referral(pair.survivor)))
     cancelled = _cancel_told_twice(db, pair)
     moved = sa.update(events).where(e.referral_id == pair.merged)
     counts = {"events": db.execute(moved.values(referral_id=pair.survivor, sequence=e.sequence + after)).rowcount}
     counts["rewards"] = _repoint(db, rewards.c.referral_id, pair)
-    _repoint(db, enrollments.c.referral_id, pair)
+    _end_journeys_told_twice(db, pair)
+    cancelled += move_entries(db, pair, Subject.REFERRAL, names)
     _repoint(db, referrals.c.merged_into_id, pair)
     db.execute(sa.delete(referral_versions).where(referral_versions.c.referral_id == pair.merged))
     db.execute(sa.update(referrals).where(referrals.c.id == pair.merged).values(merged_into_id=pair.survivor))
     return {**counts, "cancelled": cancelled}
 
 
-def move_company(db: Connection, pair: Pair) -> dict[str, int]:
+def move_company(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str, int]:
     """Gives the survivor the people and the companies of the merged one, whose row goes."""
     moved = {"partners": _repoint(db, partners.c.company_id, pair)}
+    moved["cancelled"] = move_entries(db, pair, Subject.COMPANY, names)
     _repoint(db, partner_versions.c.company_id, pair)
+    _repoint(db, deliveries.c.company_id, pair)
     _repoint(db, companies.c.parent_id, pair, companies.c.id != pair.survivor)
     db.execute(sa.delete(companies).where(companies.c.id == pair.merged))
     return moved
 
 
-def move_staff(db: Connection, pair: Pair) -> dict[str, int]:
+def move_staff(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str, int]:
     """Gives the survivor the partners, referrals and alerts of the merged one, whose row goes."""
     moved = {"partners": _repoint(db, partners.c.owner_id, pair)}
     _repoint(db, partner_versions.c.owner_id, pair)
     moved["referrals"] = _repoint(db, referrals.c.salesperson_id, pair)
     _repoint(db, referral_versions.c.salesperson_id, pair)
     _repoint(db, staff.c.manager_id, pair, staff.c.id != pair.survivor)
-    _release_claimed(db, deliveries.c.staff_id == pair.merged)
+    _repoint(db, companies.c.manager_id, pair)
+    moved["cancelled"] = move_entries(db, pair, Subject.STAFF, names)
+    release_claimed(db, deliveries.c.staff_id == pair.merged)
     _repoint(db, deliveries.c.staff_id, pair)
     db.execute(sa.delete(staff).where(staff.c.id == pair.merged))
     return moved
@@ -200,15 +209,22 @@ def _move_consent(db: Connection, pair: Pair) -> None:
     _repoint(db, consent_changes.c.partner_id, pair)
 
 
+def _move_answers(db: Connection, pair: Pair) -> None:
+    """The survivor has answered what either has: the latest counts."""
+    c, own = answers.c, answers.alias("own")
+    same = sa.and_(own.c.question == c.question, own.c.answered_at == c.answered_at)
+    _repoint(db, c.partner_id, pair, ~sa.exists().where(own.c.partner_id == pair.survivor, same))
+
+
+def _move_terms(db: Connection, pair: Pair) -> None:
+    """What was promised to the merged one is promised to the survivor, unless they were told of it themselves."""
+    c, own = promotion_terms.c, promotion_terms.alias("own")
+    same = sa.and_(own.c.program_id == c.program_id, own.c.campaign == c.campaign)
+    _repoint(db, c.partner_id, pair, ~sa.exists().where(own.c.partner_id == pair.survivor, same))
+
+
 def _about_referral(referral_id: int) -> Clause:
     return deliveries.c.enrollment_id.in_(sa.select(enrollments.c.id).where(enrollments.c.referral_id == referral_id))
-
-
-def _release_claimed(db: Connection, which: Clause) -> None:
-    """Takes what has been claimed for the merged one out of the worker's hands: it is to be composed anew."""
-    require_legal(By.MERGE, DeliveryState.CLAIMED, DeliveryState.PENDING)
-    statement = sa.update(deliveries).where(which, deliveries.c.state == DeliveryState.CLAIMED)
-    db.execute(statement.values(state=DeliveryState.PENDING, lease=None, lease_until=None))
 
 
 def _cancel_twins(db: Connection, pair: Pair) -> int:
@@ -224,8 +240,8 @@ def _cancel_twins(db: Connection, pair: Pair) -> int:
         .where(other.c.campaign == d.campaign, other.c.step == d.step)
     )
     of_merged = sa.and_(d.partner_id == pair.merged, twin.where(other.c.partner_id == pair.survivor))
-    got = twin.where(other.c.partner_id == pair.merged, other.c.state.in_(_GONE))
-    return _cancel(db, of_merged, pair) + _cancel(db, sa.and_(d.partner_id == pair.survivor, got), pair)
+    got = twin.where(other.c.partner_id == pair.merged, other.c.state.in_(GONE))
+    return cancel(db, of_merged, pair) + cancel(db, sa.and_(d.partner_id == pair.survivor, got), pair)
 
 
 def _cancel_told_twice(db: Connection, pair: Pair) -> int:
@@ -243,36 +259,37 @@ def _cancel_told_twice(db: Connection, pair: Pair) -> int:
     got = (
         twin.where(event.c.referral_id == pair.survivor, same.c.referral_id == pair.merged)
         .where(entered.c.occasion_id == told.c.id, other.c.enrollment_id == entered.c.id)
-        .where(other.c.step == d.step, other.c.recipient == d.recipient, other.c.state.in_(_GONE))
+        .where(other.c.step == d.step, other.c.recipient == d.recipient, other.c.state.in_(GONE))
     )
-    cancelled = _cancel(db, sa.and_(_about_referral(pair.merged), of_merged), pair)
-    return cancelled + _cancel(db, sa.and_(_about_referral(pair.survivor), got), pair)
+    cancelled = cancel(db, sa.and_(_about_referral(pair.merged), of_merged), pair)
+    return cancelled + cancel(db, sa.and_(_about_referral(pair.survivor), got), pair)
 
 
-def _cancel(db: Connection, which: Clause, pair: Pair) -> int:
-    for state in DUE:
-        require_legal(By.MERGE, state, DeliveryState.CANCELLED)
-    statement = (
-        sa.update(deliveries)
-        .where(which, deliveries.c.state.in_(DUE))
-        .values(state=DeliveryState.CANCELLED, reason=MERGED, settled_at=pair.now)
+def _end_journeys_told_twice(db: Connection, pair: Pair) -> None:
+    """Ends journeys of the merged referral that the survivor is or was on for the same change, or on a schedule."""
+    c, own = enrollments.c, enrollments.alias("own")
+    told, own_told = occasions.alias("told"), occasions.alias("own_told")
+    event, own_event = events.alias("event"), events.alias("own_event")
+    same_change = (
+        sa.exists()
+        .where(own.c.referral_id == pair.survivor, own.c.campaign == c.campaign)
+        .where(told.c.id == c.occasion_id, event.c.id == told.c.event_id)
+        .where(own_told.c.id == own.c.occasion_id, own_event.c.id == own_told.c.event_id)
+        .where(own_event.c.to_status == event.c.to_status, own_event.c.occurred_at == event.c.occurred_at)
     )
-    return db.execute(statement).rowcount
+    inside = inside_on_a_schedule(own, own.c.referral_id == pair.survivor)
+    end_journeys(db, pair, c.referral_id == pair.merged, sa.or_(same_change, inside))
 
 
 def _move_enrollments(db: Connection, pair: Pair) -> None:
     """Whatever either has entered the survivor has entered; what both have entered stays with each."""
     c, own = enrollments.c, enrollments.alias("own")
     both = sa.exists().where(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign, own.c.key == c.key)
+    alone = sa.and_(c.referral_id.is_(None), c.reward_id.is_(None))
+    inside = inside_on_a_schedule(own, own.c.partner_id == pair.survivor)
+    end_journeys(db, pair, c.partner_id == pair.merged, sa.or_(both, sa.and_(alone, inside)))
+    # the survivor's own arm counts from here on: it is drawn again by the survivor's name
+    moving = sa.update(enrollments).where(c.partner_id == pair.merged, c.state == JourneyState.ACTIVE)
+    db.execute(moving.values(arm=None))
     _repoint(db, c.partner_id, pair, ~both)
-
-
-def _move_episodes(db: Connection, pair: Pair) -> None:
-    """An episode that is open goes on with the survivor, unless one of the survivor's own is or opened on that slot."""
-    c, own = episodes.c, episodes.alias("own")
-    same = sa.and_(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign)
-    open_both = sa.exists().where(same, own.c.closed_at.is_(None))
-    of_merged = sa.and_(c.partner_id == pair.merged, c.closed_at.is_(None))
-    db.execute(sa.update(episodes).where(of_merged, open_both).values(closed_at=pair.now))
-    _repoint(db, c.partner_id, pair, ~sa.exists().where(same, own.c.opened_slot == c.opened_slot))
-    db.execute(sa.update(episodes).where(of_merged).values(closed_at=pair.now))
+    look_again_at(db, [pair.survivor], pair.now)  # the zones of the two may differ

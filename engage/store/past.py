@@ -17,12 +17,15 @@ from engage.domain.histories import Change, counting
 from engage.domain.programs import Program
 from engage.domain.windows import BEGINNING
 from engage.store.programs import program_ids
+from engage.store.signs import SIGNS
 from engage.store.tables import (
     address_refusals,
     addresses,
+    answers,
     companies,
     consent_changes,
     events,
+    feedback,
     partner_attributes,
     partner_versions,
     partners,
@@ -30,6 +33,7 @@ from engage.store.tables import (
     referral_versions,
     referrals,
     rewards,
+    rhythms,
     staff,
     subscriptions,
     suppressions,
@@ -51,6 +55,9 @@ _ORDERS: Mapping[sa.Table, tuple[str, ...]] = {
     suppressions: ("address_id", "reason"),
     address_refusals: ("address_id", "topic"),
     consent_changes: ("changed_at", "address_id", "partner_id", "topic"),
+    rhythms: ("changed_at", "partner_id", "topic"),
+    answers: ("answered_at", "partner_id", "question"),
+    feedback: ("occurred_at", "natural_key"),
 }
 """Every table of the past, after those that it refers to, with what its rows are told apart by."""
 
@@ -79,6 +86,9 @@ class Past:
             suppressions: _Waiting(rows[suppressions], lambda row: row["created_at"]),
             address_refusals: _Waiting(rows[address_refusals], lambda row: row["refused_at"]),
             consent_changes: _Waiting(rows[consent_changes], lambda row: row["changed_at"]),
+            rhythms: _Waiting(rows[rhythms], lambda row: row["changed_at"]),
+            answers: _Waiting([row | {"delivery_id": None} for row in rows[answers]], lambda row: row["answered_at"]),
+            feedback: _Waiting(rows[feedback], lambda row: row["occurred_at"]),
             events: _Waiting(rows[events], lambda row: row["occurred_at"]),
         }
         ends = [{"id": row["id"], end: row[end]} for row in rows[rewards] for end in _ENDS if row[end] is not None]
@@ -96,6 +106,11 @@ class Past:
             for table in _ORDERS:
                 found = [dict(row) for row in db.execute(_of_program(table, program_id)).mappings()]
                 rows[table] = _renumbered(table, found, ids)
+            for company in rows[companies]:  # which come before the partners, one of whom speaks for them
+                company["contact_id"] = ids[partners].get(company["contact_id"])
+                company["manager_id"] = ids[staff].get(company["manager_id"])
+            for row in rows[feedback]:
+                row |= {"program_id": 1, "address_id": ids[addresses].get(row["address_id"]), "delivery_id": None}
         return cls(program, rows)
 
     def events(self, start: datetime, end: datetime) -> Iterator[tuple[str, str | None, datetime]]:
@@ -134,6 +149,9 @@ class Past:
         _insert(db, suppressions, news[suppressions])
         _insert(db, address_refusals, news[address_refusals])
         _subscribe(db, news[consent_changes])
+        _insert(db, rhythms, news[rhythms])
+        _insert(db, feedback, news[feedback])
+        _insert(db, answers, news[answers])
         happened = [row | {"observed_at": row["occurred_at"], "held_id": None} for row in news[events]]
         _insert(db, events, [row | {"unmatched": row["id"] in self._counting or None} for row in happened])
         return [row["id"] for row in happened if row["id"] in self._counting]
@@ -178,6 +196,9 @@ class _Waiting:
 
 
 def _of_program(table: sa.Table, program_id: int) -> "sa.Select[Any]":
+    if table is feedback:  # signs of life; what else became of mails belongs to the mails
+        f = feedback.c
+        return sa.select(feedback).where(f.program_id == program_id, f.kind.in_(SIGNS), ~f.machine)
     if table not in (addresses, suppressions):
         return sa.select(table).where(table.c.program_id == program_id)
     named = [

@@ -1,6 +1,6 @@
 """Partners, staff and addresses as recipients: where a mail would go, and whether it may."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -9,14 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engage.store.consent import Place, refused_topics
+from engage.domain.programs import Rhythm
+from engage.store.consent import Place, words_said
+from engage.store.rhythms import wishes_of
 from engage.store.tables import addresses, aliases, partner_versions, partners, staff, suppressions
 from engage.store.upserts import insert_many, one_of, one_of_named
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerStanding:
-    """`refused` are the topics that may not be mailed: `store.consent.refused_topics` has the rule."""
+    """`refused` are the topics that may not be mailed, `agreed` those of which the partner said yes:
+    `store.consent.words_said` has the rule. `rhythms` has the topics of which they said how often.
+    """
 
     partner_id: int
     external_id: str
@@ -24,8 +28,12 @@ class PartnerStanding:
     email: str | None
     address_id: int | None
     owner_id: int | None
+    zone: str | None = None
+    company_id: int | None = None
     suppressed: bool = False
     refused: frozenset[str] = field(default_factory=frozenset)
+    agreed: frozenset[str] = field(default_factory=frozenset)
+    rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +73,9 @@ def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Co
 def partner_standings(
     db: Connection, partner_ids: Collection[int], as_of: datetime | None = None
 ) -> dict[int, PartnerStanding]:
-    """What stands for and against mailing each of these partners, in three statements.
+    """What stands for and against mailing each of these partners, in four statements.
 
-    With `as_of` status, owner, suppressions and refusals are those of that instant, otherwise those that stand now.
+    With `as_of` status, owner, suppressions, consent and rhythms are those of that instant, else those that stand now.
     """
     ids = list(partner_ids)
     if as_of is None:
@@ -75,14 +83,17 @@ def partner_standings(
     else:
         p, v = partners.c, partner_versions.c
         query = (
-            sa.select(p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id)
+            sa.select(
+                p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id, p.zone, p.company_id
+            )
             .join(partner_versions, v.partner_id == p.id)
             .where(one_of(db, p.id, ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of))
         )
         rows = db.execute(query).all()
     held = {row.address_id for row in rows if row.address_id is not None}
     blocked = suppressed_addresses(db, held, as_of)
-    refused = refused_topics(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
+    said = words_said(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
+    wishes = wishes_of(db, [row.id for row in rows], as_of)
     return {
         row.id: PartnerStanding(
             partner_id=row.id,
@@ -91,8 +102,12 @@ def partner_standings(
             email=row.email,
             address_id=row.address_id,
             owner_id=row.owner_id,
+            zone=row.zone,
+            company_id=row.company_id,
             suppressed=row.address_id in blocked,
-            refused=frozenset(refused.get(row.id, ())),
+            refused=frozenset(said[row.id].refused if row.id in said else ()),
+            agreed=frozenset(said[row.id].agreed if row.id in said else ()),
+            rhythms={topic: wish.rhythm for topic, wish in wishes.get(row.id, {}).items()},
         )
         for row in rows
     }
@@ -101,7 +116,8 @@ def partner_standings(
 @cache
 def _standing_now(dialect: str) -> sa.Select[Any]:
     p = partners.c
-    query = sa.select(p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id)
+    found = (p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id, p.zone, p.company_id)
+    query = sa.select(*found)
     return query.where(one_of_named(dialect, p.id, "ids"))
 
 
@@ -197,3 +213,11 @@ def names_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str]:
     c = partners.c
     query = sa.select(c.id, c.first_name, c.last_name).where(one_of(db, c.id, partner_ids))
     return {row.id: " ".join(filter(None, (row.first_name, row.last_name))) for row in db.execute(query)}
+
+
+def zones_of(db: Connection, partner_ids: Collection[int]) -> dict[int, str | None]:
+    """The zone of each of these partners; None where it is not known."""
+    c = partners.c
+    if not partner_ids:
+        return {}
+    return {id_: zone for id_, zone in db.execute(sa.select(c.id, c.zone).where(one_of(db, c.id, partner_ids)))}

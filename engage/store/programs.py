@@ -1,14 +1,15 @@
 """Programmes and versions of authored files, as the store knows them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign
+from engage.store.journeys import look_again_in
 from engage.store.tables import campaign_versions, good_files, programs
-from engage.store.upserts import insert_or_ignore
+from engage.store.upserts import insert_or_ignore, one_of
 
 
 def program_ids(db: Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -32,7 +33,10 @@ def ensure_programs(db: Connection, keys: Iterable[str]) -> dict[str, int]:
 
 
 def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: datetime) -> int:
-    """The id of this very content of the campaign, stored on first sight."""
+    """The id of this very content of the campaign, stored on first sight.
+
+    Whoever waits in a campaign for an instant of its promotion is then looked at again: its dates may be others.
+    """
     c = campaign_versions.c
     found = sa.select(c.id).where(
         c.program_id == program_id, c.campaign == campaign.name, c.content_hash == campaign.content_hash
@@ -48,8 +52,17 @@ def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: dat
             "first_seen": now,
         }
         db.execute(insert_or_ignore(db, campaign_versions), row)
+        if campaign.promotion is not None:
+            look_again_in(db, program_id, campaign.name, now)
         version = int(db.execute(found).scalar_one())
     return version
+
+
+def sources_of_versions(db: Connection, ids: Collection[int]) -> list[tuple[int, str, str, str]]:
+    """(id, source, path, program's key) of each of these versions of campaigns."""
+    c = campaign_versions.c
+    query = sa.select(c.id, c.source, c.path, programs.c.key).join(programs, programs.c.id == c.program_id)
+    return [row._tuple() for row in db.execute(query.where(one_of(db, c.id, ids)))]
 
 
 def read_good_files(db: Connection) -> dict[str, str]:

@@ -21,7 +21,7 @@ class Mail:
     program_id: int
     public_id: str
     recipient: str
-    partner_id: int
+    partner_id: int | None
     address_id: int | None
     email: str | None
     topic: str

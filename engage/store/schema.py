@@ -16,7 +16,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 def migrate(database: Database) -> None:
     """Runs the migrations that are missing, all in one transaction."""
-    with database.write() as db:
+    with database.rebuild() as db:
         command.upgrade(_config(db), "head")
 
 

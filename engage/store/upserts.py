@@ -81,12 +81,16 @@ def _arrays(columns: Sequence[sa.Column[Any]], rows: Sequence[Mapping[str, Any]]
 
 
 def update_each(
-    db: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *also: sa.ColumnElement[bool]
+    db: Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    *also: sa.ColumnElement[bool],
+    values: Mapping[str, Any] | None = None,
 ) -> set[int]:
     """Updates each row by its `id` with the other values of its mapping, where `also` holds too.
 
-    All mappings have the same keys. One statement on PostgreSQL, one prepared statement run many times on SQLite.
-    Returns the ids that were updated.
+    All mappings have the same keys; `values` are the same for all, and may be expressions. One statement on PostgreSQL,
+    one prepared statement run many times on SQLite. Returns the ids that were updated.
     """
     if not rows:
         return set()
@@ -95,19 +99,19 @@ def update_each(
         statement = (
             sa.update(table)
             .where(table.c.id == sa.bindparam("row_id"), *also)
-            .values({name: sa.bindparam(f"new_{name}") for name in names})
+            .values({name: sa.bindparam(f"new_{name}") for name in names} | dict(values or {}))
             .returning(table.c.id)
         )
         updated: set[int] = set()
         for row in rows:
-            values = {f"new_{name}": row[name] for name in names} | {"row_id": row["id"]}
-            updated.update(db.execute(statement, values).scalars())
+            bound = {f"new_{name}": row[name] for name in names} | {"row_id": row["id"]}
+            updated.update(db.execute(statement, bound).scalars())
         return updated
     news = _arrays([table.c.id, *(table.c[name] for name in names)], rows, "news")
     statement = (
         sa.update(table)
         .where(table.c.id == news.c.id, *also)
-        .values({name: news.c[name] for name in names})
+        .values({name: news.c[name] for name in names} | dict(values or {}))
         .returning(table.c.id)
     )
     return set(db.execute(statement).scalars())

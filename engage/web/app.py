@@ -1,4 +1,4 @@
-"""The web application: unsubscribing, webhooks, health, and (in demo and `engage up`) the local mailbox."""
+"""The web application: unsubscribing, answers, webhooks, health, and (in demo and `engage up`) the local mailbox."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -7,7 +7,7 @@ from engage.bootstrap import Services, mailbox_webhook_key
 from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.providers.webhook_signature import load_private_key
 from engage.settings import Settings
-from engage.web import health, home, unsubscribe, webhooks
+from engage.web import answers, health, home, unsubscribe, webhooks
 from engage.web.headers import StrictHeaders
 from engage.web.mailbox import MailStore, Webhooks, build_router
 
@@ -20,6 +20,7 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app.include_router(home.router)
     app.include_router(health.router)
     app.include_router(unsubscribe.router)
+    app.include_router(answers.router)
     app.include_router(webhooks.build_router(services))
     if mailbox is not None:
         app.include_router(build_router(mailbox, services.clock, webhooks_of(services.settings)))

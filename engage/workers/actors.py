@@ -22,6 +22,14 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
     def match(ids: list[int]) -> None:
         services().match(ids)
 
+    @dramatiq.actor(broker=broker, queue_name=Lane.EVENTS, throws=thrown)
+    def advance(ids: list[int]) -> None:
+        services().advance(ids)
+
+    @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
+    def contest(ids: list[int]) -> None:  # noqa: ARG001 - of programs: all that is due is decided together
+        services().contest()
+
     @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
     def run(ids: list[int]) -> None:
         services().run(ids)

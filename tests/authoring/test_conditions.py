@@ -126,6 +126,8 @@ def test_what_is_missing_to_the_next_tier_is_counted_or_paid_as_tiers_are() -> N
         ("rank: {at_most: 3}", "5: 'rank' needs 'by'; such as by: wins"),
         ("rank: {by: winnings, at_most: 3}", "16: unknown metric 'winnings'; did you mean 'wins'?"),
         ("attribute: {is: retail}", "5: 'attribute' needs 'name'; such as name: sector"),
+        ("answer: {is: fine}", "5: 'answer' needs 'question'; such as question: how-is-it-going"),
+        ("tier: {question: mood, is: gold}", "22: 'tier' takes no 'question'; take it out"),
         ("attribute: {name: sectr, is: retail}", "23: unknown attribute 'sectr'; did you mean 'sector'?"),
         ("attribute: {name: sector, at_least: 2}",
          "31: 'at_least' does not go with 'sector', which is a text; use one of is, is_not, in, exists"),
@@ -229,9 +231,9 @@ def scalars(type_: FactType, options: tuple[str, ...]) -> st.SearchStrategy[tupl
 
 @st.composite
 def written_tests(draw: st.DrawFn) -> tuple[Condition, str]:
-    entry = CATALOGUE[draw(st.sampled_from(sorted(CATALOGUE)))]
+    entry = CATALOGUE[draw(st.sampled_from(sorted(f.name for f in CATALOGUE.values() if f.allows(Subject.REFERRAL))))]
     arguments: list[str] = []
-    window, methods, by, name = None, (), None, None
+    window, methods, by, name, question = None, (), None, None, None
     if entry.windows and draw(st.booleans()):
         window = Window(draw(st.sampled_from(list(WindowKind))), timedelta(hours=draw(st.integers(1, 5000))))
         arguments.append(f"{window.kind}: {format_duration(window.length)}")
@@ -244,7 +246,10 @@ def written_tests(draw: st.DrawFn) -> tuple[Condition, str]:
     if entry.named:
         name = draw(st.sampled_from(sorted(ACME.attributes)))
         arguments.append(f"name: {name}")
-    ref = FactRef(entry.name, window, methods, by, name)
+    if entry.asked:
+        question = "mood"
+        arguments.append(f"question: {question}")
+    ref = FactRef(entry.name, window, methods, by, name, question)
     type_ = ACME.type_of(ref)
     options = {
         "statuses": ("submitted", "demo", "won", "lost"),

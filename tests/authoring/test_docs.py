@@ -1,4 +1,4 @@
-"""What docs/campaigns.md and docs/first-campaign.md show is what engage reads."""
+"""What the pages of docs/ show of the language is what engage reads."""
 
 import re
 import shutil
@@ -10,49 +10,19 @@ import pytest
 
 from engage.authoring import load_campaigns, parse_campaign, parse_programs
 from engage.authoring.campaigns import KEYS
-from engage.authoring.document import Mapping, read_document
 from engage.authoring.programs import KEYS as PROGRAM_KEYS
 from engage.authoring.schedules import cron_of
+from engage.authoring.topics import TOPIC_KEYS
 from engage.domain.campaigns import AgainKind, CatchUp, EventKind
 from engage.domain.conditions import Comparator
 from engage.domain.errors import AuthoringError
 from engage.domain.facts import CATALOGUE, Fact, FactType, Subject
 from engage.pipeline.judging import judge
-from tests.authoring.texts import PARTS
+from tests.authoring.examples import EXAMPLES, ROOT, completed_campaign, completed_program, top_keys
 
-ROOT = Path(__file__).resolve().parents[2]
-GUIDE = (ROOT / "docs" / "campaigns.md").read_text()
+GUIDE = "\n".join((ROOT / "docs" / name).read_text() for name in ("campaigns.md", "program.md"))
 FIRST = (ROOT / "docs" / "first-campaign.md").read_text()
 SHIPPED = load_campaigns(ROOT / "campaigns")
-EXAMPLES = [
-    pytest.param(match[1], id=f"{name}:{text[: match.start()].count(chr(10)) + 1}")
-    for name, text in (("campaigns.md", GUIDE), ("first-campaign.md", FIRST))
-    for match in re.finditer(r"```yaml\n(.*?)```", text, re.DOTALL)
-]
-
-
-def top_keys(source: str) -> list[str]:
-    node = read_document(source, "example.yaml")
-    assert isinstance(node, Mapping)
-    return [key.text for key, _ in node.entries]
-
-
-def completed_campaign(source: str) -> str:
-    """An excerpt of a campaign with the keys that it does not show."""
-    keys = top_keys(source)
-    rest = [text for name, text in PARTS.items() if name.rstrip("_") not in keys]
-    if "event:" in source:
-        rest = [text for text in rest if not text.startswith("again")]
-    return "\n".join([*rest, source])
-
-
-def completed_program(source: str) -> str:
-    """An excerpt of a program in the place of the same keys of the whole one that the guide shows."""
-    whole = next(example.values[0] for example in EXAMPLES if example.values[0].startswith("programs:"))
-    lines = whole.split("\n")
-    head, sections = lines[:2], re.split(r"\n(?=    \w)", "\n".join(lines[2:]))
-    kept = [section for section in sections if section.split(":")[0].strip() not in top_keys(source)]
-    return "\n".join([*head, *kept, *(f"    {line}" for line in source.split("\n"))])
 
 
 @pytest.mark.parametrize("source", EXAMPLES)
@@ -89,9 +59,16 @@ TYPES = {
 
 
 def fact_row(fact: Fact, example: str) -> list[str]:
-    takes = ["window"] * fact.windows + ["`method`"] * fact.methods + ["`by`"] * fact.by + ["`name`"] * fact.named
+    takes = (
+        ["window"] * fact.windows
+        + ["`method`"] * fact.methods
+        + ["`by`"] * fact.by
+        + ["`name`"] * fact.named
+        + ["`question`"] * fact.asked
+    )
     kind = "count or amount" if fact.name == "to_next_tier" else TYPES[fact.type]
-    return [f"`{fact.name}`", fact.subject, kind, ", ".join(takes), fact.feed or "", fact.meaning, example]
+    of = ", ".join((fact.subject, *fact.over))
+    return [f"`{fact.name}`", of, kind, ", ".join(takes), fact.feed or "", fact.meaning, example]
 
 
 def test_the_table_of_facts_is_the_catalogue() -> None:
@@ -103,9 +80,10 @@ def test_the_table_of_facts_is_the_catalogue() -> None:
 
 @pytest.mark.parametrize("heading", ["## Facts", "| comparator |"])
 def test_each_example_in_a_table_is_read(heading: str) -> None:
-    when = "for: referral\nwhen: {event: referral.status_changed}\n"
     for row in cells(heading):
         example = words(row[-1])[0]
+        subject = "company" if words(row[0])[0] == "partners" else "referral"
+        when = f'for: {subject}\nwhen: {{every: "day 09:00"}}\nagain: never\n'
         campaign = completed_campaign(f"{when}where:\n  - {example}\n")
         assert parse_campaign(campaign, "example.yaml", SHIPPED.programs).where
 
@@ -113,10 +91,26 @@ def test_each_example_in_a_table_is_read(heading: str) -> None:
 def test_the_tables_list_every_word_of_the_language() -> None:
     assert [words(row[0])[0] for row in cells("| comparator |")] == list(Comparator)
     assert {word for row in cells("## The keys of a campaign") for word in words(row[0])} == set(KEYS)
-    program_table = cells("| key | needed | what it says |\n|---|---|---|\n| `name`")
+    program_table = cells("# program.yaml")
     assert {words(row[0])[0] for row in program_table} == set(PROGRAM_KEYS)
+    assert {words(row[0])[0] for row in cells("| key of a topic |")} == set(TOPIC_KEYS)
+    assert all("](#" in row[0] for row in (*cells("## The keys of a campaign"), *program_table)), "each has a section"
     assert [words(row[0])[0].removesuffix(" 60d") for row in cells("### again")] == list(AgainKind)
     assert [words(row[0])[0] for row in cells("### catch_up")] == list(CatchUp)
+
+
+def test_the_table_of_subjects_names_each_and_its_facts() -> None:
+    assert [words(row[0])[0] for row in cells("| `for` | facts |")] == list(Subject)
+    for subject in Subject:
+        when = f'for: {subject}\nwhen: {{every: "day 09:00"}}\nagain: never\n'
+        for row in cells("## Facts"):
+            fact = CATALOGUE[words(row[0])[0]]
+            campaign = completed_campaign(f"{when}where:\n  - {words(row[-1])[0]}\n")
+            if fact.allows(subject):
+                assert parse_campaign(campaign, "example.yaml", SHIPPED.programs).subject is subject
+            else:
+                with pytest.raises(AuthoringError, match=f"'{fact.name}' is a fact of"):
+                    parse_campaign(campaign, "example.yaml", SHIPPED.programs)
 
 
 def test_the_table_of_events_says_what_each_may_be_for() -> None:

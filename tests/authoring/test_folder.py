@@ -30,9 +30,9 @@ def test_campaigns_are_found_at_any_depth(folder: Path) -> None:
     authored = load_campaigns(folder)
 
     assert list(authored.programs) == ["acme"]
-    assert {name: one.path for name, one in authored.campaigns.items()} == {
-        "x": "campaigns/good.yaml",
-        "y": "campaigns/nudges/deep/y.yaml",
+    assert {key: one.path for key, one in authored.campaigns.items()} == {
+        ("acme", "x"): "campaigns/good.yaml",
+        ("acme", "y"): "campaigns/nudges/deep/y.yaml",
     }
     assert authored.problems == ()
     assert authored.program_source == PROGRAM
@@ -44,7 +44,7 @@ def test_good_files_load_though_others_are_wrong(folder: Path) -> None:
 
     authored = load_campaigns(folder)
 
-    assert list(authored.campaigns) == ["x"]
+    assert list(authored.campaigns) == [("acme", "x")]
     assert [str(problem) for problem in authored.problems] == [
         "campaigns/bad.yaml:2:8: unknown topic 'tipps'; did you mean 'tips'?",
         "campaigns/worse.yaml:2:1: this is not YAML: expected the node content, but found '<stream end>'; "
@@ -74,7 +74,8 @@ def test_a_name_belongs_to_one_campaign(folder: Path) -> None:
     (folder / "twin.yaml").write_text("# the same again\n" + campaign_text())
 
     assert lint(folder) == [
-        "campaigns/twin.yaml:2:11: campaign 'x' stands in campaigns/good.yaml too; each campaign has a name of its own"
+        "campaigns/twin.yaml:2:11: campaign 'x' stands in campaigns/good.yaml too; "
+        "each campaign of a program has a name of its own"
     ]
 
 
@@ -86,7 +87,7 @@ def test_the_order_names_campaigns_that_exist(folder: Path) -> None:
     assert [str(problem) for problem in authored.problems] == [
         "campaigns/program.yaml:28:16: the order names 'xx', and 'acme' has no such campaign; did you mean 'x'?"
     ]
-    assert list(authored.campaigns) == ["x"]
+    assert list(authored.campaigns) == [("acme", "x")]
 
 
 def test_without_a_program_the_yaml_of_campaigns_is_judged_all_the_same(folder: Path) -> None:
@@ -98,7 +99,7 @@ def test_without_a_program_the_yaml_of_campaigns_is_judged_all_the_same(folder: 
     assert (authored.programs, authored.campaigns) == ({}, {})
     assert [str(problem) for problem in authored.problems] == [
         "campaigns/bad.yaml:2:1: 'a' stands here twice; it is already on line 1",
-        "campaigns/program.yaml:1:1: there is no program.yaml; begin with the one in docs/campaigns.md",
+        "campaigns/program.yaml:1:1: there is no program.yaml; begin with the one in docs/program.md",
     ]
 
 
@@ -160,7 +161,7 @@ def test_whatever_a_file_holds_it_loads_or_is_reported(folder: Path, content: by
 
     odd = [one for one in authored.campaigns.values() if one.path == "campaigns/odd.yaml"]
     assert len(odd) + bool([problem for problem in authored.problems if problem.file == "campaigns/odd.yaml"]) == 1
-    assert "x" in authored.campaigns
+    assert ("acme", "x") in authored.campaigns
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

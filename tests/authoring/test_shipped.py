@@ -20,7 +20,7 @@ def test_each_says_why_it_is_there() -> None:
 
 
 def test_each_has_a_place_in_the_order() -> None:
-    assert sorted(PROGRAM.order) == sorted(SHIPPED.campaigns)
+    assert sorted(PROGRAM.order) == sorted(name for _, name in SHIPPED.campaigns)
 
 
 def test_what_happened_to_a_partners_own_business_is_transactional_and_the_rest_is_not() -> None:

@@ -87,7 +87,7 @@ def test_a_database_url_that_is_none_is_said(fresh: Installation) -> None:
 def test_nothing_starts_on_campaigns_that_never_passed_lint(fresh: Installation, unused_port: int) -> None:
     (fresh.campaigns / "program.yaml").unlink()
     ran = fresh.run("web", env={"ENGAGE_PORT": str(unused_port)})
-    assert_said(ran, 1, "campaigns/program.yaml:1:1: there is no program.yaml", "docs/campaigns.md")
+    assert_said(ran, 1, "campaigns/program.yaml:1:1: there is no program.yaml", "docs/program.md")
 
 
 def test_health_of_what_does_not_run_is_exit_code_3(fresh: Installation, unused_port: int) -> None:

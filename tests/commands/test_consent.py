@@ -93,7 +93,14 @@ def test_show_says_what_stands_since_when_and_how_it_came(fresh: Installation) -
         "email": "ann@example.com",
         "suppressions": [],
         "noted": [{"topic": "tips", "since": "2025-03-01T00:00:00Z"}],
-        "partners": [{"partner": "ann", "refused": [{"topic": "tips", "since": "2025-03-01T00:00:00Z"}]}],
+        "partners": [
+            {
+                "partner": "ann",
+                "refused": [{"topic": "tips", "since": "2025-03-01T00:00:00Z"}],
+                "agreed": [],
+                "rhythms": [],
+            }
+        ],
         "changes": [
             {
                 "at": "2025-03-01T00:00:00Z",

@@ -21,15 +21,21 @@ def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
         "entering": 2,
         "max_audience": None,
         "held": False,
+        "holdout": None,
+        "place": None,
         "decisions": [
             {
                 "partner": name,
+                "subject": name,
                 "decision": "send",
                 "reason": None,
-                "steps": [{"step": "send-tips", "to": f"partner:{name}", "decision": "send", "reason": None}],
+                "steps": [
+                    {"step": "send-tips", "to": f"partner:{name}", "decision": "send", "reason": None, "caps": []}
+                ],
             }
             for name in ("ann", "bob")
         ],
+        "inside": [],
     }
 
 
@@ -39,6 +45,29 @@ def test_a_plan_for_people_counts_and_lists_and_sends_nothing(known: Installatio
     assert "2 matched" in done.out
     assert "Ann <ann@example.com>" in done.out
     assert known.run("run", "monthly", "--json").json()["new"], "a plan opens no run"
+
+
+def test_a_plan_says_how_many_are_inside_each_version(fresh: Installation) -> None:
+    journey = MONTHLY.replace("campaign: monthly", "campaign: journey").replace(
+        "- send: tips", "- wait: 3d\n  - send: tips"
+    )
+    file = fresh.campaigns / "journey.yaml"
+    file.write_text(journey)
+    assert fresh.imports().code == 0
+    assert fresh.run("run", "journey").code == 0
+    assert "inside now: 2" in fresh.run("plan", "journey").out
+    fresh.partners("ann", "bob", "cat")
+    assert fresh.imports().code == 0
+    file.write_text(journey.replace("1st 09:00", "15th 09:00").replace("wait: 3d", "wait: 5d\n    id: five-days"))
+    assert fresh.run("run", "journey").code == 0
+    shown = fresh.run("plan", "journey")
+    assert "five-days" in shown.out
+    assert "an older one" in shown.out
+    inside = fresh.run("plan", "journey", "--json").json()["inside"]
+    assert [(one["step"], one["count"], one["current"]) for one in inside] == [
+        ("five-days", 3, True),
+        ("wait-1", 2, False),
+    ]
 
 
 def test_a_plan_takes_the_path_of_a_file_outside_the_campaigns(known: Installation) -> None:

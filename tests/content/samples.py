@@ -22,6 +22,7 @@ SUBJECTS = {
     "status_updates/accepted": (Subject.REFERRAL, "partner"),
     "status_updates/opportunity": (Subject.REFERRAL, "partner"),
     "status_updates/won": (Subject.REFERRAL, "partner"),
+    "status_updates/daily": (Subject.PARTNER, "partner", ("updates",)),
     "rewards/earned": (Subject.REWARD, "partner"),
     "nudges/no_login_30_days": (Subject.PARTNER, "partner"),
     "nudges/many_referrals_no_wins": (Subject.PARTNER, "partner"),
@@ -70,6 +71,8 @@ def context(**changes: Any) -> Context:
         "facts": dict(FACTS),
         "links": links(),
         "leaders": leaders(),
+        "folded": [{"subject": "Two wins to Silver", "url": "https://partners.example.com/tiers"}],
+        "updates": updates(),
         **changes,
     }
 
@@ -127,6 +130,17 @@ def partner(**changes: Any) -> Context:
         "joined_at": datetime(2024, 3, 11, 9, tzinfo=UTC),
         **changes,
     }
+
+
+def updates() -> list[Context]:
+    """Two referrals of a daily mail: one of which all is known, one of which hardly anything is."""
+    portal = "https://partners.example.com/referrals"
+    bare = dict.fromkeys(("lead_name", "method", "product", "status_next", "loss_reason", "salesperson_name"), "")
+    little = {**bare, "lead_company": "Fennimore & Sons", "status_label": "Accepted", "amount": None}
+    return [
+        referral() | {"before_label": "Qualified", "url": f"{portal}/R-20931"},
+        referral(**little, submitted_at=None, status_at=None) | {"before_label": "", "url": f"{portal}/R-20940"},
+    ]
 
 
 def referral(**changes: Any) -> Context:

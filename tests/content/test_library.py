@@ -49,7 +49,7 @@ def test_an_unknown_email_is_an_error_with_a_way_out() -> None:
 def test_needs_name_what_a_render_reads() -> None:
     needs = one_email("{{ blocks.tier_progress(tier) }}{% for one in leaders %}\n- x\n{% endfor %}").get("x").needs
     assert {"tier", "leaders", "program", "links", "locale", "zone"} <= needs
-    assert not {"partner", "referral", "reward", "evidence", "blocks", "range"} & needs
+    assert not {"company", "referral", "reward", "evidence", "blocks", "range"} & needs
 
 
 def test_emails_load_again_from_their_kept_sources() -> None:

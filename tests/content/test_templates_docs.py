@@ -8,7 +8,7 @@ from engage.content import Templates
 from engage.content.filters import BRAND_FILTERS, FILTERS
 from engage.content.library import BLOCKS_HTML
 from engage.content.sandbox import TESTS
-from engage.content.schema import Audience, Kind, Listing, Record, Type, Value, names_for
+from engage.content.schema import OCCASIONAL, Audience, Kind, Listing, Record, Type, Value, names_for
 from engage.domain.facts import Subject
 from tests.content.samples import PARSE_FACT, ROOT, context, shared_sources
 
@@ -19,7 +19,8 @@ def context_rows() -> list[str]:
     """A row for each name that any template may use."""
     names: dict[str, Type] = {}
     for audience in Audience:
-        names |= names_for(Subject.REWARD, audience, {})
+        names |= names_for(Subject.REWARD, audience, {}, OCCASIONAL if audience is Audience.PARTNER else ())
+    names["company"] = names_for(Subject.COMPANY, Audience.STAFF, {})["company"]
     rows: list[str] = []
     for name, what in names.items():
         rows += _rows(name, what)

@@ -47,6 +47,7 @@ class Partner:
     joined_at: datetime | None
     versions: list[PartnerVersion] = field(default_factory=list)
     attributes: list[AttributeVersion] = field(default_factory=list)
+    answers: list[tuple[str, datetime, str]] = field(default_factory=list)
     logins: list[datetime] = field(default_factory=list)
 
 
@@ -91,6 +92,13 @@ class World:
     partners: list[Partner] = field(default_factory=list)
     referrals: list[Referral] = field(default_factory=list)
     rewards: list[Reward] = field(default_factory=list)
+    companies: dict[str, int] = field(default_factory=dict)
+    staff: dict[str, int] = field(default_factory=dict)
+
+    def named(self, subject: Subject, id_: int) -> str:
+        """The external id of a company or member of staff."""
+        ids = self.companies if subject is Subject.COMPANY else self.staff
+        return next(name for name, one in ids.items() if one == id_)
 
 
 def held(versions: Iterable[object], now: datetime) -> object | None:
@@ -124,9 +132,14 @@ class Brute:
 
     # -- who is there --------------------------------------------------------------------------------------------------
 
-    def subjects(self, subject: Subject) -> list[tuple[int, int]]:
+    def subjects(self, subject: Subject) -> list[tuple[int | None, int]]:
         """(partner, subject) of all that exist, in order."""
         match subject:
+            case Subject.COMPANY:
+                peopled = {version.company for _, version in self.partners.values()}
+                return sorted((None, id_) for name, id_ in self.world.companies.items() if name in peopled)
+            case Subject.STAFF:
+                return sorted((None, id_) for id_ in self.world.staff.values())
             case Subject.PARTNER:
                 found = [(id_, id_) for id_ in self.partners]
             case Subject.REFERRAL:
@@ -135,18 +148,28 @@ class Brute:
                 found = [(reward.partner, id_) for id_, reward in self.rewards.items()]
         return sorted(pair for pair in found if pair[0] in self.partners)
 
-    def audience(self, subject: Subject, where: Condition | None) -> list[tuple[int, int]]:
-        asks_status = "status" in {ref.fact for ref in refs_in(where)}
+    def audience(self, subject: Subject, where: Condition | None) -> list[tuple[int | None, int]]:
+        asked = {ref.fact for ref in refs_in(where)}
         return [
             (partner, id_)
             for partner, id_ in self.subjects(subject)
-            if (asks_status or self.partners[partner][1].status == "active")
+            if self.is_seen(subject, partner, id_, asked)
             and (where is None or self.meets(subject, partner, id_, where))
         ]
 
+    def is_seen(self, subject: Subject, partner: int | None, id_: int, asked: set[str]) -> bool:
+        if subject is Subject.STAFF:
+            return True
+        if subject is Subject.COMPANY:
+            return "partners" in asked or len(self.active_in(self.world.named(subject, id_))) > 0
+        return "status" in asked or self.partners[partner or 0][1].status == "active"
+
+    def active_in(self, company: str) -> list[int]:
+        return [id_ for id_, (_, v) in self.partners.items() if v.company == company and v.status == "active"]
+
     # -- conditions ----------------------------------------------------------------------------------------------------
 
-    def meets(self, subject: Subject, partner: int, id_: int, condition: Condition) -> bool:
+    def meets(self, subject: Subject, partner: int | None, id_: int, condition: Condition) -> bool:
         match condition:
             case All(parts):
                 return all(self.meets(subject, partner, id_, part) for part in parts)
@@ -159,7 +182,12 @@ class Brute:
 
     # -- facts ---------------------------------------------------------------------------------------------------------
 
-    def value(self, subject: Subject, partner: int, id_: int, ref: FactRef) -> Found:
+    def value(self, subject: Subject, partner: int | None, id_: int, ref: FactRef) -> Found:
+        if subject is Subject.COMPANY:
+            return self.of_company(self.world.named(subject, id_), ref)
+        if subject is Subject.STAFF:
+            return self.of_staff(self.world.named(subject, id_), ref)
+        assert partner is not None
         own = self.of_partner(partner, ref)
         if own is not NotImplemented:
             return own
@@ -186,6 +214,9 @@ class Brute:
                 return getattr(version, ref.fact)
             case "program":
                 return self.program.key
+            case "answer":
+                given = [(at, text) for question, at, text in partner.answers if question == ref.question]
+                return max(((at, text) for at, text in given if at <= self.now), default=(None, None))[1]
             case "attribute":
                 named = held([one for one in partner.attributes if one.name == ref.name], self.now)
                 return None if named is None else named.value
@@ -217,6 +248,57 @@ class Brute:
                 return self.days_left()
         return NotImplemented
 
+    def of_company(self, name: str, ref: FactRef) -> Found:
+        """What its people have: sums of theirs, and the latest of theirs."""
+        people = [id_ for id_, (_, version) in self.partners.items() if version.company == name]
+        match ref.fact:
+            case "company":
+                return name
+            case "partners":
+                return len(self.active_in(name))
+            case "days_since_login" | "days_since_referral" | "days_since_win":
+                return min((d for id_ in people if (d := self.of_partner(id_, ref)) is not None), default=None)  # type: ignore[type-var]
+            case "rewards" | "rewards_earned":
+                return sum(self.of_partner(id_, ref) for id_ in people)  # type: ignore[misc]
+        referrals: dict[str, list[tuple[int, ReferralVersion]]] = {}
+        for id_, (_, version) in self.partners.items():
+            referrals.setdefault(version.company or "", []).extend((id_, one) for one in self.versions_of(id_))
+        referrals.pop("", None)
+        return self.of_many(ref, name, referrals)
+
+    def of_staff(self, name: str, ref: FactRef) -> Found:
+        """What the referrals come to that they work."""
+        if ref.fact == "salesperson":
+            return name
+        works: dict[str, list[tuple[int, ReferralVersion]]] = {one: [] for one in self.world.staff}
+        for referral, version in self.referrals.values():
+            if version.salesperson is not None:
+                works[version.salesperson].append((referral.partner, version))
+        return self.of_many(ref, name, works)
+
+    def of_many(self, ref: FactRef, name: str, referrals: dict[str, list[tuple[int, ReferralVersion]]]) -> Found:
+        """A fact that is made of referrals, which `referrals` has with their partners for all who are compared."""
+        own = referrals[name]
+        match ref.fact:
+            case "program":
+                return self.program.key
+            case "days_since_referral":
+                return self.days_since(latest(one.submitted_at for _, one in own))
+            case "days_since_win":
+                return self.days_since(latest(one.since for _, one in own if one.kind == "won"))
+            case "win_rate":
+                wins, losses = (self.sum_of(own, kind, ref) for kind in ("wins", "losses"))
+                return None if wins + losses == 0 else wins / (wins + losses)
+            case "revenue":
+                return self.major(self.sum_of(own, "revenue", ref))
+            case "referrals" | "qualified" | "open" | "wins" | "losses":
+                return self.sum_of(own, ref.fact, ref)
+            case "rank":
+                totals = {one: self.sum_of(theirs, ref.by or "", ref) for one, theirs in referrals.items()}
+                place = 1 + sum(total > totals[name] for total in totals.values())
+                return None if totals[name] == 0 else place
+        raise AssertionError(ref)
+
     def major(self, minor: int) -> Decimal:
         return Decimal(minor) / 10**self.program.minor_digits
 
@@ -241,13 +323,16 @@ class Brute:
             case WindowKind.PREVIOUS:
                 return self.now - 2 * window.length < instant <= self.now - window.length
             case WindowKind.FIRST:
-                joined = self.partners[partner][0].joined_at
+                joined = next(one for one in self.world.partners if one.id == partner).joined_at
                 return joined is not None and joined <= instant < joined + window.length
 
     def metric(self, partner: int, name: str, ref: FactRef) -> int:
+        return self.sum_of([(partner, version) for version in self.versions_of(partner)], name, ref)
+
+    def sum_of(self, referrals: Iterable[tuple[int, ReferralVersion]], name: str, ref: FactRef) -> int:
         return sum(
             self.weight(version, name)
-            for version in self.versions_of(partner)
+            for partner, version in referrals
             if (not ref.methods or version.method in ref.methods)
             and self.counts(partner, self.instant_of(version, name), ref.window)
         )

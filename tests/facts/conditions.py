@@ -10,6 +10,7 @@ from engage.domain.facts import CATALOGUE, COMPARATORS, METRICS, FactType, Subje
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program, StatusKind
 from engage.domain.windows import Window, WindowKind
 
+QUESTIONS = ("mood", "plans")
 _WINDOWS = (
     None,
     *(Window(kind, timedelta(days=days)) for kind in WindowKind for days in (30, 60)),
@@ -25,16 +26,17 @@ def all_refs(program: Program) -> list[FactRef]:
         for window in _WINDOWS if fact.windows else (None,):
             refs += [FactRef(fact.name, window, by=metric) for metric in METRICS if fact.by]
             refs += [FactRef(fact.name, name=name) for name in program.attributes if fact.named]
-            refs += [FactRef(fact.name, window)] if not fact.by and not fact.named else []
+            refs += [FactRef(fact.name, question=question) for question in QUESTIONS if fact.asked]
+            refs += [FactRef(fact.name, window)] if not fact.by and not fact.named and not fact.asked else []
             refs += [FactRef(fact.name, window, methods) for methods in (("email",), METHODS[:3]) if fact.methods]
     return refs
 
 
 def refs_for(subject: Subject, program: Program) -> list[FactRef]:
-    """The facts that may be asked of a subject; of one that leads to its partner, the partner's without arguments."""
-    refs = all_refs(program)
-    if subject is Subject.PARTNER:
-        return [ref for ref in refs if CATALOGUE[ref.fact].subject is Subject.PARTNER]
+    """The facts that may be asked of a subject; of referrals and rewards those without arguments."""
+    refs = [ref for ref in all_refs(program) if CATALOGUE[ref.fact].allows(subject)]
+    if subject not in (Subject.REFERRAL, Subject.REWARD):
+        return refs
     return [ref for ref in refs if ref.window is None and not ref.methods]
 
 
@@ -48,6 +50,7 @@ _TEXTS = {
     "salesperson": ("sales-1", "sales-2"),
     "region": ("north", "North"),
     "locale": ("en", "de"),
+    "answer": ("fine", "Fine", "stuck"),
     "attribute": ("retail", "Retail", "", "été", "true"),
     "referral_status": tuple(f"{kind}-1" for kind in StatusKind),
     "method": METHODS,

@@ -32,9 +32,12 @@ from tests.facts.brute import (
     Reward,
     World,
 )
+from tests.facts.conditions import QUESTIONS
 
 _QUALIFIED = (StatusKind.QUALIFIED, StatusKind.OPPORTUNITY, StatusKind.WON)
 _START = datetime(2025, 12, 31, 22, 30, tzinfo=UTC)
+COMPANIES = ("company-1", "Company-1")
+STAFF = ("sales-1", "sales-2")
 _MICROSECOND = timedelta(microseconds=1)
 _ATTRIBUTES: dict[str, tuple[FactType, Sequence[Any]]] = {
     "sector": (FactType.TEXT, ("retail", "Retail", "", "été", "true")),
@@ -84,6 +87,8 @@ OTHER = _program(4, "other")
 def world(random: Random, program: Program, ids: "count[int]", size: int = 1) -> World:
     """A program's world; `ids` are handed on so that several lie in one database."""
     made = World(program)
+    made.companies = {name: next(ids) for name in COMPANIES}
+    made.staff = {name: next(ids) for name in STAFF}
     for _ in range(random.randint(0, 5) * size):
         made.partners.append(_partner(random, next(ids)))
     for _ in range(random.randint(0, 9) * size if made.partners else 0):
@@ -111,7 +116,7 @@ def _partner(random: Random, id_: int) -> Partner:
                 end,
                 random.choice((*PARTNER_STATUSES, "active", "active")),
                 random.choice((None, "sales-1", "sales-2")),
-                random.choice((None, "company-1", "Company-1")),
+                random.choice((None, *COMPANIES)),
                 random.choice((None, "north", "North")),
                 random.choice((None, "en", "de")),
             )
@@ -121,6 +126,8 @@ def _partner(random: Random, id_: int) -> Partner:
         for start, end in random.sample(spans, random.randint(0, len(spans))):
             partner.attributes.append(AttributeVersion(name, start, end, random.choice((None, *options))))
     partner.logins = [instant(random) for _ in range(random.randint(0, 3))]
+    asked = {(random.choice(QUESTIONS), instant(random)) for _ in range(random.randint(0, 4))}
+    partner.answers = [(question, at, random.choice(("fine", "stuck"))) for question, at in sorted(asked)]
     return partner
 
 
@@ -131,7 +138,7 @@ def _referral(random: Random, world: World, id_: int) -> Referral:
     submitted_at = random.choice((None, instant(random), instant(random), *around))
     referral = Referral(id_, partner.id)
     qualified, qualified_at = False, None
-    fixed = random.choice((None, *METHODS)), random.choice((None, "one", "two")), random.choice((None, "sales-2"))
+    fixed = random.choice((None, *METHODS)), random.choice((None, "one", "two"))
     for start, end in _spans(random, 5, 0.3):
         status = random.choice(
             [f"{kind}-{n}" for kind in (*StatusKind, StatusKind.WON, StatusKind.LOST) for n in (1, 2)]
@@ -143,7 +150,10 @@ def _referral(random: Random, world: World, id_: int) -> Referral:
             qualified = True
         amount = random.choice((None, 0, 1, 100, 250, 999, 1000, -100, 10**15))
         referral.versions.append(
-            ReferralVersion(start, end, status, kind, since, qualified, qualified_at, submitted_at, amount, *fixed)
+            ReferralVersion(
+                *(start, end, status, kind, since, qualified, qualified_at, submitted_at, amount, *fixed),
+                random.choice((None, *STAFF)),
+            )
         )
     return referral
 
@@ -165,8 +175,8 @@ def _reward(random: Random, world: World, id_: int) -> Reward:
 def store(db: Connection, program_id: int, world: World, ids: "count[int]") -> None:
     """Writes the world into the tables, as rows of the program with this id."""
     db.execute(tables.programs.insert(), [{"id": program_id, "key": world.program.key}])
-    staff = {name: next(ids) for name in ("sales-1", "sales-2")}
-    companies = {name: next(ids) for name in ("company-1", "Company-1")}
+    staff = world.staff or {name: next(ids) for name in STAFF}
+    companies = world.companies or {name: next(ids) for name in COMPANIES}
     named = {"program_id": program_id}
     _insert(db, tables.staff, [{**named, "id": id_, "external_id": name} for name, id_ in staff.items()])
     _insert(
@@ -239,6 +249,11 @@ def _store_partner(
             }
             for version in partner.attributes
         ],
+    )
+    _insert(
+        db,
+        tables.answers,
+        [{**named, "question": asked, "answered_at": at, "answer": text} for asked, at, text in partner.answers],
     )
     happened = [("partner.logged_in", at) for at in partner.logins]
     # Not a login: facts must look at the kind.

@@ -131,7 +131,7 @@ def test_one_referral_that_meets_the_condition_is_enough(engage: Engage) -> None
 def test_an_address_names_its_partner_if_it_is_the_only_one(engage: Engage) -> None:
     engage.partner()
     campaign = campaign_of(engage, TOP)
-    assert explained(engage, campaign, "Ann@Example.com").partner == "ann"
+    assert explained(engage, campaign, "Ann@Example.com").whom == "ann"
     engage.partner("twin", email="ann@example.com")
     with pytest.raises(InputError, match=r"2 partners have the address ann@example\.com: ann, twin"):
         explained(engage, campaign, "ann@example.com")

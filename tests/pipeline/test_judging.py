@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from engage.pipeline.judging import judge, lint_file
 from tests.support.engage import Engage
+from tests.support.topics import GATHER, say
 
 
 def said(authored: tuple[Path, Path]) -> list[str]:
@@ -49,3 +50,44 @@ def test_a_process_says_when_all_files_are_right_again(engage: Engage, authored:
             won.write_text(text)
             shelf.library(engage.now + timedelta(hours=hour))
     assert [entry["event"] for entry in logs] == ["lint", "lint_ok"]
+
+
+def test_what_advertises_is_no_part_of_mail_that_cannot_be_refused(authored: tuple[Path, Path]) -> None:
+    won = authored[1] / "status_updates" / "won.md"
+    won.write_text(won.read_text() + '\n{{ blocks.tip("Refer another one") }}\n\n{{ blocks.leaderboard(leaders) }}\n')
+    first = len(won.read_text().split("\n")) - 3
+    problems = judge(*authored).problems
+    assert [(problem.file, problem.line, problem.column) for problem in problems] == [
+        ("email_templates/status_updates/won.md", first, 11),
+        ("email_templates/status_updates/won.md", first + 2, 11),
+    ]
+    assert problems[0].message == ("'tip' advertises, and 'referral-won' is transactional: partners cannot refuse it")
+    assert problems[0].hint == "take it out, or give 'referral-won' a marketing topic"
+
+
+def test_the_daily_mail_of_a_topic_is_a_campaign_whose_name_no_file_may_take(authored: tuple[Path, Path]) -> None:
+    say(authored, GATHER)
+    assert judge(*authored).problems == ()
+    won = authored[0] / "status_updates" / "won.yaml"
+    won.write_text(won.read_text().replace("campaign: referral-won", "campaign: referral-status-daily"))
+    assert (
+        "campaigns/status_updates/won.yaml: 'referral-status-daily' is the daily mail of topic 'referral-status'"
+        in (said(authored))
+    )
+
+
+def test_a_daily_mail_without_its_email_is_reported_where_it_is_named(authored: tuple[Path, Path]) -> None:
+    say(authored, GATHER)
+    (authored[1] / "status_updates" / "daily.md").unlink()
+    judged = judge(*authored)
+    (problem,) = judged.problems
+    line = (authored[0] / "program.yaml").read_text().split("\n")[problem.line - 1]
+    assert (problem.file, line.strip()) == ("campaigns/program.yaml", GATHER)
+    assert problem.message == "there is no email 'status_updates/daily'"
+    assert judged.programs["northwind-partners"].topics["referral-status"].gather is None
+
+
+def test_updates_are_known_to_daily_mails_only(authored: tuple[Path, Path]) -> None:
+    won = authored[1] / "status_updates" / "won.md"
+    won.write_text(won.read_text() + "\n{{ blocks.updates(updates) }}\n")
+    assert said(authored) == ["email_templates/status_updates/won.md: unknown name 'updates'"]

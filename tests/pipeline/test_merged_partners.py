@@ -115,7 +115,7 @@ def test_an_episode_goes_on_with_the_survivor(engage: Engage) -> None:
     with engage.services.database.read() as db:
         open_ = db.execute(
             sa.select(partners.c.external_id)
-            .join(episodes, episodes.c.partner_id == partners.c.id)
+            .join(episodes, episodes.c.subject_id == partners.c.id)
             .where(episodes.c.closed_at.is_(None))
         )
         assert list(open_.scalars()) == ["ann"]
@@ -187,5 +187,5 @@ def test_an_alias_names_the_survivor_to_people_too(engage: Engage) -> None:
     campaign = library.find(NEWSLETTER)
     scope = Scope(library.programs[engage.program], library.program_ids[engage.program])
     with engage.services.database.read() as db:
-        assert explain(db, scope, campaign, "twin", engage.now).partner == "ann"
-        assert explain(db, scope, campaign, "ann@example.com", engage.now).partner == "ann"
+        assert explain(db, scope, campaign, "twin", engage.now).whom == "ann"
+        assert explain(db, scope, campaign, "ann@example.com", engage.now).whom == "ann"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from engage.domain.campaigns import Campaign, CampaignState, SendStep
+from engage.domain.campaigns import Campaign, CampaignState, SendStep, Text
 from engage.domain.errors import InputError
 from engage.domain.messages import Message
 from engage.domain.records import RewardRecord
@@ -69,4 +69,4 @@ def test_an_email_that_is_not_there_is_told(engage: Engage) -> None:
     engage.partner()
     shipped = engage.services.library().find("no-login-30-days")
     with pytest.raises(InputError, match="there is no email 'nowhere'"):
-        previewed(engage, replace(shipped, steps=(SendStep("send", "nowhere"),)))
+        previewed(engage, replace(shipped, steps=(SendStep("send", (Text("nowhere"),)),)))

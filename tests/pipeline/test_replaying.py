@@ -13,6 +13,7 @@ from engage.pipeline.consent import UnsubscribeLink, unsubscribe
 from engage.store import tables
 from engage.store.intake import hear
 from tests.support.engage import Engage
+from tests.support.journeys import TRIAL, write_trial
 from tests.support.replays import replayed
 
 MIDNIGHT = datetime(2026, 3, 2, 5, tzinfo=UTC)  # of a Monday in New York
@@ -175,3 +176,25 @@ def test_why_nothing_was_sent_is_counted_by_reason(engage: Engage, tmp_path: Pat
     ]
     (weekday,), _ = replayed(engage.services, date(2026, 2, 26), date(2026, 2, 27), tmp_path, "no-login-30-days")
     assert dict(weekday.held) == {"feed_never_connected": 2}
+
+
+def test_a_replay_walks_journeys(engage: Engage, tmp_path: Path) -> None:
+    branch = "{branch: {if: [{wins: {at_least: 1}}], then: [{send: b}], else: [{send: c}]}}"
+    steps = f"{{send: a}}, {{wait: 3d}}, {branch}, {{wait: {{until: next weekday 09:00}}}}, {{send: d}}"
+    when = {"for_": "referral", "when": "{event: referral.status_changed, to: accepted}", "again": None}
+    write_trial(engage, steps, **when)
+    engage.now = MIDNIGHT + timedelta(days=20)
+    for name in ("ann", "bob"):
+        engage.partner(name, joined_at=MIDNIGHT - timedelta(days=99))
+        engage.refers(name, f"of-{name}", days_ago=21)
+        engage.becomes(name, f"of-{name}", "accepted", days_ago=17.5)
+    engage.becomes("bob", "of-bob", "won", days_ago=15)
+    _, mails = replayed(engage.services, date(2026, 3, 2), date(2026, 3, 20), tmp_path, TRIAL)
+    assert sorted((mail.subject, mail.at) for mail in mails) == [
+        ("A", MIDNIGHT + timedelta(days=2.5)),
+        ("A", MIDNIGHT + timedelta(days=2.5)),
+        ("B", MIDNIGHT + timedelta(days=5.5)),
+        ("C", MIDNIGHT + timedelta(days=5.5)),
+        ("D", datetime(2026, 3, 9, 13, tzinfo=UTC)),
+        ("D", datetime(2026, 3, 9, 13, tzinfo=UTC)),
+    ]

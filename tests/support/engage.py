@@ -112,6 +112,10 @@ class Engage:
             match task:
                 case "match":
                     self.services.match(ids)
+                case "advance":
+                    self.services.advance(ids)
+                case "contest":
+                    self.services.contest()
                 case "run":
                     self.services.run(ids)
                 case "absorb":
@@ -123,6 +127,16 @@ class Engage:
                 case "deliver":
                     self.services.deliver(ids, lane)
         return self.provider.messages[before:]
+
+    def sweeps(self) -> list[Message]:
+        """Does what has come due; returns the messages that went out."""
+        self.services.sweep()
+        return self.work()
+
+    def after(self, **time: float) -> list[Message]:
+        """Turns the clock on by so much, as `timedelta` takes it, and does what has come due by then."""
+        self.now += timedelta(**time)
+        return self.sweeps()
 
     def runs(self, campaign: str) -> list[Message]:
         """Carries out the current slot of a schedule and delivers what comes of it."""

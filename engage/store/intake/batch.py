@@ -187,6 +187,7 @@ class _Batch:
         except Refused as refused:
             return Taken(Outcome.REJECTED, str(refused))
         changes = [self._renamed, *(self._take(record) for record in row)]
+        changes += [self._people.take_contact(record) for record in row if isinstance(record, CompanyRecord)]
         self._renamed = False
         return Taken(Outcome.ACCEPTED if any(changes) else Outcome.UNCHANGED)
 
@@ -196,7 +197,9 @@ class _Batch:
         self._referrals.settle()
         for shelf in self._stock.in_order():
             shelf.write(db, program_id)
+        self._stock.companies.write_again(db)  # their contacts are partners, who are written after them
         write_new_aliases(db, program_id, self._stock, observed_at, source)
+        self._people.look_at_waits(db, observed_at)
         self._people.write_versions(db, program_id, observed_at)
         self._referrals.write_versions(db, program_id)
         return self._events.write(db, program_id, observed_at, source)

@@ -31,7 +31,10 @@ MAX_KEY = 200
 
 _MAX_AMOUNT = 2**63 - 1
 _KEYS = frozenset(
-    ("external_id", "of", "parent", "manager", "company", "owner", "recruited_by", "partner", "salesperson", "referral")
+    (
+        *("external_id", "of", "parent", "contact", "manager", "company", "owner", "recruited_by"),
+        *("partner", "salesperson", "referral"),
+    )
 )
 _NAMES = {
     AliasRecord: "alias",

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.programs import Program
+from engage.store.caps import lock_companies
 from engage.store.intake.aliases import insert_aliases
 from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events
@@ -22,13 +23,13 @@ from engage.store.intake.referrals import Referrals
 from engage.store.intake.versions import closed, load_rows, replace_rows
 from engage.store.merging import (
     Merged,
-    Pair,
     move_aliases,
     move_company,
     move_partner,
     move_referral,
     move_staff,
 )
+from engage.store.merging_entries import Pair
 from engage.store.people import lock_recipients
 from engage.store.tables import partner_attributes, partner_versions
 
@@ -53,6 +54,10 @@ class _Both:
     program_id: int
     pair: Pair
 
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.merged.external_id, self.survivor.external_id
+
 
 def merge(
     db: Connection, program: Program, program_id: int, duplicate: Duplicate, observed_at: datetime, source: str
@@ -72,7 +77,8 @@ def merge(
 
 
 def lock_partners(db: Connection, stock: Stock) -> None:
-    """Locks all partners of a batch, and their addresses."""
+    """Locks all partners of a batch, their companies before and their addresses after them."""
+    lock_companies(db, stock.companies.ids())
     lock_recipients(db, stock.partners.ids(), _addresses(stock.partners.loaded()))
 
 
@@ -80,7 +86,7 @@ def _merge_partners(db: Connection, both: _Both) -> dict[str, int]:
     merged, survivor = both.merged, both.survivor
     lock_recipients(db, (merged.row_id, survivor.row_id), _addresses((merged, survivor)))
     _merge_versions(db, both)
-    moved = move_partner(db, both.pair, (merged.external_id, survivor.external_id))
+    moved = move_partner(db, both.pair, both.names)
     old, new = merged.values["address_id"], survivor.values["address_id"]
     if old is not None and new is not None and old != new:
         follow(db, both.program_id, [Move(survivor.row_id, old, new)], both.pair.now)
@@ -99,7 +105,7 @@ def _merge_referrals(db: Connection, both: _Both) -> dict[str, int]:
     merged, survivor = both.merged, both.survivor
     owners = {entity.values["partner_id"].row_id for entity in (merged, survivor)}
     lock_recipients(db, owners, ())
-    moved = move_referral(db, both.pair, survivor.values["last_sequence"])
+    moved = move_referral(db, both.pair, both.names, survivor.values["last_sequence"])
     undated = ("undated_status", "undated_since") if survivor.values["undated_status"] is not None else ()
     _fill_gaps(both, but=("merged_into_id", *undated))
     survivor.learn(last_sequence=survivor.values["last_sequence"] + merged.values["last_sequence"])
@@ -129,12 +135,12 @@ _MERGERS: dict[str, Callable[[Connection, _Both], dict[str, int]]] = {
 
 
 def _merge_named(
-    db: Connection, both: _Both, above: str, move: Callable[[Connection, Pair], dict[str, int]]
+    db: Connection, both: _Both, above: str, move: Callable[[Connection, Pair, tuple[str, str]], dict[str, int]]
 ) -> dict[str, int]:
     _part(both, above)
     _fill_gaps(both)
     both.stock.of("company" if above == "parent_id" else "staff").write(db, both.program_id)
-    return move(db, both.pair)
+    return move(db, both.pair, both.names)
 
 
 def _part(both: _Both, column: str) -> None:

@@ -44,7 +44,7 @@ class Shelf:
     """The rows of one table that a batch names, by external id or by an alias of it.
 
     `references` maps each column that names another row to the shelf of that row; `defaults` are the values of a row
-    that nothing is known of.
+    that nothing is known of. `refer` adds a column whose shelf is made, and written, later.
     """
 
     def __init__(self, table: sa.Table, references: Mapping[str, "Shelf | None"], defaults: Mapping[str, Any]) -> None:
@@ -57,7 +57,11 @@ class Shelf:
         self._by_id: dict[int, Entity] = {}
         self._own_ids: dict[str, str] = {}  # the row's own external id, by alias
         self._duplicates: set[str] = set()
+        self._incomplete: list[Entity] = []
         self.new_aliases: list[str] = []
+
+    def refer(self, column: str, shelf: "Shelf") -> None:
+        self._references[column] = shelf
 
     def load(
         self, db: Connection, program_id: int, external_ids: Iterable[str], aliases: Mapping[str, int] | None = None
@@ -130,6 +134,7 @@ class Shelf:
     def write(self, db: Connection, program_id: int) -> None:
         """Inserts the new rows and updates the changed ones, those by id: the order in which senders lock them."""
         changed = self.changed()
+        self._incomplete = [entity for entity in changed if self._names_unwritten(entity)]
         new = {entity.external_id: entity for entity in changed if entity.id is None}
         # A row may refer to another new one of its table, which has no id yet: such columns are filled by the update.
         later = [e for e in new.values() if any(e.values[column] is not None for column in self._own)]
@@ -138,6 +143,11 @@ class Shelf:
             self._insert(db, program_id, new)
         if updated:
             self._update(db, sorted(updated, key=lambda entity: entity.row_id))
+
+    def write_again(self, db: Connection) -> None:
+        """Updates the rows that were written while rows which they name were not: these are now."""
+        if self._incomplete:
+            self._update(db, sorted(self._incomplete, key=lambda entity: entity.row_id))
 
     def _insert(self, db: Connection, program_id: int, new: Mapping[str, Entity]) -> None:
         without_own = dict.fromkeys(self._own)
@@ -162,6 +172,10 @@ class Shelf:
         ]
         db.execute(update, rows)
 
+    def _names_unwritten(self, entity: Entity) -> bool:
+        values = (entity.values[column] for column, shelf in self._references.items() if shelf is not self)
+        return any(isinstance(value, Entity) and value.id is None for value in values)
+
     def _row(self, entity: Entity) -> dict[str, Any]:
         return {name: value.id if isinstance(value, Entity) else value for name, value in entity.values.items()}
 
@@ -178,12 +192,13 @@ class Stock:
 
     def __init__(self) -> None:
         self.staff = Shelf(staff, {"manager_id": None}, {})
-        self.companies = Shelf(companies, {"parent_id": None}, {"attributes": {}})
+        self.companies = Shelf(companies, {"parent_id": None, "manager_id": self.staff}, {"attributes": {}})
         self.partners = Shelf(
             partners,
             {"company_id": self.companies, "owner_id": self.staff, "recruited_by_id": None},
             {"status": "active", "attributes": {}},
         )
+        self.companies.refer("contact_id", self.partners)
         self.referrals = Shelf(
             referrals, {"partner_id": self.partners, "salesperson_id": self.staff}, {"last_sequence": 0}
         )
@@ -199,7 +214,7 @@ class Stock:
         }[kind]
 
     def in_order(self) -> Sequence[Shelf]:
-        """The shelves, each after those that it refers to."""
+        """The shelves, each after those that it refers to, but for the contacts of companies."""
         return (self.staff, self.companies, self.partners, self.referrals, self.rewards)
 
 

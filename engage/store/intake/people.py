@@ -15,6 +15,7 @@ from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events, NewEvent
 from engage.store.intake.following import Move, follow
 from engage.store.intake.versions import Rows, closed, load_rows, replace_rows, with_change
+from engage.store.journeys import look_again_at
 from engage.store.people import ensure_addresses
 from engage.store.tables import partner_attributes, partner_versions
 
@@ -40,13 +41,22 @@ class People:
         self._first: dict[Entity, dict[str, Any]] = {}
         self._first_attributes: dict[Entity, dict[str, Scalar]] = {}
         self._mailed: list[Entity] = []
+        self._moved: list[Entity] = []  # to another zone
         self.joined_before: dict[int, datetime] = {}  # when the duplicates joined that were merged into a partner
 
     def take_company(self, record: CompanyRecord) -> bool:
         company, new = self._stock.companies.obtain(record.external_id)
         parent = self._stock.companies.obtain(record.parent)[0] if record.parent else None
+        manager = self._stock.staff.obtain(record.manager)[0] if record.manager else None
         merged = company.values["attributes"] | record.attributes
-        return company.learn(name=record.name, parent_id=parent, attributes=merged) or new
+        return company.learn(name=record.name, parent_id=parent, manager_id=manager, attributes=merged) or new
+
+    def take_contact(self, record: CompanyRecord) -> bool:
+        """Comes after the partners of the row, of whom one may be the contact."""
+        if record.contact is None:
+            return False
+        company, _ = self._stock.companies.obtain(record.external_id)
+        return company.learn(contact_id=self._stock.partners.get(record.contact))
 
     def take_staff(self, record: StaffRecord) -> bool:
         member, new = self._stock.staff.obtain(record.external_id)
@@ -66,6 +76,8 @@ class People:
         if told:
             self._first_attributes[partner] = told | self._first_attributes.get(partner, {})
         recruiter = self._stock.partners.obtain(record.recruited_by)[0] if record.recruited_by else None
+        if record.zone is not None and record.zone != partner.values["zone"] and not new:
+            self._moved.append(partner)
         changed = partner.learn(
             email=record.email,
             first_name=record.first_name,
@@ -108,6 +120,13 @@ class People:
             if old not in (None, new):
                 moves.append(Move(partner.row_id, old, new))
         follow(db, program_id, moves, observed_at)
+
+    def look_at_waits(self, db: Connection, observed_at: datetime) -> None:
+        """Has the waits looked at again of those who have moved: a time of day is one where they are.
+
+        Comes after partners are written.
+        """
+        look_again_at(db, [partner.row_id for partner in self._moved], observed_at)
 
     def write_versions(self, db: Connection, program_id: int, observed_at: datetime) -> None:
         """Brings the versions of the changed partners up to date. Comes after partners are written."""

@@ -44,6 +44,8 @@ class Named:
                 named["staff"] |= _known(record.external_id, record.manager)
             case CompanyRecord():
                 named["company"] |= _known(record.external_id, record.parent)
+                named["partner"] |= _known(record.contact)
+                named["staff"] |= _known(record.manager)
             case PartnerRecord():
                 named["partner"] |= _known(record.external_id, record.recruited_by)
                 named["company"] |= _known(record.company)
@@ -101,6 +103,8 @@ def check_references(row: Row, stock: Stock) -> None:
             there |= names
     for record in row:
         match record:
+            case CompanyRecord(contact=str(name)):
+                wanted, hint = name, "import partners before the companies for which they speak, or import twice"
             case PartnerRecord(recruited_by=str(name)):
                 wanted, hint = name, "import those who recruit before those whom they recruited, or import twice"
             case ReferralRecord(partner=None):

@@ -8,13 +8,22 @@ from engage.store.tables.campaigns import (
     episodes,
     good_files,
     occasions,
+    promotion_terms,
     runs,
     schedule_marks,
 )
-from engage.store.tables.consent import address_refusals, consent_changes, subscriptions, suppressions
-from engage.store.tables.deliveries import alarms, attempts, deliveries, gates, heartbeats, kept_messages
+from engage.store.tables.consent import address_refusals, consent_changes, rhythms, subscriptions, suppressions
+from engage.store.tables.deliveries import (
+    alarms,
+    attempts,
+    deliveries,
+    delivery_occasions,
+    gates,
+    heartbeats,
+    kept_messages,
+)
 from engage.store.tables.feedback import feedback, topic_pauses, webhooks
-from engage.store.tables.history import events, feed_readings, referral_versions, referrals, rewards
+from engage.store.tables.history import answers, events, feed_readings, referral_versions, referrals, rewards
 from engage.store.tables.people import (
     addresses,
     aliases,
@@ -32,12 +41,14 @@ __all__ = [
     "addresses",
     "alarms",
     "aliases",
+    "answers",
     "attempts",
     "campaign_versions",
     "companies",
     "consent_changes",
     "decisions",
     "deliveries",
+    "delivery_occasions",
     "enrollments",
     "episodes",
     "events",
@@ -54,9 +65,11 @@ __all__ = [
     "partner_versions",
     "partners",
     "programs",
+    "promotion_terms",
     "referral_versions",
     "referrals",
     "rewards",
+    "rhythms",
     "runs",
     "schedule_marks",
     "source_changes",

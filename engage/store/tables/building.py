@@ -24,7 +24,7 @@ def program() -> sa.Column[int]:
 
 def copied(name: str) -> sa.Column[int]:
     """An id copied from the row's parent, which vouches for it: checking it again would cost more than the insert."""
-    return sa.Column(name, BigId, nullable=name in ("staff_id", "address_id"))
+    return sa.Column(name, BigId, nullable=name in ("partner_id", "company_id", "staff_id", "address_id"))
 
 
 def ref(name: str, target: str, nullable: bool = True) -> sa.Column[int]:

@@ -59,3 +59,17 @@ consent_changes = sa.Table(
     sa.Column("source", sa.Text, comment="where from, such as an address and a browser"),
     sa.Index("ix_consent_changes_address", "address_id"),
 )
+
+rhythms = sa.Table(
+    "rhythms",
+    metadata,
+    key(),
+    program(),
+    ref("partner_id", "partners", nullable=False),
+    sa.Column("topic", Key, nullable=False),
+    sa.Column("rhythm", Key, nullable=False, comment="domain.programs.Rhythm"),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.UniqueConstraint("partner_id", "topic", "changed_at"),
+    comment="How often a partner wants a topic: the latest row holds; none: at once.",
+)

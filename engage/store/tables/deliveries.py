@@ -3,7 +3,10 @@
 import sqlalchemy as sa
 
 from engage.store.tables.building import copied, key, metadata, ref
-from engage.store.types import Instant, Json, Key
+from engage.store.types import BigId, Instant, Json, Key
+
+RESERVED = sa.text("reserved_at IS NOT NULL AND counts_at IS NULL AND state IN ('pending', 'claimed', 'retry')")
+"""A mail that has won room under the frequency caps and has yet to go out."""
 
 deliveries = sa.Table(
     "deliveries",
@@ -18,6 +21,7 @@ deliveries = sa.Table(
     sa.Column("occasion", Key, nullable=False, comment="the enrollment's key, with the partner's id for alerts"),
     ref("enrollment_id", "enrollments", nullable=False),
     copied("partner_id"),
+    copied("company_id"),
     copied("staff_id"),
     copied("address_id"),
     sa.Column("template", sa.Text, nullable=False),
@@ -36,7 +40,36 @@ deliveries = sa.Table(
     sa.Column("looked_up_at", Instant, comment="unknown: when the provider's records were last asked for it"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("settled_at", Instant),
+    sa.Column("locale", Key, comment="the locale of the email that was composed"),
+    sa.Column("contest_at", Instant, comment="pending: the end of the dispatch window in which it competes for room"),
+    sa.Column("reserved_at", Instant, comment="when it won room under the frequency caps"),
+    sa.Column("counts_at", Instant, comment="the instant at which it uses up frequency caps"),
+    sa.Column("held_out", sa.Boolean, nullable=False, server_default=sa.false(), comment="it is never sent"),
+    sa.Column("into_id", BigId, comment="the delivery that tells of it instead: collapsed, gathered or folded"),
     sa.UniqueConstraint("program_id", "campaign", "step", "recipient", "occasion"),
+    *(
+        sa.Index(
+            f"ix_deliveries_counted_{whose}",
+            f"{whose}_id",
+            "counts_at",
+            postgresql_where=sa.text("counts_at IS NOT NULL"),
+            sqlite_where=sa.text("counts_at IS NOT NULL"),
+        )
+        for whose in ("partner", "company", "address", "program")
+    ),
+    sa.Index(
+        "ix_deliveries_contest",
+        "contest_at",
+        "program_id",
+        "campaign",
+        "recipient",
+        postgresql_where=sa.text("contest_at IS NOT NULL AND state = 'pending'"),
+        sqlite_where=sa.text("contest_at IS NOT NULL AND state = 'pending'"),
+    ),
+    *(
+        sa.Index(f"ix_deliveries_reserved_{whose}", f"{whose}_id", postgresql_where=RESERVED, sqlite_where=RESERVED)
+        for whose in ("partner", "company", "address", "program")
+    ),
     sa.Index(
         "ix_deliveries_due",
         "lane",
@@ -60,6 +93,16 @@ deliveries = sa.Table(
     sa.Index("ix_deliveries_created", "created_at", postgresql_using="brin"),
     sa.Index("ix_deliveries_partner", "partner_id", "created_at"),
     sa.Index("ix_deliveries_enrollment", "enrollment_id"),
+)
+
+delivery_occasions = sa.Table(
+    "delivery_occasions",
+    metadata,
+    ref("delivery_id", "deliveries", nullable=False),
+    ref("enrollment_id", "enrollments", nullable=False),
+    sa.PrimaryKeyConstraint("delivery_id", "enrollment_id"),
+    sa.Index("ix_delivery_occasions_enrollment", "enrollment_id"),
+    comment="Every occasion of a mail that tells of several: collapsed or gathered.",
 )
 
 attempts = sa.Table(

@@ -52,6 +52,7 @@ referral_versions = sa.Table(
     sa.UniqueConstraint("referral_id", "valid_from"),
     sa.Index("ix_referral_versions_partner", "partner_id", "valid_from"),
     sa.Index("ix_referral_versions_program", "program_id", "valid_from"),
+    sa.Index("ix_referral_versions_salesperson", "salesperson_id"),
     comment="A referral as of any instant: folded from its events; valid from (included) to (excluded; null: still).",
 )
 
@@ -117,4 +118,18 @@ feed_readings = sa.Table(
     sa.Column("feed", Key, nullable=False, comment="domain.facts.Feed"),
     sa.Column("heard_at", Instant, nullable=False, comment="a live source of this feed was read, news or not"),
     sa.Index("ix_feed_readings_program", "program_id", "feed", "heard_at"),
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    key(),
+    program(),
+    ref("partner_id", "partners", nullable=False),
+    sa.Column("question", Key, nullable=False),
+    sa.Column("answer", Key, nullable=False),
+    sa.Column("answered_at", Instant, nullable=False),
+    sa.Column("delivery_id", BigId, comment="the mail that asked"),
+    sa.UniqueConstraint("partner_id", "question", "answered_at"),
+    comment="What partners answered to the questions that campaigns ask: the latest counts.",
 )

@@ -20,6 +20,8 @@ companies = sa.Table(
     sa.Column("external_id", Key, nullable=False),
     sa.Column("name", sa.Text),
     ref("parent_id", "companies"),
+    sa.Column("contact_id", BigId, comment="the partner who speaks for the company"),
+    sa.Column("manager_id", BigId, comment="the channel manager, of our staff"),
     sa.Column("attributes", Json, nullable=False),
     sa.UniqueConstraint("program_id", "external_id"),
 )
@@ -86,6 +88,7 @@ partner_versions = sa.Table(
     sa.Column("locale", Key),
     sa.UniqueConstraint("partner_id", "valid_from"),
     sa.Index("ix_partner_versions_program", "program_id", "valid_from"),
+    sa.Index("ix_partner_versions_company", "company_id"),
     comment="What facts read of a partner, valid from (included) to (excluded; null: still).",
 )
 

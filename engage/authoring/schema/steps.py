@@ -1,0 +1,78 @@
+"""Steps: what is sent, waited for, asked and decided on the way."""
+
+from engage.authoring.schema.conditions import CONDITION
+from engage.authoring.schema.values import (
+    EMAIL_NAME,
+    LENGTH,
+    LENGTH_PATTERN,
+    LIMIT,
+    NAMED,
+    NEXT,
+    TEXT,
+    Schema,
+    either,
+    exactly_one,
+    keys,
+    one_of,
+    own_keys,
+    said,
+    some,
+    spelled,
+)
+from engage.authoring.steps import KINDS, MOST_ANSWERS
+from engage.domain.campaigns import Choice, Edge
+
+STEPS: Schema = {"$ref": "#/$defs/steps"}
+
+EMAIL = said("An email, by its path below the templates folder without `.md`.", EMAIL_NAME)
+_SEVERAL: dict[str, Schema] = {
+    Choice.ROTATE: said(
+        "Each partner gets each of these emails once, in order.", some(EMAIL, 2) | {"uniqueItems": True}
+    ),
+    Choice.VARIANTS: said(
+        "Each partner always gets the same one of these emails; the number is its weight.",
+        {"type": "object", "additionalProperties": LIMIT, "propertyNames": EMAIL_NAME, "minProperties": 2},
+    ),
+}
+_ALERT = {
+    "to": said("Who is told: the salesperson who owns the partner.", one_of(("owner",))),
+    "say": said("The email, by its path below `alerts/` in the templates folder.", EMAIL_NAME),
+}
+_ASK = {
+    "question": said("The question's name, by which the fact `answer` asks for it.", NAMED),
+    "send": said("The email that puts the question.", EMAIL_NAME),
+    "answers": said(
+        "The answers to choose from: the key that the fact has, and what the button says.",
+        own_keys(TEXT, minProperties=2, maxProperties=MOST_ANSWERS),
+    ),
+}
+_WAIT = {"until": said("The next such day and time where the partner is.", NEXT)}
+_BRANCH = {
+    "if": said("The condition that is looked at when the partner comes here.", CONDITION),
+    "then": said("The steps if it holds.", STEPS),
+    "else": said("The steps if it does not hold.", STEPS),
+}
+_INSTANT = f"(?:{'|'.join(Edge)})(?:\\s*[+-]\\s*{LENGTH_PATTERN})?"
+_DONE: dict[str, Schema] = {
+    "send": said(
+        "Mails an email, or one of several.",
+        either(EMAIL_NAME, keys("send", (), _SEVERAL, minProperties=1, maxProperties=1)),
+    ),
+    "wait": said(
+        "Waits, for a time or until one, such as 14d or {until: next weekday 09:00}.",
+        either(LENGTH, keys("wait", ("until",), _WAIT)),
+    ),
+    "at": said(
+        "Waits for an instant of the campaign's promotion.",
+        spelled(_INSTANT, "write start, end, end - 3d or end + 1d", "start", "end - 3d", "end"),
+    ),
+    "branch": said("Goes on this way or that.", keys("branch", ("if", "then"), _BRANCH)),
+    "alert": said("Mails an alert to the salesperson.", keys("alert", ("to", "say"), _ALERT)),
+    "ask": said("Mails a question that is answered with one click.", keys("ask", tuple(_ASK), _ASK)),
+}
+
+
+def steps() -> Schema:
+    """A list of steps; within a branch it may be empty."""
+    id_ = said("The step's name in the history; keep it when you give the step another email.", NAMED)
+    return {"type": "array", "items": keys("the step", (), _DONE | {"id": id_}, oneOf=exactly_one(KINDS))}

@@ -1,0 +1,63 @@
+"""Signs of life: when a partner last did something that shows that they are there, as of any instant."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engage.domain.campaigns import EventKind
+from engage.domain.feedback import FeedbackKind
+from engage.store.occasions_of import OUT
+from engage.store.tables import deliveries, events, feedback, partners, referrals
+from engage.store.upserts import one_of
+
+SIGNS = (FeedbackKind.OPENED, FeedbackKind.CLICKED)
+"""What somebody does with a mail, if it was no machine."""
+
+
+def last_signs(db: Connection, partner_ids: Collection[int], now: datetime) -> dict[int, datetime]:
+    """The latest of each partner up to and including `now`: an open or a click that no machine made, a login, a
+    referral, or joining. Of whom nothing is known is left out. One statement.
+    """
+    if not partner_ids:
+        return {}
+    e, r, p, d = events.c, referrals.c, partners.c, deliveries.c
+    signs = sa.union_all(
+        _read(sa.select(d.partner_id, feedback.c.occurred_at.label("at")), now)
+        .join(deliveries, d.id == feedback.c.delivery_id)
+        .where(one_of(db, d.partner_id, partner_ids), d.recipient.startswith("partner:")),
+        # at the address, whatever engage knows of the mail
+        _read(sa.select(p.id.label("partner_id"), feedback.c.occurred_at.label("at")), now)
+        .join(partners, p.address_id == feedback.c.address_id)
+        .where(one_of(db, p.id, partner_ids)),
+        sa.select(e.partner_id, e.occurred_at).where(
+            one_of(db, e.partner_id, partner_ids), e.kind == EventKind.LOGGED_IN, e.occurred_at <= now
+        ),
+        sa.select(r.partner_id, r.submitted_at).where(one_of(db, r.partner_id, partner_ids), r.submitted_at <= now),
+        sa.select(p.id, p.joined_at).where(one_of(db, p.id, partner_ids), p.joined_at <= now),
+    ).subquery()
+    latest = sa.func.max(signs.c.at, type_=e.occurred_at.type)
+    return {id_: at for id_, at in db.execute(sa.select(signs.c.partner_id, latest).group_by(signs.c.partner_id))}
+
+
+def _read(query: sa.Select[Any], now: datetime) -> sa.Select[Any]:
+    f = feedback.c
+    return query.select_from(feedback).where(f.kind.in_(SIGNS), ~f.machine, f.occurred_at <= now)
+
+
+def mailed_since(
+    db: Connection, program_id: int, partner_ids: Collection[int], topics: Collection[str], since: datetime
+) -> set[int]:
+    """Those of these partners to whom a mail of one of the topics has gone out, or may have, after `since`."""
+    if not partner_ids:
+        return set()
+    d = deliveries.c
+    went_at = sa.func.coalesce(d.settled_at, d.due_at, type_=d.due_at.type)
+    query = (
+        sa.select(d.partner_id)
+        .where(one_of(db, d.partner_id, partner_ids), d.program_id == program_id, d.topic.in_(topics))
+        .where(d.recipient.startswith("partner:"), d.state.in_(OUT), went_at > since)
+    )
+    return set(db.execute(query.distinct()).scalars())

@@ -1,0 +1,1 @@
+"""An auditor of what was sent, who shares no code with engage."""

@@ -1,0 +1,588 @@
+"""Marketing mails of a dispatch window compete for the room that frequency caps leave."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise, permutations
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from engage.domain.messages import Outcome, SendResult
+from engage.pipeline import recheck as rechecking
+from engage.store import tables
+from engage.store.evidence import accept_on_evidence
+from tests.support.caps import Capped, Went
+from tests.support.replays import replayed
+from tests.support.schema import prepare
+
+TWO_A_WEEK = "at_most: 2, per: partner, in: 7d"
+ONE_A_DAY = "at_most: 1, per: partner, in: 1d"
+DAY = timedelta(days=1)
+
+Begin = Callable[..., Capped]
+
+
+@pytest.fixture
+def capped(database_url: str, tmp_path: Path) -> Iterator[Begin]:
+    """`capped("at_most: …", order=[…])` starts engage with these caps."""
+    started: list[Capped] = []
+
+    def begin(*caps: str, **options: object) -> Capped:
+        started.append(Capped(database_url, tmp_path, *caps, **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.services.close()
+
+
+def campaigns_of(log: list[Went]) -> list[str]:
+    return sorted(went.campaign for went in log)
+
+
+# --- who wins ---------------------------------------------------------------------------------------------------------
+
+
+def test_of_five_campaigns_the_first_two_in_the_order_go_out(capped: Begin) -> None:
+    engage = capped(TWO_A_WEEK, order=["gold", "silver", "bronze"])
+    names = [engage.campaign(name) for name in ("zinc", "bronze", "gold", "iron", "silver")]
+    engage.partner("ann")
+    engage.enters(*names)
+    assert engage.work() == [], "they wait for the window to end"
+    assert campaigns_of(engage.passes()) == ["gold", "silver"]
+    skipped = dict.fromkeys(("bronze", "iron", "zinc"), "frequency_cap")
+    assert engage.reasons() == {"gold": "accepted", "silver": "accepted", **skipped}
+
+
+@pytest.mark.postgres
+def test_whatever_the_order_in_which_campaigns_are_evaluated_the_same_win(postgres_url: str, tmp_path: Path) -> None:
+    winners = set()
+    for number, names in enumerate(permutations(["a", "b", "c", "d"])):
+        if number % 5:
+            continue
+        url = postgres_url if not number else f"sqlite:///{tmp_path / str(number)}.db"
+        if number:
+            prepare(url)
+        folder = tmp_path / f"run{number}"
+        folder.mkdir()
+        engage = Capped(url, folder, TWO_A_WEEK, "at_most: 3, per: company, in: 7d", order=["c", "a"])
+        for name in ("a", "b", "c", "d"):
+            engage.campaign(name)
+        for name in ("ann", "bob", "cy"):
+            engage.partner(name, company=None if name == "cy" else "acme")
+        engage.enters(*names)
+        winners.add(tuple(sorted((went.to, went.campaign) for went in engage.passes())))
+        engage.services.close()
+    assert len(winners) == 1
+    ((*found,),) = winners
+    assert [campaign for to, campaign in found if to.startswith("cy")] == ["a", "c"]
+    assert len([to for to, _ in found if not to.startswith("cy")]) == 3
+
+
+def test_those_not_in_the_order_come_after_it_by_name(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["last"])
+    for name in ("alpha", "beta", "last"):
+        engage.campaign(name)
+    engage.partner("ann")
+    engage.partner("bob")
+    engage.enters("alpha", "beta", "last")
+    assert campaigns_of(engage.passes()) == ["last", "last"]
+
+
+def test_a_window_that_has_been_decided_is_not_decided_again(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("iron")
+    engage.campaign("gold")
+    engage.partner("ann")
+    engage.enters("iron")
+    assert campaigns_of(engage.passes()) == ["iron"]
+    engage.enters("gold")
+    assert engage.passes() == []
+
+
+def test_who_may_not_be_mailed_takes_no_room(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold", more="stop_when:\n  - days_since_login: {at_most: 1}")
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.logs_in("ann", days_ago=2)
+    engage.enters("gold", "iron")
+    engage.logs_in("ann")
+    assert campaigns_of(engage.passes()) == ["iron"]
+    assert engage.reasons() == {"gold": "stopped", "iron": "accepted"}
+
+
+def test_a_program_without_caps_sends_at_once(capped: Begin) -> None:
+    engage = capped()
+    engage.campaign("gold")
+    engage.partner("ann")
+    engage.enters("gold")
+    assert [mail.category for mail in engage.work()] == ["gold"]
+
+
+def test_the_decision_says_which_cap_and_who_took_the_room(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("iron")
+    engage.campaign("gold")
+    engage.partner("ann")
+    engage.enters("iron", "gold")
+    engage.passes()
+    c = tables.decisions.c
+    with engage.services.database.read() as db:
+        (row,) = db.execute(sa.select(c.decision, c.reason, c["values"]).where(c.phase == "contest"))
+    assert tuple(row) == (
+        "skip",
+        "frequency_cap",
+        {"cap": "at most 1 per partner in 1d", "place": 2, "taken_by": ["gold"]},
+    )
+
+
+# --- what counts ------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_counts_as_used_and_proven_unsent_does_not(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.campaign("iron")
+    for name in ("ann", "bob"):
+        engage.partner(name)
+    engage.timed.answers["ann@example.com"] = SendResult(Outcome.UNKNOWN, status=500, detail="500")
+    engage.timed.answers["bob@example.com"] = SendResult(Outcome.DEAD, status=400, detail="400")
+    engage.enters("gold")
+    engage.passes()
+    engage.timed.answers.clear()
+    engage.enters("iron")
+    assert [went.to for went in engage.passes()] == ["bob@example.com"]
+
+
+def test_status_mail_is_exempt_and_does_not_count_unless_its_topic_says_so(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold"])
+    engage.campaign("gold")
+    won = engage.folder / "campaigns" / "won.yaml"
+    won.write_text(
+        "campaign: won\nstate: live\ntopic: referral-status\nfor: referral\n"
+        "when: {event: referral.status_changed, to: won}\nsteps:\n  - send: gold\n"
+    )
+    engage.refers(engage.partner("ann"), "deal")
+    engage.refers("ann", "other")
+    engage.becomes("ann", "deal", "won")
+    engage.becomes("ann", "other", "won")
+    assert len(engage.work()) == 2, "no cap holds them, and at once"
+    engage.enters("gold")
+    assert campaigns_of(engage.passes()) == ["gold"], "they have used up no slot"
+    program = engage.folder / "campaigns" / "program.yaml"
+    text = program.read_text()
+    program.write_text(text.replace("      referral-status:\n", "      referral-status:\n        counts: true\n"))
+    engage.now += 2 * DAY
+    engage.refers("ann", "third")
+    engage.becomes("ann", "third", "won")
+    assert len(engage.work()) == 1
+    engage.enters("gold")
+    engage.now += DAY * 5  # the slot of next Monday
+    engage.refers("ann", "fourth")
+    engage.becomes("ann", "fourth", "won")
+    assert len(engage.work()) == 1
+    engage.enters("gold")
+    assert engage.passes() == []
+
+
+@pytest.mark.parametrize("per", ["company", "address", "program"])
+def test_two_partners_share_what_their_company_address_or_program_may_get(capped: Begin, per: str) -> None:
+    engage = capped(f"at_most: 1, per: {per}, in: 7d")
+    engage.campaign("gold")
+    engage.partner("ann", company="acme", email="desk@example.com")
+    engage.partner("bob", company="acme", email="desk@example.com" if per == "address" else "bob@example.com")
+    engage.enters("gold")
+    engage.enters("gold")
+    assert len(engage.passes()) == 1
+
+
+def test_a_cap_of_one_topic_leaves_the_others_alone(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips")
+    engage.campaign("tip-one")
+    engage.campaign("tip-two")
+    engage.campaign("news", topic="newsletter")
+    engage.partner("ann")
+    engage.enters("tip-one", "tip-two", "news")
+    assert campaigns_of(engage.passes()) == ["news", "tip-one"]
+
+
+def test_what_does_not_count_takes_no_room_but_has_to_find_some(capped: Begin) -> None:
+    quiet = "      quiet: {kind: marketing, label: Quiet, counts: false}\n"
+    engage = capped(ONE_A_DAY, order=["first", "gold", "late"], topics=quiet)
+    engage.campaign("first", topic="quiet")
+    engage.campaign("gold")
+    engage.campaign("late", topic="quiet")
+    engage.partner("ann")
+    engage.enters("first", "gold", "late")
+    assert campaigns_of(engage.passes()) == ["first", "gold"]
+    assert engage.reasons()["late"] == "frequency_cap"
+
+
+def test_mails_that_went_out_before_there_were_caps_count(capped: Begin) -> None:
+    engage = capped()
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.enters("gold")
+    assert len(engage.work()) == 1
+    program = engage.folder / "campaigns" / "program.yaml"
+    program.write_text(program.read_text() + f"    frequency_caps:\n      - {{{ONE_A_DAY}}}\n")
+    engage.now += timedelta(hours=1)
+    engage.enters("iron")
+    assert engage.passes() == []
+
+
+# --- who loses --------------------------------------------------------------------------------------------------------
+
+
+def test_a_deferred_mail_goes_out_in_the_first_window_with_room(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "defer")
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    (first,) = engage.passes()
+    (second,) = engage.after(2 * DAY)
+    assert (first.campaign, second.campaign) == ("gold", "iron")
+    assert first.at + DAY <= second.at < first.at + DAY + timedelta(minutes=16)
+
+
+def test_a_deferred_mail_never_goes_out_after_send_within(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "defer", within="23h")
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    assert campaigns_of(engage.after(3 * DAY)) == ["gold"]
+    assert engage.reasons()["iron"] == "frequency_cap"
+
+
+def test_several_deferred_mails_go_out_one_after_another_by_rank(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["a", "b", "c"])
+    for name in ("c", "b", "a"):
+        engage.campaign(name, "defer", within="5d")
+    engage.partner("ann")
+    engage.enters("c", "b", "a")
+    log = engage.after(4 * DAY)
+    assert [went.campaign for went in log] == ["a", "b", "c"]
+    assert all(later.at - earlier.at >= DAY for earlier, later in pairwise(log))
+
+
+def test_what_waits_for_quiet_hours_competes_when_they_are_over(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold", more='send_window: {from: "12:00", to: "13:00"}')
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    assert campaigns_of(engage.passes()) == ["iron"], "gold is not there yet"
+    assert engage.after(timedelta(hours=3)) == []
+    assert engage.reasons()["gold"] == "frequency_cap"
+
+
+def test_whoever_moves_to_where_the_hours_are_open_competes_in_the_window_of_now(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold")
+    engage.campaign("iron", more='send_window: {from: "12:00", to: "13:00"}')
+    engage.partner("ann")
+    engage.partner("bob")
+    engage.enters("iron")
+    assert engage.passes() == [], "it is ten in the morning"
+    engage.now += timedelta(minutes=3)
+    for name in ("ann", "bob"):
+        engage.partner(name, zone="America/Sao_Paulo")  # where it is past twelve
+    engage.now += timedelta(seconds=11)
+    engage.services.sweep()
+    assert engage.work() == [], "others may yet come due in this window"
+    engage.enters("gold")
+    assert campaigns_of(engage.passes()) == ["gold", "gold"]
+
+
+def test_room_is_free_again_when_its_holder_is_cancelled(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.enters("gold")
+    engage.passes_without_sending()
+    d = tables.deliveries.c
+    with engage.services.database.write() as db:
+        assert db.execute(sa.select(d.state, d.reserved_at.is_not(None))).one() == ("pending", True)
+        db.execute(sa.update(tables.deliveries).values(state="cancelled"))
+    engage.queue.waiting.clear()
+    engage.enters("iron")
+    assert campaigns_of(engage.passes()) == ["iron"]
+
+
+def test_who_has_won_keeps_the_room_until_it_has_gone_out(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.enters("iron")
+    engage.passes_without_sending()
+    engage.queue.waiting.clear()
+    engage.enters("gold")
+    assert campaigns_of(engage.passes()) == ["iron"]
+    assert engage.reasons() == {"iron": "accepted", "gold": "frequency_cap"}
+
+
+# --- in the moment of sending -----------------------------------------------------------------------------------------
+
+
+def test_room_that_was_taken_since_is_noticed_when_sending(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.campaign("iron", "defer")
+    engage.partner("ann")
+    engage.enters("iron")
+    engage.passes_without_sending()
+    _uncounted(engage, "gold")
+    assert campaigns_of(engage.work_all()) == ["gold"]
+    assert engage.reasons()["iron"] == "pending"
+    assert campaigns_of(engage.after(2 * DAY)) == ["iron"]
+
+
+def _uncounted(engage: Capped, name: str) -> None:
+    """A mail of this campaign that goes first and competes with nobody, as after an operator's word."""
+    engage.enters(name)
+    d = tables.deliveries
+    with engage.services.database.write() as db:
+        mine = d.c.campaign == name
+        db.execute(sa.update(d).where(mine).values(contest_at=None, due_at=engage.now - timedelta(hours=1)))
+
+
+def test_two_mails_of_one_batch_do_not_both_take_the_last_room(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    for name in ("iron", "gold"):
+        engage.campaign(name)
+    engage.partner("ann")
+    for name in ("iron", "gold"):
+        _uncounted(engage, name)
+    assert campaigns_of(engage.work_all()) == ["gold"]
+
+
+def test_a_mail_counts_from_when_it_may_have_gone_out_at_the_latest(
+    capped: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    send = engage.timed.send
+
+    def slow(*arguments: object) -> object:
+        engage.now += timedelta(seconds=30)
+        return send(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engage.timed, "send", slow)
+    engage.enters("gold")
+    (gone,) = engage.passes()
+    begun = gone.at - timedelta(seconds=30)
+    engage.now = begun + DAY - timedelta(seconds=10)  # and then work_all adds thirty: too early by ten
+    _uncounted(engage, "iron")
+    assert engage.work_all() == []
+    assert engage.reasons()["iron"] == "frequency_cap"
+
+
+def test_a_mail_whose_worker_slept_counts_from_when_it_was_given_up(
+    capped: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.partner("ann")
+    send = engage.timed.send
+
+    def sleeps(*arguments: object) -> object:
+        engage.now += timedelta(minutes=3)
+        engage.services.sweep()
+        return send(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engage.timed, "send", sleeps)
+    engage.enters("gold")
+    (gone,) = engage.passes()
+    d = tables.deliveries.c
+    with engage.services.database.read() as db:
+        assert db.execute(sa.select(d.state, d.counts_at)).one() == ("unknown", gone.at)
+
+
+def test_proof_that_a_mail_went_out_after_all_makes_it_count(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    engage.partner("ann")
+    engage.timed.answers["ann@example.com"] = SendResult(Outcome.DEAD, status=400, detail="400")
+    engage.enters("gold")
+    engage.passes()
+    d = tables.deliveries.c
+    with engage.services.database.write() as db:
+        id_, counts_at = db.execute(sa.select(d.id, d.counts_at)).one()
+        assert counts_at is None
+        accept_on_evidence(db, {id_: "x"}, engage.now)
+        assert db.execute(sa.select(d.counts_at)).scalar_one() == engage.now
+
+
+def test_caps_follow_a_partner_who_has_changed_company(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: company, in: 7d", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann", company="acme")
+    engage.partner("bob", company="beta")
+    engage.enters("gold")
+    engage.passes_without_sending()
+    engage.partner("bob", company="acme")
+    assert len(engage.work_all()) == 1, "by now they are of one company, and its mails are counted together"
+
+
+def test_a_partner_whose_company_changes_in_that_very_moment_is_looked_at_anew(
+    capped: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engage = capped("at_most: 1, per: company, in: 7d")
+    engage.campaign("gold")
+    engage.partner("bob", company="beta")
+    engage.enters("gold")
+    engage.passes_without_sending()
+    lock, locks = rechecking.lock_wider, list[object]()
+
+    def another_first(*arguments: object) -> object:
+        locked = lock(*arguments)  # type: ignore[arg-type]
+        locks.append(locked)
+        return locked if len(locks) > 1 else {program: set() for program in locked}
+
+    monkeypatch.setattr(rechecking, "lock_wider", another_first)
+    assert engage.work_all() == []
+    assert [went.to for went in engage.work_all()] == ["bob@example.com"]
+
+
+# --- held out ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_held_out_neither_wins_nor_frees_room(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold", more="holdout: 99%")
+    engage.campaign("iron")
+    partners = [engage.partner(f"p{number}") for number in range(20)]
+    engage.enters("gold", "iron")
+    log = engage.passes()
+    assert 0 < len(partners) - len(log) <= len(partners)
+    assert "iron" not in campaigns_of(log), "gold is first for everybody, mailed or not"
+    d = tables.deliveries.c
+    with engage.services.database.read() as db:
+        ghosts = db.execute(sa.select(d.state, d.reason, d.counts_at.is_not(None)).where(d.held_out)).all()
+    assert set(ghosts) == {("skipped", "held_out", True)}
+
+
+# --- waiting for runs -------------------------------------------------------------------------------------------------
+
+
+def test_a_contest_waits_for_a_run_that_may_bring_candidates_but_not_for_ever(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.enters("iron")
+    with engage.services.database.write() as db:
+        row = {"program_id": 1, "campaign": "gold", "slot": "2026-03-02T09:00", "as_of": engage.now, "state": "open"}
+        version = db.execute(sa.select(tables.campaign_versions.c.id)).scalars().first()
+        db.execute(sa.insert(tables.runs).values(**row, version_id=version))
+    engage.now += timedelta(minutes=20)
+    engage.services.sweep()
+    assert not [task for task, _, _ in engage.queue.waiting if task == "contest"]
+    engage.queue.waiting.clear()
+    engage.now += timedelta(hours=1)
+    engage.services.sweep()
+    assert [task for task, _, _ in engage.queue.waiting if task == "contest"]
+    engage.queue.waiting.clear()
+
+
+# --- folded into a newsletter -----------------------------------------------------------------------------------------
+
+NEWSLETTER = """\
+---
+subject: "News"
+preview: "And what else"
+from: program
+---
+Hello {{ partner.greeting_name }},
+
+{% if folded %}
+{{ blocks.folded(folded) }}
+{% endif %}
+"""
+
+
+def news(engage: Capped, campaign: str = "news") -> str:
+    """The text of the last newsletter."""
+    return [mail for mail in engage.provider.messages if mail.category == campaign][-1].text
+
+
+def test_a_folded_mail_is_a_line_of_the_next_newsletter_and_of_no_other(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold")
+    engage.campaign("news", topic="newsletter", every="day 09:00", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.partner("bob", status="inactive")
+    engage.enters("gold", "iron")
+    engage.passes()
+    assert engage.reasons()["iron"] == "folded"
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "- The news of iron: https://partners.example.com" in news(engage)
+    engage.now += DAY
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "iron" not in news(engage)
+    d = tables.deliveries.c
+    with engage.services.database.read() as db:
+        into = db.execute(sa.select(d.into_id).where(d.campaign == "iron")).scalar_one()
+        first = db.execute(sa.select(sa.func.min(d.id)).where(d.campaign == "news")).scalar_one()
+    assert into == first
+
+
+def test_a_newsletter_that_is_tried_again_still_tells_of_what_was_folded(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold")
+    engage.campaign("news", topic="newsletter", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    engage.passes()
+    engage.timed.answers["ann@example.com"] = SendResult(Outcome.RETRY, status=503, detail="503")
+    engage.enters("news")
+    engage.passes(most=1)
+    engage.timed.answers.clear()
+    engage.after(timedelta(hours=1))
+    assert "- The news of iron: https://partners.example.com" in news(engage)
+    assert engage.reasons()["news"] == "accepted"
+
+
+def test_a_newsletter_tells_of_nothing_that_would_not_go_out_any_more(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold", more="stop_when:\n  - days_since_login: {at_most: 1}")
+    engage.campaign("news", topic="newsletter", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.logs_in("ann", days_ago=2)
+    engage.enters("gold", "iron")
+    engage.passes()
+    engage.logs_in("ann")
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "iron" not in news(engage)
+
+
+# --- in a replay ------------------------------------------------------------------------------------------------------
+
+
+def test_a_replay_decides_contests_at_their_instants(capped: Begin, tmp_path: Path) -> None:
+    engage = capped(ONE_A_DAY, order=["gold", "iron"])
+    engage.campaign("gold", every="monday 09:05")
+    engage.campaign("iron", "defer", every="monday 09:05")
+    engage.partner("ann")
+    today = engage.now.date()
+    _, mails = replayed(engage.services, today - 8 * DAY, today - 4 * DAY, tmp_path)
+    assert [(mail.campaign, mail.at.strftime("%a %H:%M")) for mail in mails] == [
+        ("gold", "Mon 14:15"),
+        ("iron", "Tue 14:15"),
+    ]
