@@ -8,7 +8,7 @@ import typer
 from engage.cli.context import JsonOption, console, library_of, print_json, services
 from engage.cli.planning import CampaignArgument, PartnerArgument, find_campaign
 from engage.domain.errors import InputError
-from engage.domain.messages import Message
+from engage.pipeline.previewing import Previewed
 from engage.pipeline.previewing import preview as preview_campaign
 
 
@@ -30,30 +30,46 @@ def preview(
             mails = preview_campaign(db, library, found, partner, built.settings.public_url, built.clock())
     written = _write(out, mails) if out else []
     if as_json:
-        print_json([{"step": step, **_mail_json(mail)} for step, mail in mails])
+        print_json([_json(one) for one in mails])
         return
-    for step, mail in mails:
-        console.print(f"[bold]{step}[/]", highlight=False)
+    for one in mails:
+        mail = one.message
+        console.print(f"[bold]{_title(one)}[/]", highlight=False)
+        for note in one.notes:
+            typer.echo(f"({note})")
         to = f"{mail.to.name} <{mail.to.email or 'no address'}>"
         typer.echo(f"To: {to}\nSubject: {mail.subject}\n\n{mail.text}")  # as it is: brackets in a mail are no markup
     for path in written:
         typer.echo(f"HTML written to {path}")
 
 
-def _write(out: Path, mails: list[tuple[str, Message]]) -> list[Path]:
-    """The HTML of a single mail goes to `out`; of several, each to a file beside it that also names the step."""
-    paths = [out if len(mails) == 1 else out.with_stem(f"{out.stem}-{step}") for step, _ in mails]
-    for path, (_, mail) in zip(paths, mails, strict=True):
+def _title(one: Previewed) -> str:
+    return f"{one.step}: {one.email}, {one.choice}" if one.choice else one.step
+
+
+def _write(out: Path, mails: list[Previewed]) -> list[Path]:
+    """The HTML of a single mail goes to `out`; of several, each to a file beside it that also names step and text."""
+    paths = [out if len(mails) == 1 else out.with_stem(f"{out.stem}-{_file_part(one)}") for one in mails]
+    for path, one in zip(paths, mails, strict=True):
         try:
-            path.write_text(mail.html, encoding="utf-8")
+            path.write_text(one.message.html, encoding="utf-8")
         except OSError as error:
             message = f"{path} cannot be written: {error.strerror}"
             raise InputError(message, "name a file in a folder that is there") from None
     return paths
 
 
-def _mail_json(mail: Message) -> dict[str, object]:
+def _file_part(one: Previewed) -> str:
+    return f"{one.step}-{one.email.replace('/', '-')}" if one.choice else one.step
+
+
+def _json(one: Previewed) -> dict[str, object]:
+    mail = one.message
     return {
+        "step": one.step,
+        "email": one.email,
+        "choice": one.choice or None,
+        "notes": one.notes,
         "to": {"name": mail.to.name, "email": mail.to.email},
         "subject": mail.subject,
         "text": mail.text,

@@ -15,7 +15,7 @@ from engage.domain.journeys import path_of
 from engage.domain.programs import Program
 from engage.pipeline.library import Library
 from engage.signing import Signer
-from engage.store.answers import asked_by, store_answer
+from engage.store.answers import asked_by, latest_answer, store_answer
 from engage.store.deliveries import Claimed
 from engage.store.people import lock_recipients, survivor_of
 
@@ -79,11 +79,16 @@ def answers_offered(step: AskStep, mail: Claimed, signer: Signer, public_url: st
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """An answer as its page shows it: what it says, and in which program."""
+    """An answer as its page shows it: what it says, in which program, and the mail that offers it.
+
+    `given`: it is the one that counts. `before` is another one that counts until this one is given, or "".
+    """
 
     program: Program
-    program_id: int
+    mail: Claimed
     label: str
+    given: bool = False
+    before: str = ""
 
 
 def offered(db: Connection, library: Library, link: AnswerLink) -> Offered | None:
@@ -95,10 +100,23 @@ def offered(db: Connection, library: Library, link: AnswerLink) -> Offered | Non
     scope = library.scope(asked.program_id) if asked else None
     if asked is None or scope is None:
         return None
+    label = _label(db, library, link.delivery_id, link.answer)
+    latest = latest_answer(db, survivor_of(db, link.partner_id), link.question)
+    if latest is None or latest[0] == link.answer:
+        return Offered(scope.program, asked, label, given=latest == (link.answer, link.delivery_id))
+    answer, delivery_id = latest
+    return Offered(scope.program, asked, label, before=_label(db, library, delivery_id, answer))
+
+
+def _label(db: Connection, library: Library, delivery_id: int | None, answer: str) -> str:
+    """What the button said in the mail that offered the answer; the answer's key where that is not known any more."""
+    asked = asked_by(db, delivery_id) if delivery_id is not None else None
+    if asked is None:
+        return answer
     version = library.versions(db, {asked.version_id}).get(asked.version_id)
     step = ask_step(version, asked.step)
     labels = {one.key: one.label for one in step.answers} if step else {}
-    return Offered(scope.program, scope.program_id, labels.get(link.answer, link.answer))
+    return labels.get(answer, answer)
 
 
 def give_answer(db: Connection, program_id: int, link: AnswerLink, now: datetime) -> bool:

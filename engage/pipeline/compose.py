@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -57,11 +58,18 @@ class Composer:
         self._leaders: dict[tuple[int, datetime], list[dict[str, Any]]] = {}
 
     def compose(
-        self, db: Connection, library: Library, claimed: Sequence[Claimed], now: datetime, *, folding: bool = True
+        self,
+        db: Connection,
+        library: Library,
+        claimed: Sequence[Claimed],
+        now: datetime,
+        *,
+        folding: bool = True,
+        given: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
     ) -> list[Composed]:
         """One result for each delivery. A fixed number of statements for each email, locale and programme.
 
-        Not `folding`: none tells of others.
+        Not `folding`: none tells of others. `given`: by delivery, what its template gets in the place of what is found.
         """
         partners = contexts.partner_contexts(db, {one.partner_id for one in claimed if one.partner_id is not None})
         groups: dict[tuple[int, str, str, str], list[Claimed]] = {}
@@ -89,7 +97,8 @@ class Composer:
                 lines = lines_for(db, library, group, lambda those: self._heads(db, library, those, now), now)
             for one in group:
                 told = lines.get(one.id, [])
-                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), shown(told))
+                more = {"folded": shown(told), **given.get(one.id, {})}
+                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), more)
                 news = tuple(line.delivery_id for line in told if not line.taken)
                 composed.append(replace(made, tells_of=news) if news else made)
         return composed
@@ -117,7 +126,7 @@ class Composer:
         program: Program,
         one: Claimed,
         asks: AskStep | None,
-        folded: Sequence[Mapping[str, str]],
+        more: Mapping[str, Any],
     ) -> Composed:
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
         context = material.context(one) | {
@@ -125,7 +134,7 @@ class Composer:
             "zone": (reader["zone"] if reader else None) or program.zone,
             "links": self._links(program, material, one),
             "answers": answers_offered(asks, one, self.signer, self.public_url) if asks else [],
-            "folded": folded,
+            **more,
         }
         return _render(template, context, one, program, material, self._tagging(program, one))
 

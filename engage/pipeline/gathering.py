@@ -34,6 +34,9 @@ from engage.store.occasions_of import (
 )
 from engage.store.people import PartnerStanding
 from engage.store.programs import ensure_version
+from engage.store.referrals import previous_statuses, recent_referrals
+
+_LOOKED_AT = 20  # of a partner's referrals, for the latest changes
 
 DayKey = tuple[int, str, str]
 """Partner, campaign and the occasion's key: what makes a daily mail one."""
@@ -203,12 +206,27 @@ def updates_told(db: Connection, program: Program, delivery_ids: Collection[int]
 
 def update_contexts(db: Connection, program: Program, delivery_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
     """`updates` of each of these mails, for their templates."""
-    told = updates_told(db, program, delivery_ids)
+    return _contexts(db, program, updates_told(db, program, delivery_ids))
+
+
+def latest_updates(db: Connection, program: Program, partner_id: int, most: int) -> list[dict[str, Any]]:
+    """`updates` as if the latest changes of the partner's referrals were a day's: for previews."""
+    rows = recent_referrals(db, [partner_id], _LOOKED_AT).get(partner_id, [])
+    recent = [(row._mapping["id"], row._mapping["status"]) for row in rows]
+    before = previous_statuses(db, [id_ for id_, _ in recent])
+    known = {status.key for status in program.ladder}
+    news = [Update(id_, before[id_], status) for id_, status in recent if before.get(id_) and status in known]
+    return _contexts(db, program, {0: news[:most]})[0]
+
+
+def _contexts(
+    db: Connection, program: Program, told: Mapping[int, Sequence[Update]]
+) -> dict[int, list[dict[str, Any]]]:
     referrals = contexts.referral_contexts(db, program, {one.referral_id for those in told.values() for one in those})
     labels = {status.key: status.label for status in program.ladder}
     portal = program.brand.portal_url.rstrip("/")
     return {
-        delivery_id: [
+        key: [
             referrals[one.referral_id]
             | {
                 "before_label": labels.get(one.before or "", ""),
@@ -217,5 +235,5 @@ def update_contexts(db: Connection, program: Program, delivery_ids: Collection[i
             for one in those
             if one.referral_id in referrals
         ]
-        for delivery_id, those in told.items()
+        for key, those in told.items()
     }

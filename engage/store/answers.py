@@ -1,32 +1,20 @@
 """What partners answered to the questions that mails ask: every answer is kept, the latest one counts."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.store.deliveries import Claimed, claimed_rows
 from engage.store.tables import answers, deliveries
 
 _NEXT = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The mail that asked: the step of which version of a campaign it came of."""
-
-    program_id: int
-    campaign: str
-    version_id: int
-    step: str
-
-
-def asked_by(db: Connection, delivery_id: int) -> Asked | None:
-    """None if there is no such delivery."""
-    d = deliveries.c
-    query = sa.select(d.program_id, d.campaign, d.version_id, d.step).where(d.id == delivery_id)
-    row = db.execute(query).one_or_none()
-    return Asked(**row._mapping) if row else None
+def asked_by(db: Connection, delivery_id: int) -> Claimed | None:
+    """The mail that asked; None if there is no such delivery."""
+    row = db.execute(claimed_rows().where(deliveries.c.id == delivery_id)).one_or_none()
+    return Claimed(*row) if row else None
 
 
 def latest_answer(db: Connection, partner_id: int, question: str) -> tuple[str, int | None] | None:

@@ -1,16 +1,12 @@
-"""One-click answers to the questions of mails. No login, no cookie, no redirect."""
+"""One-click answers to the questions of mails. No login, no cookie, no redirect, no script."""
 
 from fastapi import APIRouter, Request, Response
 
 from engage.bootstrap import Services
 from engage.pipeline.answering import PATH, AnswerLink, Offered, give_answer, offered, read_answer_token
-from engage.store.answers import latest_answer
-from engage.store.people import survivor_of
-from engage.web.rendering import page
+from engage.web.rendering import page, page_of_no_link
 
 router = APIRouter()
-
-_DEFAULT_COLOR = "#1f4b99"
 
 
 @router.api_route(PATH + "{token}", methods=["GET", "HEAD"])
@@ -18,16 +14,10 @@ def ask(request: Request, token: str) -> Response:
     """A page that asks for confirmation. A GET must not answer: mail scanners follow every link there is."""
     services: Services = request.app.state.services
     link = read_answer_token(services.signer, token)
-    if link is None:
-        return _unknown(request)
-    library = services.library()
-    with services.database.read() as db:
-        shown = offered(db, library, link)
-        latest = latest_answer(db, survivor_of(db, link.partner_id), link.question)
+    shown = _shown(services, link) if link else None
     if shown is None:
-        return _unknown(request)
-    given = latest == (link.answer, link.delivery_id)
-    return _page(request, "answered.html" if given else "answer.html", shown)
+        return page_of_no_link(request, "unknown_answer.html", token)
+    return _page(request, services, "answered.html" if shown.given else "answer.html", shown)
 
 
 @router.post(PATH + "{token}")
@@ -36,7 +26,15 @@ def answer(request: Request, token: str) -> Response:
     services: Services = request.app.state.services
     link = read_answer_token(services.signer, token)
     shown = _stored(services, link) if link else None
-    return _page(request, "answered.html", shown) if shown else _unknown(request)
+    if shown is None:
+        return page_of_no_link(request, "unknown_answer.html", token)
+    return _page(request, services, "answered.html", shown)
+
+
+def _shown(services: Services, link: AnswerLink) -> Offered | None:
+    library = services.library()
+    with services.database.read() as db:
+        return offered(db, library, link)
 
 
 def _stored(services: Services, link: AnswerLink) -> Offered | None:
@@ -44,14 +42,15 @@ def _stored(services: Services, link: AnswerLink) -> Offered | None:
     with services.database.write() as db:
         shown = offered(db, library, link)
         if shown is not None:
-            give_answer(db, shown.program_id, link, services.clock())
+            give_answer(db, shown.mail.program_id, link, services.clock())
     return shown
 
 
-def _page(request: Request, name: str, shown: Offered) -> Response:
-    brand = shown.program.brand
-    return page(request, name, color=brand.color, program=brand.name, answer=shown.label)
-
-
-def _unknown(request: Request) -> Response:
-    return page(request, "unknown_answer.html", 404, color=_DEFAULT_COLOR)
+def _page(request: Request, services: Services, name: str, shown: Offered) -> Response:
+    """The page, with the subject of the mail that asked as the question, as far as it can still be composed."""
+    brand, library = shown.program.brand, services.library()
+    with services.database.read() as db:
+        (mail,) = services.composer.compose(db, library, [shown.mail], services.clock(), folding=False)
+    question = mail.message.subject if mail.message else ""
+    said = {"answer": shown.label, "before": shown.before, "question": question}
+    return page(request, name, 200, brand.color, program=brand.name, **said)

@@ -13,7 +13,6 @@ def home(request: Request) -> Response:
     return page(
         request,
         "home.html",
-        color="#1f4b99",
         mailbox=request.app.state.mailbox is not None,
         campaigns=settings.campaigns_dir,
         templates=settings.templates_dir,

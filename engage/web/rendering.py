@@ -6,12 +6,29 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from engage.content.colors import on_dark, on_light, text_on
+from engage.pipeline.previewing import DEAD_TOKEN
+
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
 )
 
 
-def page(request: Request, name: str, status: int = 200, **values: object) -> HTMLResponse:
-    """The page `name`, with the nonce that lets its own style through the content security policy."""
-    html = _PAGES.get_template(name).render(nonce=request.state.nonce, **values)
+_DEFAULT_COLOR = "#1f4b99"
+"""Of pages that no program is known for."""
+
+
+def page(request: Request, name: str, status: int = 200, color: str = _DEFAULT_COLOR, **values: object) -> HTMLResponse:
+    """The page `name` with the nonce that lets its own style through the content security policy.
+
+    `color` is a program's, made readable as it is in mails.
+    """
+    light, dark = on_light(color), on_dark(color)
+    colors = {"act": light, "on_act": text_on(light), "act_dark": dark, "on_act_dark": text_on(dark)}
+    html = _PAGES.get_template(name).render(nonce=request.state.nonce, **colors, **values)
     return HTMLResponse(html, status)
+
+
+def page_of_no_link(request: Request, name: str, token: str) -> HTMLResponse:
+    """What is said of a token that stands for nothing: the page `name`, or that it is a preview's."""
+    return page(request, "preview_link.html" if token == DEAD_TOKEN else name, 404)

@@ -8,11 +8,9 @@ from engage.bootstrap import Services
 from engage.pipeline.consent import UnsubscribeLink, read_unsubscribe_token, unsubscribe
 from engage.store.consent import is_subscribed
 from engage.store.people import survivor_of
-from engage.web.rendering import page
+from engage.web.rendering import page, page_of_no_link
 
 router = APIRouter()
-
-_DEFAULT_COLOR = "#1f4b99"
 
 
 @router.api_route("/unsubscribe/{token}", methods=["GET", "HEAD"])
@@ -22,7 +20,7 @@ def ask(request: Request, token: str) -> Response:
     link = read_unsubscribe_token(services.signer, token)
     shown = _shown(services, link)
     if shown is None:
-        return page(request, "unknown_link.html", 404, color=_DEFAULT_COLOR)
+        return page_of_no_link(request, "unknown_link.html", token)
     assert link is not None, "something is shown of a link only"
     with services.database.read() as db:
         done = not is_subscribed(db, survivor_of(db, link.partner_id), link.address_id, link.topic)
@@ -36,7 +34,7 @@ def stop(request: Request, token: str) -> Response:
     link = read_unsubscribe_token(services.signer, token)
     shown = _shown(services, link)
     if link is None or shown is None:
-        return page(request, "unknown_link.html", 404, color=_DEFAULT_COLOR)
+        return page_of_no_link(request, "unknown_link.html", token)
     source = f"{request.client.host if request.client else ''} {request.headers.get('user-agent', '')[:200]}".strip()
     with services.database.write() as db:
         unsubscribe(db, link, services.clock(), how="one-click link", source=source)

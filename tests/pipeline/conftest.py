@@ -1,21 +1,18 @@
 """engage with the shipped campaigns and emails, on both databases."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.engage import ROOT, Engage
+from tests.support.engage import Engage
+from tests.support.shipped import copy_shipped
 
 
 @pytest.fixture
 def authored(tmp_path: Path) -> tuple[Path, Path]:
-    """A copy of the shipped campaigns and emails, to be edited by tests."""
-    campaigns, templates = tmp_path / "campaigns", tmp_path / "email_templates"
-    shutil.copytree(ROOT / "campaigns", campaigns)
-    shutil.copytree(ROOT / "email_templates", templates)
-    return campaigns, templates
+    """A copy of the shipped campaigns, without limits, and emails, to be edited by tests."""
+    return copy_shipped(tmp_path)
 
 
 @pytest.fixture

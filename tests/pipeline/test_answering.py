@@ -110,6 +110,26 @@ def test_an_answer_given_again_is_one_and_another_one_later_counts(engage: Engag
     assert engage.count(tables.answers) == 3
 
 
+def test_the_page_says_what_was_asked_and_which_answer_is_replaced(engage: Engage) -> None:
+    fine, stuck = asked(engage)
+    web = TestClient(build_app(engage.services))
+    for page in (web.get(fine).text, web.post(fine).text):
+        assert ">How is it going?<" in page
+        assert ">Northwind Partners<" in page
+        assert "takes" not in page
+    assert "Until now your answer was “All is fine”. This one takes its place." in web.get(stuck).text
+    assert "It takes the place of “All is fine”." in web.post(stuck).text
+    assert "takes" not in web.post(stuck).text, "it counts already"
+
+
+def test_the_page_works_without_the_email_that_asked(engage: Engage, authored: tuple[Path, Path]) -> None:
+    fine, _ = asked(engage)
+    (authored[0] / "mood.yaml").unlink()
+    engage.now += timedelta(seconds=2)
+    page = TestClient(build_app(engage.services)).get(fine)
+    assert (page.status_code, "How is it going?" in page.text, "All is fine" in page.text) == (200, False, True)
+
+
 def test_an_answer_is_not_known_before_it_was_given_nor_to_another_question(engage: Engage) -> None:
     fine, _ = asked(engage)
     TestClient(build_app(engage.services)).post(fine)
@@ -191,9 +211,12 @@ def test_a_preview_shows_the_answers_and_its_links_answer_nothing(engage: Engage
     library = engage.services.library()
     with engage.services.database.read() as db:
         campaign = library.find("how-is-it-going")
-        ((_, mail),) = preview(db, library, campaign, "ann", "https://engage.example.com", engage.now)
-    (fine, _) = links(mail)
-    assert TestClient(build_app(engage.services)).post(fine).status_code == 404
+        (shown,) = preview(db, library, campaign, "ann", "https://engage.example.com", engage.now)
+    (fine, _) = links(shown.message)
+    web = TestClient(build_app(engage.services))
+    assert [reply.status_code for reply in (web.get(fine), web.post(fine))] == [404, 404]
+    assert "This link is from a preview" in web.get(fine).text
+    assert shown.notes == ("the links to answer or unsubscribe lead nowhere in a preview",)
     assert engage.count(tables.answers) == 0
 
 
@@ -209,3 +232,16 @@ def test_the_latest_answer_of_a_duplicate_is_that_of_the_partner_who_stands(enga
     web.post(stuck)
     engage.now += timedelta(minutes=1)
     assert says(engage, "stuck")
+
+
+def test_of_two_who_turn_out_to_be_one_the_later_answer_counts_and_both_are_kept(engage: Engage) -> None:
+    engage.partner("twin")
+    offered = asked_of_all(engage)
+    web = TestClient(build_app(engage.services))
+    web.post(offered["twin"][0])
+    engage.now += timedelta(minutes=1)
+    web.post(offered["ann"][1])
+    engage.now += timedelta(minutes=1)
+    engage.takes(AliasRecord("partner", "twin", "ann"))
+    assert (says(engage, "stuck"), says(engage, "fine"), engage.count(tables.answers)) == (True, False, 2)
+    assert "Until now your answer was “I am stuck &amp; tired”" in web.get(offered["twin"][0]).text

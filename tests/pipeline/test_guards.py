@@ -15,9 +15,11 @@ from engage.pipeline.recheck import recheck
 from engage.providers.protocol import DEADLINE
 from engage.queueing import Lane
 from engage.store import tables
-from engage.store.deliveries import begin_sending, claim, insert_deliveries
+from engage.store.deliveries import claim, insert_deliveries
 from engage.store.runs import RUNNING
-from tests.support.engage import ROOT, Engage, Noting
+from engage.store.sending import begin_sending
+from tests.support.engage import Engage, Noting
+from tests.support.shipped import copy_shipped
 from tests.support.waiting import wait_for
 
 LASTING = timedelta(minutes=2)
@@ -122,7 +124,7 @@ def test_a_mail_whose_attempt_cannot_be_committed_does_not_go_out(engage: Engage
 
 @pytest.mark.guard("recipient lock")
 def test_an_unsubscribe_waits_for_the_mail_that_is_being_decided(postgres_url: str, tmp_path: Path) -> None:
-    engage = Engage(postgres_url, tmp_path, ROOT / "campaigns", ROOT / "email_templates")
+    engage = Engage(postgres_url, tmp_path, *copy_shipped(tmp_path))
     engage.partner()
     engage.services.run_now(engage.services.library().find("monthly-newsletter"))
     _task, ids, _lane = next(one for one in engage.queue.waiting if one[0] == "deliver")

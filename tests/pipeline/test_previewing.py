@@ -2,24 +2,31 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from engage.domain.campaigns import Campaign, CampaignState, SendStep, Text
+from engage.domain.campaigns import Campaign, CampaignState, Choice, SendStep, Text
 from engage.domain.errors import InputError
 from engage.domain.messages import Message
 from engage.domain.records import RewardRecord
 from engage.pipeline.consent import read_unsubscribe_token
-from engage.pipeline.previewing import preview
+from engage.pipeline.previewing import Previewed, preview
 from engage.store import tables
 from tests.support.engage import Engage
+from tests.support.topics import GATHER, say
 
 
 def previewed(engage: Engage, campaign: str | Campaign, partner: str = "ann") -> list[Message]:
+    return [one.message for one in shown(engage, campaign, partner)]
+
+
+def shown(engage: Engage, campaign: str | Campaign, partner: str = "ann") -> list[Previewed]:
     library = engage.services.library()
     found = library.find(campaign) if isinstance(campaign, str) else campaign
     with engage.services.database.read() as db:
-        return [mail for _, mail in preview(db, library, found, partner, "https://engage.example.com", engage.now)]
+        return preview(db, library, found, partner, "https://engage.example.com", engage.now)
 
 
 def test_a_preview_is_the_mail_that_would_be_sent_and_leaves_nothing_behind(engage: Engage) -> None:
@@ -70,3 +77,46 @@ def test_an_email_that_is_not_there_is_told(engage: Engage) -> None:
     shipped = engage.services.library().find("no-login-30-days")
     with pytest.raises(InputError, match="there is no email 'nowhere'"):
         previewed(engage, replace(shipped, steps=(SendStep("send", (Text("nowhere"),)),)))
+
+
+def test_each_text_of_a_step_is_shown_with_who_gets_it(engage: Engage) -> None:
+    engage.partner()
+    campaign = engage.services.library().find("no-login-30-days")
+    texts = (Text("nudges/no_login_30_days", weight=2), Text("newsletter/monthly"))
+    both = {
+        choice: [
+            (one.step, one.email, one.choice)
+            for one in shown(engage, replace(campaign, steps=(SendStep("send", texts, choice),)))
+        ]
+        for choice in Choice
+    }
+    assert both == {
+        Choice.VARIANTS: [
+            ("send", "nudges/no_login_30_days", "variant, for 2 in 3 partners"),
+            ("send", "newsletter/monthly", "variant, for 1 in 3 partners"),
+        ],
+        Choice.ROTATE: [
+            ("send", "nudges/no_login_30_days", "number 1 of 2 that take turns"),
+            ("send", "newsletter/monthly", "number 2 of 2 that take turns"),
+        ],
+    }
+
+
+def test_a_daily_mail_is_shown_with_the_latest_changes(engage: Engage, authored: tuple[Path, Path]) -> None:
+    say(authored, GATHER)
+    engage.now += timedelta(seconds=2)
+    engage.refers(engage.partner(), "acme")
+    with pytest.raises(InputError, match="no referral of partner 'ann' has changed its status"):
+        shown(engage, "referral-status-daily")
+    engage.becomes("ann", "acme", "won")
+    (mail,) = shown(engage, "referral-status-daily")
+    assert mail.message.subject == "News about Acme Ltd"
+    assert "Submitted" in mail.message.text
+    assert mail.notes == ("the latest changes of their referrals stand in for those of a day",)
+
+
+def test_a_newsletter_is_shown_with_what_is_folded_or_with_what_could_be(engage: Engage) -> None:
+    engage.partner()
+    (mail,) = shown(engage, "monthly-newsletter")
+    assert "What your referrals did while you were away: https://" in mail.message.text
+    assert mail.notes[0] == "nothing is folded for this partner now: mails that could be stand in"

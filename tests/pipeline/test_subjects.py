@@ -532,4 +532,4 @@ def _preview(engage: Engage, name: str) -> list[Message]:
     campaign, _ = _campaign(engage)
     library = engage.services.library()
     with engage.services.database.read() as db:
-        return [mail for _, mail in preview(db, library, campaign, name, "https://engage.example.com", engage.now)]
+        return [one.message for one in preview(db, library, campaign, name, "https://engage.example.com", engage.now)]

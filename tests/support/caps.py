@@ -15,6 +15,7 @@ from engage.providers.protocol import DEADLINE
 from engage.store import tables
 from tests.support.engage import ROOT, Engage, Noting
 from tests.support.installation import SHARED, email
+from tests.support.shipped import shipped_program
 
 QUARTER = timedelta(minutes=15)
 
@@ -37,7 +38,7 @@ def write_installation(folder: Path, caps: Sequence[str], topics: str = "") -> t
     campaigns, templates = folder / "campaigns", folder / "email_templates"
     campaigns.mkdir()
     templates.mkdir()
-    program = (ROOT / "campaigns" / "program.yaml").read_text()
+    program = shipped_program()
     program, _, _ = program.partition("    # Which campaign wins")
     if topics:
         program = program.replace("    topics:\n", "    topics:\n" + topics, 1)

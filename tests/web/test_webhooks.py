@@ -28,7 +28,8 @@ from engage.store.feedback import waiting_webhooks
 from engage.store.tables import feedback, webhooks
 from engage.web.app import build_app
 from engage.web.webhooks import LARGEST_BODY
-from tests.support.engage import ROOT, Engage
+from tests.support.engage import Engage
+from tests.support.shipped import copy_shipped
 from tests.support.webhooks import PATH, Reporting
 
 BODY = b'[{"event": "delivered", "timestamp": 1772463600, "email": "ann@example.com", "sg_event_id": "a"}]'
@@ -36,14 +37,14 @@ BODY = b'[{"event": "delivered", "timestamp": 1772463600, "email": "ann@example.
 
 @pytest.fixture
 def engage(database_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(database_url, tmp_path, ROOT / "campaigns", ROOT / "email_templates")
+    running = Engage(database_url, tmp_path, *copy_shipped(tmp_path))
     yield running
     running.services.close()
 
 
 @pytest.fixture
 def here(sqlite_url: str, tmp_path: Path) -> Iterator[Reporting]:
-    running = Engage(sqlite_url, tmp_path, ROOT / "campaigns", ROOT / "email_templates")
+    running = Engage(sqlite_url, tmp_path, *copy_shipped(tmp_path))
     yield Reporting(running)
     running.services.close()
 
