@@ -16,8 +16,9 @@ from engage.domain.gates import Passage
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline.outlet import Outlet
 from engage.store.database import Database
-from engage.store.deliveries import Claimed, settle
+from engage.store.deliveries import Claimed
 from engage.store.journal import Entry
+from engage.store.sending import settle
 
 log = structlog.get_logger(__name__)
 

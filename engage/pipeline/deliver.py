@@ -31,8 +31,9 @@ from engage.pipeline.promising import promise
 from engage.pipeline.recheck import ENDS_AS, Second, decision_row, recheck
 from engage.store.caps import set_whose, take_folded
 from engage.store.database import Database
-from engage.store.deliveries import Claimed, begin_sending, claim, give_up, keep_messages, move, settle, suspects
+from engage.store.deliveries import Claimed, claim, give_up, move, suspects
 from engage.store.enrollments import insert_decisions
+from engage.store.sending import begin_sending, keep_messages, settle
 
 log = structlog.get_logger(__name__)
 

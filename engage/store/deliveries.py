@@ -1,4 +1,4 @@
-"""Deliveries and their attempts: every change of state is a conditional update that carries the lease token."""
+"""Deliveries until they are sent: every change of state is a conditional update that carries the lease token."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,10 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.decisions import Reason, Skip
 from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
-from engage.domain.messages import Message, Outcome, SendResult
 from engage.queueing import Lane
 from engage.store.enrollments import insert_decisions
-from engage.store.tables import attempts, deliveries, enrollments, kept_messages
-from engage.store.upserts import insert_many, one_of, update_each
-
-AFTER = {
-    Outcome.ACCEPTED: DeliveryState.ACCEPTED,
-    Outcome.RETRY: DeliveryState.RETRY,
-    Outcome.DEAD: DeliveryState.DEAD,
-    Outcome.UNKNOWN: DeliveryState.UNKNOWN,
-}
-"""The state that a delivery takes after each outcome of an attempt."""
-
-_GONE = (Outcome.ACCEPTED, Outcome.UNKNOWN)
+from engage.store.tables import deliveries, enrollments
+from engage.store.upserts import insert_many, one_of
 
 MOST_CLAIMS = 3
 """A delivery that was claimed so often without getting as far as `sending` is poison: it ends as dead."""
@@ -36,8 +25,8 @@ _NO_LEASE = {"lease": None, "lease_until": None}
 class Claimed:
     """A delivery in the hands of a worker.
 
-    `partner_id` is None of mail to staff about no partner. The last are those of what the campaign is for, and when
-    it was entered.
+    `partner_id` is None of mail to staff about no partner. The last are those of what the campaign is for, when it
+    was entered and in which arm (domain.experiments).
     """
 
     id: int
@@ -65,6 +54,7 @@ class Claimed:
     subject_company_id: int | None = None
     subject_staff_id: int | None = None
     entered_at: datetime | None = None
+    arm: str | None = None
 
 
 _OF_ENROLLMENT = {
@@ -73,6 +63,7 @@ _OF_ENROLLMENT = {
     "subject_company_id": "company_id",
     "subject_staff_id": "staff_id",
     "entered_at": "entered_at",
+    "arm": "arm",
 }
 
 
@@ -186,126 +177,10 @@ def _worn_out(reason: str, now: datetime) -> dict[str, Any]:
     return {"state": DeliveryState.DEAD, "reason": said, "settled_at": now, **_NO_LEASE}
 
 
-def begin_sending(
-    db: Connection,
-    rows: Sequence[tuple[Claimed, Message]],
-    lease: str,
-    now: datetime,
-    lasting: timedelta,
-    counting: Collection[int] = (),
-) -> set[int]:
-    """Moves to SENDING and stores an attempt for each; must be committed before any socket opens.
-
-    Those that are `counting` use up frequency caps from now on.
-    """
-    ids = [claimed.id for claimed, _ in rows]
-    d = deliveries.c
-    moved = move(
-        db,
-        ids,
-        lease,
-        DeliveryState.CLAIMED,
-        DeliveryState.SENDING,
-        lease_until=now + lasting,
-        attempts=d.attempts + 1,
-        **(
-            {"counts_at": sa.case((one_of(db, d.id, counting), sa.literal(now, d.counts_at.type)), else_=d.counts_at)}
-            if counting
-            else {}
-        ),
-    )
-    started = [
-        {
-            "program_id": claimed.program_id,
-            "delivery_id": claimed.id,
-            "number": claimed.attempts + 1,
-            "lease": lease,
-            "subject": message.subject,
-            "started_at": now,
-        }
-        for claimed, message in rows
-        if claimed.id in moved
-    ]
-    insert_many(db, attempts, started)
-    _note_locales(db, [(claimed.id, message.locale) for claimed, message in rows if claimed.id in moved])
-    return moved
-
-
-def _note_locales(db: Connection, rows: Sequence[tuple[int, str]]) -> None:
-    """Keeps which locale's email each was made from. One statement for each locale."""
-    d = deliveries.c
-    for locale in sorted({locale for _, locale in rows if locale}):
-        ids = [id_ for id_, own in rows if own == locale]
-        db.execute(sa.update(deliveries).where(one_of(db, d.id, ids)).values(locale=locale))
-
-
-def settle(
-    db: Connection, results: Sequence[tuple[Claimed, SendResult, datetime]], lease: str, now: datetime
-) -> set[int]:
-    """Stores what the provider answered. `results` has (delivery, answer, when due again if RETRY).
-
-    What is proven unsent uses up no frequency cap; what went out, or may have, does so until as late as it can have.
-
-    Returns the ids that this lease could still write; the others belong to somebody else by now.
-    """
-    d, a = deliveries.c, attempts.c
-    for outcome in {result.outcome for _, result, _ in results}:
-        require_legal(By.WORKER, DeliveryState.SENDING, AFTER[outcome])
-    went_out = [claimed.id for claimed, result, _ in results if result.outcome in _GONE]
-    settled = update_each(
-        db,
-        deliveries,
-        [
-            {
-                "id": claimed.id,
-                "state": AFTER[result.outcome],
-                "reason": result.detail or None if result.outcome is not Outcome.ACCEPTED else None,
-                "provider_id": result.provider_id or None,
-                "due_at": due,
-                "lease": None,
-                "lease_until": None,
-                "settled_at": None if result.outcome is Outcome.RETRY else now,
-            }
-            for claimed, result, due in results
-        ],
-        d.lease == lease,
-        d.state == DeliveryState.SENDING,
-        values={"counts_at": counting_since(now, one_of(db, d.id, went_out))},
-    )
-    by_outcome: dict[tuple[Outcome, int | None, str], list[int]] = {}
-    for claimed, result, _ in results:
-        if claimed.id in settled:
-            by_outcome.setdefault((result.outcome, result.status, result.detail), []).append(claimed.id)
-    for (outcome, status, detail), ids in by_outcome.items():
-        db.execute(
-            sa.update(attempts)
-            .where(one_of(db, a.delivery_id, ids), a.lease == lease)
-            .values(outcome=outcome, status=status, detail=detail or None, finished_at=now)
-        )
-    return settled
-
-
 def counting_since(now: datetime, *which: sa.ColumnElement[bool]) -> sa.ColumnElement[datetime | None]:
     """`counts_at` of those that may have gone out as late as `now`; None for the rest, and for what never counts."""
     at = deliveries.c.counts_at
     return sa.case((sa.and_(at.is_not(None), *which), sa.literal(now, at.type)), else_=None)
-
-
-def keep_messages(db: Connection, rows: Sequence[tuple[int, Message]], now: datetime) -> None:
-    """Keeps what was composed for deliveries that SEND_TO does not let out."""
-    if rows:
-        kept = [
-            {
-                "delivery_id": id_,
-                "subject": message.subject,
-                "html": message.html,
-                "text": message.text,
-                "headers": message.headers,
-                "composed_at": now,
-            }
-            for id_, message in rows
-        ]
-        db.execute(sa.insert(kept_messages), kept)
 
 
 def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:

@@ -16,9 +16,10 @@ from engage.pipeline.compose import Composer
 from engage.providers.protocol import DEADLINE
 from engage.queueing import Lane
 from engage.store import tables
-from engage.store.deliveries import claim, settle
+from engage.store.deliveries import claim
 from engage.store.evidence import accept_on_evidence
 from engage.store.journal import Journal
+from engage.store.sending import settle
 from tests.support.engage import Engage, Noting
 
 REFUSED = SendResult(Outcome.UNKNOWN, status=500, detail="500 Internal Server Error")
