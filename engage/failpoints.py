@@ -24,6 +24,8 @@ NAMES = (
     "answered",  # the provider has answered, nothing is committed
     "settled",  # the answers are committed, the message of the queue is not acknowledged
     "sweeping",  # the sweeper has written and not committed
+    "contest-deciding",  # some candidates of a contest are decided, nothing is committed
+    "contest-decided",  # it is committed, and nobody has been told of the winners
 )
 
 

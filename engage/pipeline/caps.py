@@ -47,9 +47,12 @@ def is_held_to_caps(program: Program, topic: str, lane: str) -> bool:
 
 
 def uses_up_caps(program: Program, topic: str, lane: str) -> bool:
-    """Whether a mail counts, when it goes out: as its topic says, whether or not there are caps yet; no alert does."""
+    """Whether a mail counts, when it goes out: as its topic says, whether or not there are caps yet; no alert does.
+
+    Of a topic that has been taken out of the program's file since, marketing mail does.
+    """
     known = program.topics.get(topic)
-    return lane != Lane.ALERTS and known is not None and known.counts
+    return lane == Lane.BULK if known is None else lane != Lane.ALERTS and known.counts
 
 
 def contest_of(library: Library, claimed: Claimed, at: datetime) -> datetime | None:

@@ -14,10 +14,12 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.decisions import Defer, Reason, Send, Skip
 from engage.domain.deliveries import DeliveryState
+from engage.domain.experiments import in_control_group
+from engage.failpoints import failpoint
 from engage.pipeline.caps import contest_of, counting, outranked
 from engage.pipeline.entries import Hints
 from engage.pipeline.library import Library
-from engage.pipeline.recheck import ENDS_AS, Second, decision_row, recheck
+from engage.pipeline.recheck import ENDS_AS, Second, decision_row, note_whose, recheck
 from engage.policy.caps import place
 from engage.store.caps import Contest, alone, candidates, compete_again, contests, lose, reserve
 from engage.store.database import Database
@@ -45,6 +47,8 @@ def decide_contests(
                 if stopping() or not alone(db):
                     return
                 found, won = _decide_some(db, library, one, clock())
+                failpoint("contest-deciding")
+            failpoint("contest-decided")
             hint(won)
 
 
@@ -75,10 +79,23 @@ def _decide_some(db: Connection, library: Library, one: Contest, now: datetime) 
     winners = [c for c in going if c.id not in lost]
     ghosts = [c for c in winners if c.held_out]
     since = now if counting(library, found) else None  # they are of one campaign, and so of one topic
-    lose(db, [c.id for c in ghosts], DeliveryState.SKIPPED, Reason.HELD_OUT, now, counts_at=since)
-    held_out = Second(Skip(Reason.HELD_OUT), None)
-    insert_decisions(db, [decision_row(c, s, "contest", now) for c, s in (*decided, *((c, held_out) for c in ghosts))])
+    note_whose(db, ((c, seconds[c.id]) for c in winners))
+    for skip, those in _withheld(library, ghosts).items():
+        lose(db, [c.id for c in those], DeliveryState.SKIPPED, skip.reason, now, counts_at=since)
+        decided += [(c, Second(skip, None)) for c in those]
+    insert_decisions(db, [decision_row(c, second, "contest", now) for c, second in decided])
     return len(found), reserve(db, [c.id for c in winners if not c.held_out], since)
+
+
+def _withheld(library: Library, ghosts: Sequence[Claimed]) -> dict[Skip, list[Claimed]]:
+    """Why each of these, that would have gone out, does not."""
+    found: dict[Skip, list[Claimed]] = defaultdict(list)
+    for ghost in ghosts:
+        scope, campaign = library.scope(ghost.program_id), library.get(ghost.program_id, ghost.campaign)
+        unit = ghost.recipient.removeprefix("partner:")
+        controls = scope is not None and campaign is not None and in_control_group(scope.program, campaign, unit)
+        found[Skip(Reason.IN_CONTROL_GROUP if controls else Reason.HELD_OUT)].append(ghost)
+    return found
 
 
 def _leave(db: Connection, library: Library, decided: Sequence[tuple[Claimed, Second]], now: datetime) -> None:

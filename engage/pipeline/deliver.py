@@ -28,8 +28,8 @@ from engage.pipeline.compose import Composed, Composer
 from engage.pipeline.library import Library
 from engage.pipeline.outlet import Outlet
 from engage.pipeline.promising import promise
-from engage.pipeline.recheck import ENDS_AS, Second, decision_row, recheck
-from engage.store.caps import set_whose, take_folded
+from engage.pipeline.recheck import ENDS_AS, Second, decision_row, note_whose, recheck
+from engage.store.caps import take_folded
 from engage.store.database import Database
 from engage.store.deliveries import Claimed, claim, give_up, move, suspects
 from engage.store.enrollments import insert_decisions
@@ -161,7 +161,7 @@ class _Held:
                 going = self._take_folded(db, self._sort_out(db, batch, seconds, now), tells_of, now)
                 if going and not self._takes_probe(db, passage, now):
                     return 0
-                self._note_whose(db, going, seconds)
+                note_whose(db, ((claimed, seconds[claimed.id]) for claimed, _ in going))
                 counts = counting(work.library, (claimed for claimed, _ in going))
                 sending = begin_sending(db, going, self.lease, now, outlet.lease, counts)
                 promise(db, work.library, (claimed for claimed, _ in going if claimed.id in sending), now)
@@ -265,16 +265,6 @@ class _Held:
         told = {one.id for one, _ in going if all(mine.get(f) == one.id for f in tells_of.get(one.id, ()))}
         self._put_back(db, [claimed for claimed, _ in going if claimed.id not in told], now)
         return [(claimed, message) for claimed, message in going if claimed.id in told]
-
-    def _note_whose(self, db: Connection, going: Sequence[Ready], seconds: dict[int, Second]) -> None:
-        """Writes whose mails these are by now: the partner may have moved since they were decided."""
-        whose = [(claimed, seconds[claimed.id]) for claimed, _ in going]
-        rows = [
-            {"id": claimed.id, "company_id": second.company_id, "address_id": second.address_id}
-            for claimed, second in whose
-            if (claimed.company_id, claimed.address_id) != (second.company_id, second.address_id)
-        ]
-        set_whose(db, rows)
 
     def _end(
         self, db: Connection, those: Sequence[Claimed], state: DeliveryState, reason: str, now: datetime

@@ -23,6 +23,7 @@ from engage.pipeline.sunset import resting
 from engage.pipeline.updates import untold_again
 from engage.policy import decide
 from engage.policy.caps import Whose
+from engage.store.caps import set_whose
 from engage.store.deliveries import Claimed
 from engage.store.people import (
     PartnerStanding,
@@ -80,6 +81,16 @@ def decision_row(claimed: Claimed, second: Second, phase: str, now: datetime) ->
     }
 
 
+def note_whose(db: Connection, looked: Iterable[tuple[Claimed, Second]]) -> None:
+    """Writes whose mails these are by now: the partner may have moved since they were decided, and caps count them."""
+    rows = [
+        {"id": claimed.id, "company_id": second.company_id, "address_id": second.address_id}
+        for claimed, second in looked
+        if (claimed.company_id, claimed.address_id) != (second.company_id, second.address_id)
+    ]
+    set_whose(db, rows)
+
+
 def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:
     """Looks again at consent, suppression, feeds, `where` and `stop_when` of each delivery, by id.
 
@@ -88,7 +99,8 @@ def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: dat
     """
     partner_ids = {claimed.partner_id for claimed in batch if claimed.partner_id is not None}
     companies = lock_wider(db, library, batch)
-    lock_recipients(db, partner_ids, {c.address_id for c in batch if c.address_id is not None})
+    addresses = {c.address_id for c in batch if c.address_id is not None}
+    lock_recipients(db, partner_ids, addresses | _staff_addresses(db, library, batch))
     decided = look_again(db, library, batch, now)
     for claimed in batch if companies else ():
         second = decided[claimed.id]
@@ -96,6 +108,17 @@ def recheck(db: Connection, library: Library, batch: Sequence[Claimed], now: dat
         if locked is not None and second.company_id is not None and second.company_id not in locked:
             decided[claimed.id] = replace(second, settled=False)
     return decided
+
+
+def _staff_addresses(db: Connection, library: Library, batch: Sequence[Claimed]) -> set[int]:
+    """Where mail to staff goes by now: unlike partners, they are not locked themselves."""
+    alerts = [claimed for claimed in batch if claimed.recipient.startswith("staff:")]
+    if not alerts:
+        return set()
+    people = staff_members(db, {one.staff_id for one in alerts if one.staff_id is not None})
+    scopes = (library.scope(one.program_id) for one in alerts if one.staff_id is None)
+    emails = {scope.program.default_owner for scope in scopes if scope} | {one.email for one in people.values()}
+    return set(ensure_addresses(db, filter(None, emails)).values())
 
 
 def look_again(db: Connection, library: Library, batch: Sequence[Claimed], now: datetime) -> dict[int, Second]:

@@ -30,9 +30,12 @@ def window_end(at: datetime, length: timedelta) -> datetime:
 
 
 def competes(program: Program, topic: str) -> bool:
-    """Whether mails of the topic, other than alerts, are held to caps: transactional mail never is."""
+    """Whether mails of the topic, other than alerts, are held to caps: transactional mail never is.
+
+    A topic that has been taken out of the program's file since was that of a marketing mail for all that is known.
+    """
     known = program.topics.get(topic)
-    return bool(program.frequency_caps) and known is not None and not known.transactional
+    return bool(program.frequency_caps) and not (known and known.transactional)
 
 
 def place(program: Program, campaign: str) -> int:

@@ -8,24 +8,27 @@ id.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.decisions import Reason
-from engage.domain.deliveries import By, DeliveryState, require_legal
+from engage.domain.deliveries import ENDS, By, DeliveryState, require_legal
 from engage.domain.limits import Per
 from engage.queueing import Lane
 from engage.store.deliveries import Claimed, claimed_rows
 from engage.store.runs import OPEN, RUNNING
 from engage.store.tables import companies, deliveries, partners, programs, runs
-from engage.store.upserts import one_of, update_each
+from engage.store.upserts import one_of, one_of_named, update_each
 
 WAITED_FOR = timedelta(hours=1)
 """A contest waits so long for a run that may yet bring candidates for its window."""
 
 _CONTESTS = 0x656E676167650001  # names the lock of whoever decides contests: "engage", and the first of its locks
+
+_NEVER_SENT = frozenset(ENDS) - {DeliveryState.ACCEPTED}
 
 _COLUMN = {
     Per.PARTNER: deliveries.c.partner_id,
@@ -106,17 +109,24 @@ def taken(
 
     One statement. `newest` is how many are enough, the latest of them; `but_not` are deliveries to be left out.
     """
+    query = _taken(db.dialect.name, per, topic is not None, reserved, until is not None, newest, bool(but_not))
+    return [Taken(*row) for row in db.execute(query, _bound(ids, after, topic, until, but_not))]
+
+
+@cache
+def _taken(
+    dialect: str, per: Per, of_topic: bool, reserved: bool, until: bool, newest: int | None, but_not: bool
+) -> sa.SelectBase:
+    """Built once, as `_how_many` is: each batch that is decided asks them, for each kind of cap."""
     d, column = deliveries.c, _COLUMN[per]
-    mine = _mine(db, column, ids, topic, but_not)
-    gone = sa.select(column.label("of"), d.topic, d.campaign, d.counts_at.label("at")).where(mine, d.counts_at > after)
-    if until is not None:
-        gone = gone.where(d.counts_at <= until)
+    mine = _mine(dialect, column, of_topic, but_not)
+    gone = sa.select(column.label("of"), d.topic, d.campaign, d.counts_at.label("at")).where(mine, _since(until))
     if newest is not None:
         gone = gone.order_by(d.counts_at.desc()).limit(newest)
-    if reserved:
-        to_come = sa.select(column, d.topic, d.campaign, sa.cast(sa.null(), d.counts_at.type)).where(mine, _RESERVED)
-        return [Taken(*row) for row in db.execute(sa.union_all(sa.select(gone.subquery()), to_come))]
-    return [Taken(*row) for row in db.execute(gone)]
+    if not reserved:
+        return gone
+    to_come = sa.select(column, d.topic, d.campaign, sa.cast(sa.null(), d.counts_at.type)).where(mine, _RESERVED)
+    return sa.union_all(sa.select(gone.subquery()), to_come)
 
 
 def how_many_taken(
@@ -131,25 +141,38 @@ def how_many_taken(
     but_not: Collection[int],
 ) -> int:
     """How many `taken` would find. One statement."""
-    d, column = deliveries.c, _COLUMN[per]
-    mine = _mine(db, column, ids, topic, but_not)
+    query = _how_many(db.dialect.name, per, topic is not None, reserved, until is not None, bool(but_not))
+    return sum(db.execute(query, _bound(ids, after, topic, until, but_not)).scalars())
+
+
+@cache
+def _how_many(dialect: str, per: Per, of_topic: bool, reserved: bool, until: bool, but_not: bool) -> sa.SelectBase:
+    mine = _mine(dialect, _COLUMN[per], of_topic, but_not)
     count = sa.select(sa.func.count()).select_from(deliveries)
-    gone = count.where(mine, d.counts_at > after)
-    if until is not None:
-        gone = gone.where(d.counts_at <= until)
-    return sum(db.execute(sa.union_all(gone, count.where(mine, _RESERVED)) if reserved else gone).scalars())
+    gone = count.where(mine, _since(until))
+    return sa.union_all(gone, count.where(mine, _RESERVED)) if reserved else gone
 
 
-def _mine(
-    db: Connection, column: sa.Column[Any], ids: Collection[int], topic: str | None, but_not: Collection[int]
-) -> sa.ColumnElement[bool]:
+def _mine(dialect: str, column: sa.Column[Any], of_topic: bool, but_not: bool) -> sa.ColumnElement[bool]:
     d = deliveries.c
-    mine = [one_of(db, column, ids)]
-    if topic is not None:
-        mine.append(d.topic == topic)
+    mine = [one_of_named(dialect, column, "ids")]
+    if of_topic:
+        mine.append(d.topic == sa.bindparam("topic", type_=d.topic.type))
     if but_not:
-        mine.append(sa.not_(one_of(db, d.id, but_not)))
+        mine.append(sa.not_(one_of_named(dialect, d.id, "but_not")))
     return sa.and_(*mine)
+
+
+def _since(until: bool) -> sa.ColumnElement[bool]:
+    at = deliveries.c.counts_at
+    after = at > sa.bindparam("after", type_=at.type)
+    return sa.and_(after, at <= sa.bindparam("until", type_=at.type)) if until else after
+
+
+def _bound(
+    ids: Collection[int], after: datetime, topic: str | None, until: datetime | None, but_not: Collection[int]
+) -> dict[str, Any]:
+    return {"ids": list(ids), "after": after, "topic": topic, "until": until, "but_not": list(but_not)}
 
 
 def set_whose(db: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -249,12 +272,12 @@ def folded(db: Connection, newsletters: Mapping[int, int]) -> list[tuple[Claimed
 
     That is what none has told of yet, and what these have begun to tell of: then with the one that has.
     """
-    d = deliveries.c
+    d, untold = deliveries.c, _untold()
     query = (
         claimed_rows()
-        .add_columns(d.into_id)
+        .add_columns(sa.case((untold, None), else_=d.into_id))
         .where(one_of(db, d.partner_id, set(newsletters.values())), d.state == DeliveryState.SKIPPED)
-        .where(d.reason == Reason.FOLDED, sa.or_(d.into_id.is_(None), one_of(db, d.into_id, list(newsletters))))
+        .where(d.reason == Reason.FOLDED, sa.or_(untold, one_of(db, d.into_id, list(newsletters))))
         .order_by(d.id)
     )
     return [(Claimed(*row[:-1]), row[-1]) for row in db.execute(query)]
@@ -263,4 +286,10 @@ def folded(db: Connection, newsletters: Mapping[int, int]) -> list[tuple[Claimed
 def take_folded(db: Connection, into: Mapping[int, int]) -> set[int]:
     """These deliveries are told of by those: {folded: newsletter}. Returns those that no other newsletter has taken."""
     rows = [{"id": id_, "into_id": newsletter} for id_, newsletter in into.items()]
-    return update_each(db, deliveries, rows, deliveries.c.into_id.is_(None))
+    return update_each(db, deliveries, rows, _untold())
+
+
+def _untold() -> sa.ColumnElement[bool]:
+    """Whether no newsletter tells of it: none has begun to, or the one that had was never sent."""
+    into, teller = deliveries.c.into_id, deliveries.alias("teller")
+    return sa.or_(into.is_(None), sa.exists().where(teller.c.id == into, teller.c.state.in_(_NEVER_SENT)))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline import recheck as rechecking
+from engage.pipeline.shelf import LOOK_EVERY
 from engage.store import tables
 from engage.store.evidence import accept_on_evidence
 from tests.support.caps import Capped, Went
@@ -434,6 +435,33 @@ def test_caps_follow_a_partner_who_has_changed_company(capped: Begin) -> None:
     assert len(engage.work_all()) == 1, "by now they are of one company, and its mails are counted together"
 
 
+def test_room_is_reserved_for_whom_the_winner_is_by_now(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: address, in: 7d", order=["gold", "iron"])
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann", email="ann@example.com")
+    engage.enters("gold", "iron")
+    engage.partner("ann", email="new@example.com")
+    engage.partner("bob", email="new@example.com")
+    engage.passes_without_sending()
+    assert engage.reasons() == {"gold": "pending", "iron": "frequency_cap"}
+    assert [(went.to, went.campaign) for went in engage.work_all()] == [("new@example.com", "gold")]
+
+
+def test_a_mail_whose_topic_is_gone_is_held_to_caps_all_the_same(capped: Begin) -> None:
+    mine = "      mine: {kind: marketing, label: Mine}\n"
+    engage = capped(ONE_A_DAY, order=["gold"], topics=mine)
+    engage.campaign("gold", topic="mine")
+    engage.campaign("iron", topic="mine")
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    path = engage.folder / "campaigns" / "program.yaml"
+    path.write_text(path.read_text().replace(mine, ""))
+    engage.campaign("gold")
+    engage.campaign("iron")
+    assert campaigns_of(engage.passes()) == ["gold"]
+
+
 def test_a_partner_whose_company_changes_in_that_very_moment_is_looked_at_anew(
     capped: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,6 +498,24 @@ def test_who_is_held_out_neither_wins_nor_frees_room(capped: Begin) -> None:
     with engage.services.database.read() as db:
         ghosts = db.execute(sa.select(d.state, d.reason, d.counts_at.is_not(None)).where(d.held_out)).all()
     assert set(ghosts) == {("skipped", "held_out", True)}
+
+
+def test_who_is_in_the_control_group_is_said_to_be_in_it(capped: Begin) -> None:
+    engage = capped(ONE_A_DAY)
+    engage.campaign("gold")
+    path = engage.folder / "campaigns" / "program.yaml"
+    path.write_text(path.read_text() + "    control_group: 50%\n")
+    engage.now += LOOK_EVERY
+    partners = [engage.partner(f"p{number}") for number in range(20)]
+    engage.enters("gold")
+    sent = len(engage.passes())
+    assert 0 < sent < len(partners)
+    d, said = tables.deliveries.c, tables.decisions.c
+    with engage.services.database.read() as db:
+        ghosts = db.execute(sa.select(d.reason, sa.func.count()).where(d.held_out).group_by(d.reason)).all()
+        decided = set(db.execute(sa.select(said.reason).where(said.phase == "contest")).scalars())
+    assert ghosts == [("in_control_group", len(partners) - sent)]
+    assert decided == {"in_control_group"}
 
 
 # --- waiting for runs -------------------------------------------------------------------------------------------------
@@ -555,6 +601,27 @@ def test_a_newsletter_that_is_tried_again_still_tells_of_what_was_folded(capped:
     engage.after(timedelta(hours=1))
     assert "- The news of iron: https://partners.example.com" in news(engage)
     assert engage.reasons()["news"] == "accepted"
+
+
+@pytest.mark.parametrize("ends", ["dead", "expired"])
+def test_what_a_newsletter_was_to_tell_that_is_never_sent_the_next_one_tells(capped: Begin, ends: str) -> None:
+    engage = capped("at_most: 1, per: partner, in: 7d, topic: tips", order=["gold"])
+    engage.campaign("gold")
+    engage.campaign("iron", "fold")
+    engage.campaign("news", topic="newsletter", every="day 09:00", within="2h", text=NEWSLETTER)
+    engage.partner("ann")
+    engage.enters("gold", "iron")
+    engage.passes()
+    outcome = Outcome.DEAD if ends == "dead" else Outcome.RETRY
+    engage.timed.answers["ann@example.com"] = SendResult(outcome, status=503, detail="no")
+    engage.enters("news")
+    engage.after(timedelta(hours=3))
+    assert engage.reasons()["news"] == ends
+    engage.timed.answers.clear()
+    engage.now += DAY
+    engage.enters("news")
+    assert campaigns_of(engage.passes()) == ["news"]
+    assert "- The news of iron: https://partners.example.com" in news(engage)
 
 
 def test_a_newsletter_tells_of_nothing_that_would_not_go_out_any_more(capped: Begin) -> None:
