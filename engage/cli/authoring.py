@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from engage.cli.context import JsonOption, console, print_json
+from engage.cli.schema import outdated
 from engage.cli.translations import untranslated_of
+from engage.clock import utc_now
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
-from engage.pipeline.judging import judge, lint_file
+from engage.pipeline.hints import hints_of
+from engage.pipeline.judging import Judged, judge, lint_file
 from engage.settings import Settings
 from engage.sources import load_sources
 
@@ -37,16 +40,14 @@ def lint(
         problems = () if path is not None and path.is_file() else judged.problems
         if path is None or path.is_file():
             problems += _of_sources(settings.sources, judged.programs)
+    hints = () if path is not None and path.is_file() else _hints(judged, campaigns)
     if as_json:
-        print_json(
-            [
-                {"file": p.file, "line": p.line, "column": p.column, "message": p.message, "hint": p.hint}
-                for p in problems
-            ]
-        )
+        print_json([_json(p, "problem") for p in problems] + [_json(p, "hint") for p in hints])
     else:
         for problem in problems:
             typer.echo(str(problem))
+        for one in hints:
+            typer.echo(f"hint: {one}")
     if problems:
         raise typer.Exit(1)
     if not as_json:
@@ -54,6 +55,27 @@ def lint(
         if path is None and (found := untranslated_of(judged)):
             many = "1 email is" if len(found) == 1 else f"{len(found)} emails are"
             console.print(f"{many} not in all of the program's locales: engage translations")
+
+
+def _hints(judged: Judged, campaigns: Path) -> tuple[Problem, ...]:
+    """What may not do what its author means; of schemas only where there is no problem that they could show."""
+    hints = hints_of(judged, utc_now())
+    if judged.problems:
+        return hints
+    message = "this is older than program.yaml and this engage: editors complete and mark by it"
+    outdated_ones = [f"{campaigns.name}/{file.relative_to(campaigns).as_posix()}" for file in outdated(campaigns)]
+    return hints + tuple(Problem(file, 1, 1, message, "engage schema --write") for file in outdated_ones)
+
+
+def _json(problem: Problem, level: str) -> dict[str, object]:
+    return {
+        "level": level,
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
 
 
 def _of_sources(path: Path, programs: Mapping[str, Program]) -> tuple[Problem, ...]:

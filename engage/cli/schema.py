@@ -46,6 +46,16 @@ def schema(
         raise InputError(f"cannot write to {directory / FOLDER}: {error.strerror}", "is it the right folder?") from None
 
 
+def outdated(directory: Path) -> list[Path]:
+    """The schemas beside the campaigns that do not say what may be written there now."""
+    there = {directory / FOLDER / f"{each}.json": each for each in Described}
+    return [
+        file
+        for file, each in there.items()
+        if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != _text(_described(each, directory))
+    ]
+
+
 def _described(which: Described, directory: Path) -> Schema:
     if which is Described.PROGRAM:
         return program_schema()

@@ -30,6 +30,15 @@ MAX_SOURCE = 64 * 1024
 PROMOTIONAL = frozenset({"leaderboard", "promotion", "success_story", "tip"})
 """Blocks that advertise the programme: for mail that can be refused."""
 
+ADVERTISING = frozenset({"folded", "leaders", "promotion"})
+"""Values that do."""
+
+_NEEDED = {
+    "answers": "the email of a question offers no answers",
+    "updates": "the daily mail of a topic does not show its updates",
+}
+"""What an email without these values lacks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -111,19 +120,20 @@ class Template:
         return Rendered(subject, html, text, part(self._link).strip())
 
     def promoting(self, campaign: str) -> tuple[Problem, ...]:
-        """The blocks that advertise: not for this campaign, which is transactional."""
-        calls = (node for tree in self._trees for node in tree.find_all(nodes.Call))
+        """The blocks and values that advertise: not for this campaign, which is transactional."""
+        found: dict[int, tuple[int, str]] = {}  # one a line: a block and what it is given are one mistake
+        for tree in self._trees:
+            for value in tree.find_all(nodes.Name):
+                if value.name in ADVERTISING:
+                    found[int(value.lineno)] = column_of(value.lineno), value.name
+            for node in tree.find_all(nodes.Call):
+                if (block := block_called(node)) in PROMOTIONAL:
+                    found[int(node.node.lineno)] = column_of(node.node.lineno) + 1, str(block)
         hint = f"take it out, or give '{campaign}' a marketing topic"
+        said = "advertises, and '{}' is transactional: partners cannot refuse it"
         return tuple(
-            Problem(
-                self._file,
-                int(node.node.lineno),
-                column_of(node.node.lineno) + 1,
-                f"'{block}' advertises, and '{campaign}' is transactional: partners cannot refuse it",
-                hint,
-            )
-            for node in calls
-            if (block := block_called(node)) in PROMOTIONAL
+            Problem(self._file, line, column, f"'{name}' {said.format(campaign)}", hint)
+            for line, (column, name) in sorted(found.items())
         )
 
     def lint(self, subject: Subject, audience: str, also: Collection[str] = ()) -> tuple[Problem, ...]:
@@ -135,9 +145,10 @@ class Template:
         linter = Linter(self._file)
         for tree in self._trees:
             linter.check(tree.body, names)
-        if "answers" in also and not any("answers" in find_undeclared_variables(tree) for tree in self._trees):
-            hint = "write {{ blocks.answers(answers) }} on a line of its own"
-            linter.problems.append(Problem(self._file, 1, 1, "the email of a question offers no answers", hint))
+        for name in _NEEDED.keys() & set(also):
+            if not any(name in find_undeclared_variables(tree) for tree in self._trees):
+                hint = f"write {{{{ blocks.{name}({name}) }}}} on a line of its own"
+                linter.problems.append(Problem(self._file, 1, 1, _NEEDED[name], hint))
         for name, ref in self.facts.items():
             fact = CATALOGUE[ref.fact]
             if not fact.allows(subject):

@@ -52,6 +52,24 @@ def test_a_process_says_when_all_files_are_right_again(engage: Engage, authored:
     assert [entry["event"] for entry in logs] == ["lint", "lint_ok"]
 
 
+def test_values_that_advertise_are_no_part_of_it_either(authored: tuple[Path, Path]) -> None:
+    won = authored[1] / "status_updates" / "won.md"
+    won.write_text(won.read_text() + "\n{% for one in leaders %}\n- {{ one.label }}\n{% endfor %}\n")
+    assert said(authored) == [
+        "email_templates/status_updates/won.md: "
+        "'leaders' advertises, and 'referral-won' is transactional: partners cannot refuse it"
+    ]
+
+
+def test_the_daily_mail_shows_its_updates(authored: tuple[Path, Path]) -> None:
+    say(authored, GATHER)
+    assert said(authored) == []
+    (authored[1] / "status_updates" / "daily.md").write_text("---\nsubject: News\n---\nThere is news.\n")
+    assert said(authored) == [
+        "email_templates/status_updates/daily.md: the daily mail of a topic does not show its updates"
+    ]
+
+
 def test_what_advertises_is_no_part_of_mail_that_cannot_be_refused(authored: tuple[Path, Path]) -> None:
     won = authored[1] / "status_updates" / "won.md"
     won.write_text(won.read_text() + '\n{{ blocks.tip("Refer another one") }}\n\n{{ blocks.leaderboard(leaders) }}\n')
