@@ -4,10 +4,12 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import typer
 
+from engage.bootstrap import Services
 from engage.cli.context import console, library_of, queue_of, services
 from engage.cli.importing import import_into
 from engage.cli.ports import command, require_free_port, used_alone
@@ -15,10 +17,12 @@ from engage.cli.upkeep import require_page
 from engage.clock import utc_now
 from engage.domain.campaigns import CampaignState
 from engage.domain.errors import InputError, ServiceUnreachable
+from engage.domain.programs import Program
 from engage.logs import configure
 from engage.queueing import NoQueue
 from engage.settings import Provider, Settings
 from engage.sources.sample import live_changes, sample_programme
+from engage.store.waiting import due_later
 from engage.workers.embedded import EmbeddedValkey
 from engage.workers.processes import supervise
 from engage.workers.stopping import StopSignal
@@ -96,12 +100,35 @@ def feed() -> None:
         for campaign in library.on_schedules():
             if campaign.state is CampaignState.LIVE:
                 built.run_now(campaign)
+        _say_what_waits(built, program)
         waiting, count = 0.0, FIRST_CHANGES
         while not stop.wait(waiting):
             with built.database.read() as db:
                 rows = live_changes(chance, db, program, library.program_ids[program.key], built.clock(), count)
             built.take(program.key, rows, source="demo", news=True, limit=CHANGES_PER_HOUR)
             waiting, count = SECONDS_BETWEEN_CHANGES, 1
+
+
+def _say_what_waits(built: Services, program: Program) -> None:
+    """Which marketing mails come later and why: by night there would else seem to be hardly any."""
+    now = built.clock()
+    with built.database.read() as db:
+        waits = due_later(db, now)
+    soon = [one for one in waits if one[0] <= now + program.dispatch_window]
+    later = waits[len(soon) :]
+    if soon:
+        until = f"{soon[-1][0].astimezone():%H:%M}"
+        console.print(f"{_many(soon)} newsletters and tips compete until {until} for what frequency caps leave.")
+    if later:
+        first = f"{later[0][0].astimezone():%A %H:%M}"
+        console.print(
+            f"{_many(later)} wait until it is day, and no holiday, where their partners are: from {first} on."
+        )
+    console.print("News of referrals and rewards comes at any hour. program.yaml says all this.")
+
+
+def _many(waits: list[tuple[datetime, int]]) -> int:
+    return sum(many for _, many in waits)
 
 
 def _run_all(settings: Settings, more: list[list[str]], beside: Callable[[], bool] = lambda: True) -> int:
