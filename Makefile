@@ -30,7 +30,7 @@ check: env ## lint, types, floors, then the whole suite
 faults: env ## kill, stop, fill and lose all that can be, and count the mail: half an hour (ARGS="kills --small")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-mutants: env ## take ten guards out, one by one, and show that tests notice each
+mutants: env ## take fourteen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
 
 pictures: env ## make the pictures of the README anew (needs Chromium)

@@ -1,7 +1,7 @@
-"""Takes ten guards out, one by one, and shows that the tests that name them notice. `make mutants` runs it.
+"""Takes guards out, one by one, and shows that the tests that name them notice. `make mutants` runs it.
 
 Each guard is removed in a scratch copy of the repository, and the tests marked `guard("its name")` run there: at least
-one must fail, and none may fail while the guard stands. Prints a line a guard and `10 of 10`; exits 1 otherwise.
+one must fail, and none may fail while the guard stands. Prints a line a guard and `14 of 14`; exits 1 otherwise.
 """
 
 import os
@@ -36,14 +36,14 @@ class Guard:
 
 
 _FIRST_SCHEMA = "engage/store/migrations/versions/0001_the_first_schema.py"
-_BEGIN = "                sending = begin_sending(db, going, self.lease, now, outlet.lease)\n"
+_BEGIN = "                sending = begin_sending(db, going, self.lease, now, outlet.lease, counts)\n"
 _SEND = """\
         results = outlet.provider.send([message for _, message in ready])
         failpoint("answered")
 """
 _SENT_BEFORE = """\
                 results = outlet.provider.send([message for _, message in going]) if going else []
-                sending = begin_sending(db, going, self.lease, now, outlet.lease)
+                sending = begin_sending(db, going, self.lease, now, outlet.lease, counts)
                 globals()["_sent_before"] = [r for (c, _), r in zip(going, results) if c.id in sending]
 """
 
@@ -64,7 +64,13 @@ GUARDS = (
             ),
         ],
     ),
-    Guard("lease token", [Cut("engage/store/deliveries.py", "d.lease == lease", "d.id > 0", count=4)]),
+    Guard(
+        "lease token",
+        [
+            Cut("engage/store/deliveries.py", "d.lease == lease", "d.id > 0", count=3),
+            Cut("engage/store/sending.py", "d.lease == lease", "d.id > 0"),
+        ],
+    ),
     Guard(
         "commit before send",
         [
@@ -82,6 +88,22 @@ GUARDS = (
             )
         ],
     ),
+    Guard("address lock", [Cut("engage/store/people.py", "    if wanted:\n", "    if not wanted:\n")]),
+    Guard(
+        "cap at sending",
+        [
+            Cut(
+                "engage/pipeline/deliver.py",
+                "lost = outranked(db, self.work.library, whose, now, reserved=False)",
+                "lost = outranked(db, self.work.library, [], now, reserved=False)",
+            )
+        ],
+    ),
+    Guard(
+        "reservation",
+        [Cut("engage/store/caps.py", "contest_at=None, reserved_at=since", "contest_at=None, reserved_at=None")],
+    ),
+    Guard("hours at sending", [Cut("engage/pipeline/recheck.py", "decide(case)", "decide(replace(case, hours=None))")]),
     Guard(
         "suppression re-check",
         [Cut("engage/store/people.py", "suppressed=row.address_id in blocked", "suppressed=False")],

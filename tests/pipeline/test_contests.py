@@ -316,6 +316,7 @@ def test_room_is_free_again_when_its_holder_is_cancelled(capped: Begin) -> None:
     assert campaigns_of(engage.passes()) == ["iron"]
 
 
+@pytest.mark.guard("reservation")
 def test_who_has_won_keeps_the_room_until_it_has_gone_out(capped: Begin) -> None:
     engage = capped(ONE_A_DAY)
     engage.campaign("gold")
@@ -332,6 +333,7 @@ def test_who_has_won_keeps_the_room_until_it_has_gone_out(capped: Begin) -> None
 # --- in the moment of sending -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.guard("cap at sending")
 def test_room_that_was_taken_since_is_noticed_when_sending(capped: Begin) -> None:
     engage = capped(ONE_A_DAY)
     engage.campaign("gold")
@@ -354,6 +356,7 @@ def _uncounted(engage: Capped, name: str) -> None:
         db.execute(sa.update(d).where(mine).values(contest_at=None, due_at=engage.now - timedelta(hours=1)))
 
 
+@pytest.mark.guard("cap at sending")
 def test_two_mails_of_one_batch_do_not_both_take_the_last_room(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold", "iron"])
     for name in ("iron", "gold"):

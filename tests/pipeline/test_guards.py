@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from engage.domain.deliveries import DeliveryState
 from engage.domain.messages import Mailbox, Message, SendResult
@@ -16,9 +17,11 @@ from engage.providers.protocol import DEADLINE
 from engage.queueing import Lane
 from engage.store import tables
 from engage.store.deliveries import claim, insert_deliveries
+from engage.store.people import ensure_addresses, lock_recipients
 from engage.store.runs import RUNNING
 from engage.store.sending import begin_sending
 from tests.support.engage import Engage, Noting
+from tests.support.journeys import TRIAL, write_trial
 from tests.support.shipped import copy_shipped
 from tests.support.waiting import wait_for
 
@@ -126,30 +129,71 @@ def test_a_mail_whose_attempt_cannot_be_committed_does_not_go_out(engage: Engage
 def test_an_unsubscribe_waits_for_the_mail_that_is_being_decided(postgres_url: str, tmp_path: Path) -> None:
     engage = Engage(postgres_url, tmp_path, *copy_shipped(tmp_path))
     engage.partner()
-    engage.services.run_now(engage.services.library().find("monthly-newsletter"))
-    _task, ids, _lane = next(one for one in engage.queue.waiting if one[0] == "deliver")
+    ids = made(engage, "monthly-newsletter")
     (link,) = (
         UnsubscribeLink(*found)  # type: ignore[arg-type]
         for found in rows(engage, *(tables.deliveries.c[name] for name in UnsubscribeLink.__dataclass_fields__))
     )
+    assert waits_for(engage, ids, lambda db: unsubscribe(db, link, engage.now, "link", "")), (
+        "it was decided with a consent that is gone when it is sent"
+    )
+
+
+@pytest.mark.guard("address lock")
+def test_two_mails_to_one_address_are_decided_one_after_the_other(postgres_url: str, tmp_path: Path) -> None:
+    engage = Engage(postgres_url, tmp_path, *copy_shipped(tmp_path))
+    engage.partner("ann", email="desk@example.com")
+    anns = made(engage, "monthly-newsletter")
+    engage.refers(engage.partner("bob", email="desk@example.com"), "acme")
+    engage.becomes("bob", "acme", "won")
+    engage.services.match(engage.queue.waiting.pop()[1])
+    with engage.services.database.write() as db:
+        (bobs,) = claim(db, engage.queue.waiting.pop()[1], "another", engage.now, LASTING)
+    assert waits_for(engage, anns, lambda db: recheck(db, engage.services.library(), [bobs], engage.now)), (
+        "both have been counted at the address before either was sent"
+    )
+
+
+def test_what_stands_against_the_new_address_of_staff_waits_for_the_alert_that_is_being_decided(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    engage = Engage(postgres_url, tmp_path, *copy_shipped(tmp_path))
+    write_trial(engage, "{alert: {to: owner, say: z}}", emails=())
+    engage.partner(owner=engage.salesperson())
+    ids = made(engage, TRIAL)
+    engage.salesperson(email="new@example.com")
+    with engage.services.database.write() as db:
+        (new,) = ensure_addresses(db, ["new@example.com"]).values()
+    assert waits_for(engage, ids, lambda db: lock_recipients(db, (), [new]))
+
+
+def made(engage: Engage, campaign: str) -> list[int]:
+    """The deliveries that a run of the campaign leads to."""
+    engage.services.run_now(engage.services.library().find(campaign))
+    return next(ids for task, ids, _lane in engage.queue.waiting if task == "deliver")
+
+
+def waits_for(engage: Engage, ids: Sequence[int], act: Callable[[Connection], object]) -> bool:
+    """Whether `act`, in a transaction of its own, waits until whoever decides on these deliveries has ended theirs."""
     done = threading.Event()
 
-    def presses() -> None:
+    def acts() -> None:
         with engage.services.database.write() as db:
-            unsubscribe(db, link, engage.now, "link", "")
+            act(db)
         done.set()
 
-    pressing = threading.Thread(target=presses)
+    acting = threading.Thread(target=acts)
     with engage.services.database.write() as db:  # by itself, as in a worker: a claimed row would be a lock too
         claimed = claim(db, ids, "mine", engage.now, LASTING)
     with engage.services.database.write() as db:
         assert recheck(db, engage.services.library(), claimed, engage.now)
-        pressing.start()
-        wait_for(lambda: done.is_set() or somebody_waits(engage), "the unsubscribe to wait or to be done")
-        assert not done.is_set(), "it was decided with a consent that is gone when it is sent"
-    pressing.join()
+        acting.start()
+        wait_for(lambda: done.is_set() or somebody_waits(engage), "the other to wait or to be done")
+        waited = not done.is_set()
+    acting.join()
     assert done.is_set()
     engage.services.close()
+    return waited
 
 
 def somebody_waits(engage: Engage) -> bool:

@@ -86,6 +86,7 @@ def test_each_partner_is_mailed_in_the_morning_where_they_are(engage_with: Start
     assert goes_out_at(engage, "2026-06-15T09:00", "Europe/London") == ["cho"]
 
 
+@pytest.mark.guard("hours at sending")
 def test_a_mail_that_was_due_before_the_night_and_is_sent_in_it_waits(engage_with: Starter) -> None:
     engage = engage_with(QUIET)
     engage.now = at("2026-06-09T20:59")
@@ -98,6 +99,7 @@ def test_a_mail_that_was_due_before_the_night_and_is_sent_in_it_waits(engage_wit
     assert goes_out_at(engage, "2026-06-10T08:00") == ["ann"]
 
 
+@pytest.mark.guard("hours at sending")
 def test_what_the_provider_did_not_take_in_the_evening_is_not_tried_again_at_night(engage_with: Starter) -> None:
     engage = engage_with(QUIET)
     engage.now = at("2026-06-09T20:59")
