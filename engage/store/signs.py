@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from engage.domain.campaigns import EventKind
 from engage.domain.feedback import FeedbackKind
 from engage.store.occasions_of import OUT
 from engage.store.tables import deliveries, events, feedback, partners, referrals
-from engage.store.upserts import one_of
+from engage.store.upserts import one_of, one_of_named
 
 SIGNS = (FeedbackKind.OPENED, FeedbackKind.CLICKED)
 """What somebody does with a mail, if it was no machine."""
@@ -23,28 +24,35 @@ def last_signs(db: Connection, partner_ids: Collection[int], now: datetime) -> d
     """
     if not partner_ids:
         return {}
-    e, r, p, d = events.c, referrals.c, partners.c, deliveries.c
+    return {id_: at for id_, at in db.execute(_last(db.dialect.name), {"ids": list(partner_ids), "now": now})}
+
+
+@cache
+def _last(dialect: str) -> sa.Select[Any]:
+    """Built once: each batch that is decided asks it."""
+    e, r, p, d, f = events.c, referrals.c, partners.c, deliveries.c, feedback.c
+    now = sa.bindparam("now", type_=e.occurred_at.type)
+    read = sa.and_(f.kind.in_(SIGNS), ~f.machine, f.occurred_at <= now)
     signs = sa.union_all(
-        _read(sa.select(d.partner_id, feedback.c.occurred_at.label("at")), now)
-        .join(deliveries, d.id == feedback.c.delivery_id)
-        .where(one_of(db, d.partner_id, partner_ids), d.recipient.startswith("partner:")),
+        sa.select(d.partner_id, f.occurred_at.label("at"))
+        .select_from(feedback)
+        .join(deliveries, d.id == f.delivery_id)
+        .where(read, one_of_named(dialect, d.partner_id, "ids"), d.recipient.startswith("partner:")),
         # at the address, whatever engage knows of the mail
-        _read(sa.select(p.id.label("partner_id"), feedback.c.occurred_at.label("at")), now)
-        .join(partners, p.address_id == feedback.c.address_id)
-        .where(one_of(db, p.id, partner_ids)),
+        sa.select(p.id, f.occurred_at)
+        .select_from(feedback)
+        .join(partners, p.address_id == f.address_id)
+        .where(read, one_of_named(dialect, p.id, "ids")),
         sa.select(e.partner_id, e.occurred_at).where(
-            one_of(db, e.partner_id, partner_ids), e.kind == EventKind.LOGGED_IN, e.occurred_at <= now
+            one_of_named(dialect, e.partner_id, "ids"), e.kind == EventKind.LOGGED_IN, e.occurred_at <= now
         ),
-        sa.select(r.partner_id, r.submitted_at).where(one_of(db, r.partner_id, partner_ids), r.submitted_at <= now),
-        sa.select(p.id, p.joined_at).where(one_of(db, p.id, partner_ids), p.joined_at <= now),
+        sa.select(r.partner_id, r.submitted_at).where(
+            one_of_named(dialect, r.partner_id, "ids"), r.submitted_at <= now
+        ),
+        sa.select(p.id, p.joined_at).where(one_of_named(dialect, p.id, "ids"), p.joined_at <= now),
     ).subquery()
     latest = sa.func.max(signs.c.at, type_=e.occurred_at.type)
-    return {id_: at for id_, at in db.execute(sa.select(signs.c.partner_id, latest).group_by(signs.c.partner_id))}
-
-
-def _read(query: sa.Select[Any], now: datetime) -> sa.Select[Any]:
-    f = feedback.c
-    return query.select_from(feedback).where(f.kind.in_(SIGNS), ~f.machine, f.occurred_at <= now)
+    return sa.select(signs.c.partner_id, latest).group_by(signs.c.partner_id)
 
 
 def mailed_since(
