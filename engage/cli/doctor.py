@@ -15,6 +15,7 @@ from engage.domain.gates import REFUSED, State, state_of
 from engage.facts import feed_state
 from engage.logs import configure
 from engage.pipeline.alarms import STALE
+from engage.pipeline.lacking import lacking_emails
 from engage.providers.sender_domain import sender_records
 from engage.settings import Provider, Settings, SettingsError
 from engage.store.alarms import unsent_alarms
@@ -134,6 +135,12 @@ def _authored(built: Services) -> Iterator[Finding]:
                 yield Finding(name, WARN, f"is stale: last heard {state.last_heard:%Y-%m-%d %H:%M} UTC", advice)
             else:
                 yield Finding(name, OK, f"last heard {state.last_heard:%Y-%m-%d %H:%M} UTC")
+        with built.database.read() as db:
+            lacking = lacking_emails(db, library, scope)
+        for (campaign, email), many in sorted(lacking.items()):
+            said = f"{many:,} inside {'waits' if many == 1 else 'wait'} for email '{email}', which is not there"
+            advice = f"older steps of it send it: write email_templates/{email}.md again, or end the campaign"
+            yield Finding(f"campaign {campaign} of {key}", WARN, said, advice)
         for record in sender_records(scope.program.brand.from_email):
             name = f"{record.name} of {scope.program.brand.from_email.rpartition('@')[2]}"
             if record.found:

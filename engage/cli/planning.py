@@ -144,6 +144,8 @@ def _plan_json(planned: Plan) -> dict[str, object]:
         "as_of": planned.as_of.isoformat().replace("+00:00", "Z"),
         "matched": planned.matched,
         "entering": planned.entering,
+        "entering_as": {arm.value: many for arm, many in planned.entering_as.items()},
+        "kept_out": {reason.value: many for reason, many in planned.kept_out.items()},
         "max_audience": planned.campaign.max_audience,
         "held": planned.held,
         "holdout": _holdout_json(planned),
@@ -219,9 +221,7 @@ def _print_plan(planned: Plan) -> None:
     console.print(
         f"[bold]{planned.campaign.name}[/] as of {planned.as_of:%Y-%m-%d %H:%M} UTC: {planned.matched} matched"
     )
-    if planned.campaign.max_audience is not None:
-        limit = f"{planned.entering:,} would enter; max_audience is {planned.campaign.max_audience:,}"
-        console.print(f"[yellow]{limit}: the run would be held[/]" if planned.held else limit)
+    _print_entering(planned)
     _print_holdout(planned)
     if planned.place is not None:
         where = f"place {planned.place} of the order" if planned.place else "after all that the order names"
@@ -243,6 +243,21 @@ def _print_plan(planned: Plan) -> None:
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
+
+
+_AS = {Arm.TREATED: "treated", Arm.HELD_OUT: "held out", Arm.CONTROL: "in the control group"}
+
+
+def _print_entering(planned: Plan) -> None:
+    """How many would really enter, and what keeps the others out."""
+    would = f"{planned.entering:,} would enter"
+    if arms := [f"{planned.entering_as[arm]:,} {said}" for arm, said in _AS.items() if planned.entering_as[arm]]:
+        would += f" ({', '.join(arms)})"
+    if planned.campaign.max_audience is not None:
+        would += f"; max_audience is {planned.campaign.max_audience:,}"
+    console.print(f"[yellow]{would}: the run would be held[/]" if planned.held else would)
+    if kept := [f"{many:,} {_words(reason)}" for reason, many in planned.kept_out.most_common()]:
+        console.print(f"would not enter: {', '.join(kept)}")
 
 
 def _why(decision: Decision) -> str:

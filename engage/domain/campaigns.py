@@ -304,6 +304,14 @@ class Campaign:
     def key(self) -> CampaignKey:
         return self.program, self.name
 
+    def has_begun(self, today: date) -> bool:
+        """By its `starts`; `today` is the date in the program's zone."""
+        return self.starts is None or today >= self.starts
+
+    def is_over(self, today: date) -> bool:
+        """By its `ends`, as above."""
+        return self.ends is not None and today > self.ends
+
 
 def goes_to_staff(campaign: Campaign, step: MailStep) -> bool:
     """Whether the step's mail is for our own staff, and so never asks for a partner's consent."""

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     SAME_ADDRESS = "same_address"
     ALREADY_ENROLLED = "already_enrolled"
+    STILL_INSIDE = "still_inside"
     CONDITION_NO_LONGER_HOLDS = "condition_no_longer_holds"
     STOPPED = "stopped"
     EXPIRED = "expired"

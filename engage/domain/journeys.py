@@ -37,6 +37,20 @@ class Path:
         """Every step that a delivery can come of, in the order written."""
         return (node.step for node in self.nodes.values() if isinstance(node.step, MailStep))
 
+    def mails_next(self, at: str) -> Iterator[MailStep]:
+        """Those that may be called for between the wait `at` and whatever is waited for after it."""
+        ahead, seen = [self.nodes[at].follows], {at}
+        while ahead:
+            id_ = ahead.pop()
+            if id_ is None or id_ in seen:
+                continue
+            seen.add(id_)
+            node = self.nodes[id_]
+            if isinstance(node.step, MailStep):
+                yield node.step
+            if isinstance(node.step, MailStep | BranchStep):
+                ahead += [node.follows, node.then]
+
     @property
     def waits(self) -> bool:
         """Whether anybody can be waiting at a step of it."""

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from engage.domain.decisions import Reason
 from engage.domain.journeys import JourneyState, path_of
 from engage.facts import Scope
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.journeys import walk
+from engage.pipeline.reentry import OVERTAKEN, end_overtaken, without_those_inside
 from engage.pipeline.rollout import with_arms
 from engage.pipeline.walkers import Walker
 from engage.store.enrollments import insert_enrollments
@@ -17,12 +19,13 @@ from engage.store.enrollments import insert_enrollments
 def enroll(
     db: Connection, scope: Scope, version_ids: Mapping[str, int], entries: Sequence[Entry], now: datetime
 ) -> Hints:
-    """Enrolls, and goes as far as the steps lead now; entries that are enrolled already change nothing.
+    """Enrolls, and goes as far as the steps lead now; entries that are enrolled already change nothing, nor do those of
+    whoever is still inside.
 
     `version_ids` gives the stored version of each campaign by name. A fixed number of statements for each campaign,
     however many entries.
     """
-    entries = with_arms(db, scope, entries)
+    entries = with_arms(db, scope, without_those_inside(db, scope, entries))
     ids = insert_enrollments(
         db,
         [
@@ -46,10 +49,16 @@ def enroll(
         ],
     )
     paths = {entry.campaign.name: path_of(entry.campaign.steps) for entry in entries}
-    walkers = []
+    new: dict[int, Entry] = {}
     for entry in entries:
-        name = entry.campaign.name
-        id_ = ids.pop((entry.partner_id, name, entry.key), None)
+        id_ = ids.pop((entry.partner_id, entry.campaign.name, entry.key), None)
         if id_ is not None:
-            walkers.append(Walker(id_, version_ids[name], entry, paths[name], paths[name].first, now, entered_at=now))
-    return walk(db, scope, walkers, now)
+            new[id_] = entry
+    overtaken = end_overtaken(db, scope, new.values(), now)
+
+    def walker(id_: int, entry: Entry) -> Walker:
+        name = entry.campaign.name
+        ends = OVERTAKEN if id_ in overtaken else Reason.TOO_OLD if entry.is_history(scope.program) else None
+        return Walker(id_, version_ids[name], entry, paths[name], paths[name].first, now, now, ends=ends)
+
+    return walk(db, scope, [walker(id_, entry) for id_, entry in new.items()], now)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from engage.domain.campaigns import Campaign, MailStep
 from engage.domain.experiments import Arm
 from engage.domain.facts import Subject
+from engage.domain.programs import Program
 from engage.queueing import Lane
 
 
@@ -59,6 +60,10 @@ class Entry:
     event_age: timedelta | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     arm: Arm | None = None
+
+    def is_history(self, program: Program) -> bool:
+        """Whether the event was too old for news when we learned of it."""
+        return self.event_age is not None and self.event_age > program.topics[self.campaign.topic].ignore_older_than
 
     @property
     def subject_id(self) -> int | None:

@@ -12,7 +12,6 @@ from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.experiments import Arm, draws, withheld
 from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
-from engage.domain.promotions import is_over
 from engage.facts import Node, Scope
 from engage.facts import explain as explain_condition
 from engage.pipeline.cap_room import Taken, room_for
@@ -22,7 +21,8 @@ from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.naming import somebody_named
 from engage.pipeline.plan import competing, may_enter, planned_case
 from engage.pipeline.recipients import Recipients
-from engage.pipeline.rollout import Who, admitted
+from engage.pipeline.reentry import keeps_out, still_inside
+from engage.pipeline.rollout import Who, admitted, closed
 from engage.pipeline.sunset import resting
 from engage.policy import Verdict, decide, examine
 from engage.store.referrals import subjects_of
@@ -133,17 +133,24 @@ def _trees(
 def _entering(
     db: Connection, scope: Scope, campaign: Campaign, whom: Sequence[Who], as_of: datetime
 ) -> tuple[Verdict, ...]:
-    """What `only` and `again` say; an event asks `again` of nobody, for each is an occasion of its own."""
+    """What its dates, `only`, `again` and a journey that is still walked say, where the campaign has any; an event asks
+    `again` of nobody, for each is an occasion of its own.
+    """
     found = []
+    reason = closed(scope, campaign, as_of)
     if campaign.promotion is not None:
-        over = is_over(campaign.promotion, scope.program.zone, as_of)
+        over = reason is Reason.PROMOTION_OVER
         found.append(Verdict("promotion_stands", Skip(Reason.PROMOTION_OVER) if over else None))
-    if campaign.only is not None and not any(verdict.decision for verdict in found):
+    if campaign.only is not None and reason is None:
         let_in = admitted(db, scope, campaign, whom, as_of)
         found.append(Verdict("in_roll_out", None if let_in else Skip(Reason.NOT_IN_ROLL_OUT)))
+    enters = {id_ for _, id_ in whom}
     if isinstance(campaign.trigger, ScheduleTrigger):
-        enters = may_enter(db, scope, campaign, campaign.trigger, [id_ for _, id_ in whom], as_of)
+        enters = may_enter(db, scope, campaign, campaign.trigger, sorted(enters), as_of)
         found.append(Verdict("may_enter_again", None if enters else Skip(Reason.ALREADY_ENROLLED)))
+    if keeps_out(campaign):
+        inside = bool(enters) and enters <= still_inside(db, scope, campaign, enters, as_of)
+        found.append(Verdict("not_still_inside", Skip(Reason.STILL_INSIDE) if inside else None))
     return tuple(found)
 
 

@@ -100,6 +100,8 @@ def _one_step(db: Connection, scope: Scope, moving: Sequence[Walker], waits: Wai
                 taken.stand(w, Position(JourneyState.DONE))
             continue
         match node.step:
+            case WaitStep() | AtStep() if w.ends is not None:
+                taken.stand(w, Position(JourneyState.STOPPED), w.ends)
             case WaitStep() | AtStep() as step:
                 due = waits.over(w, step, taken.now)
                 if due is None:

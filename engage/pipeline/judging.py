@@ -170,12 +170,17 @@ def _replace_misfits(
     directory: Path,
     good: Mapping[str, str],
 ) -> tuple[dict[CampaignKey, Campaign], Templates]:
-    """Puts the last good version in the place of each file that does not fit the others; without one, leaves it out."""
+    """Puts the last good version in the place of each file that does not fit the others; without one, leaves it out.
+
+    An email that is gone and that a campaign still sends is there as it was last, too.
+    """
     faulty = {problem.file for problem in _misfits(campaigns.values(), templates, programs)}
     if not faulty:
         return campaigns, templates
     root = f"{directory.name}/"
-    older = {path.removeprefix(root): good[path] for path in faulty if path.startswith(root) and path in good}
+    gone = _gone(campaigns.values(), templates, programs)
+    emails = {path.removeprefix(root): text for path, text in good.items() if path.startswith(root)}
+    older = {path: text for path, text in emails.items() if root + path in faulty or path.partition(".")[0] in gone}
     templates, _ = Templates.from_sources({**templates.sources, **older}, _fact_parser(programs), root)
     kept = {key: campaign for key, campaign in campaigns.items() if campaign.path not in faulty}
     folder = next((c.path.split("/")[0] for c in campaigns.values()), "")
@@ -193,6 +198,17 @@ def _replace_misfits(
         )
     }
     return fit, templates
+
+
+def _gone(campaigns: Iterable[Campaign], templates: Templates, programs: Mapping[str, Program]) -> set[str]:
+    """The names that emails would have which are sent and are not there."""
+    found: set[str] = set()
+    for campaign in campaigns:
+        lineage = programs[campaign.program].lineage
+        sent = {text.template for step in path_of(campaign.steps).mails() for text in texts_of(step)}
+        lacking = {name for name in sent if templates.own(name, lineage) not in templates}
+        found |= lacking | {f"{key}/{name}" for key in lineage for name in lacking}
+    return found
 
 
 def _file_of(templates: Templates, root: str, name: str, lineage: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign, EventTrigger, MailStep, ScheduleTrigger
 from engage.domain.decisions import Decision, Reason, Skip
-from engage.domain.experiments import Arm, arm_of
+from engage.domain.experiments import Arm, arm_of, draws
 from engage.domain.journeys import path_of
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
@@ -19,16 +19,17 @@ from engage.pipeline.cases import Recipient, as_if_live, case_for
 from engage.pipeline.choosing import Words, arm_in, drawn
 from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds, lane_of
-from engage.pipeline.match import entering_now, meeting_condition
+from engage.pipeline.match import entering_now, event_key, meeting_condition
 from engage.pipeline.match import subject_id as subject_of_event
 from engage.pipeline.recipients import Recipients
+from engage.pipeline.reentry import Insiders, still_inside
 from engage.pipeline.rollout import admitted, shut_out_by
 from engage.pipeline.sunset import resting
 from engage.pipeline.updates import gathered
 from engage.policy import Case, decide
 from engage.policy.caps import Whose, competes
 from engage.slots import current_slot
-from engage.store.events import events_between
+from engage.store.events import HistoryEvent, events_between
 from engage.store.experiments import first_entries
 from engage.store.people import PartnerStanding, names_of
 from engage.store.subjects import external_ids
@@ -76,8 +77,9 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`matched` counts who meets `where`, `entering` whom `only` and `again` let in of those, before consent and the
-    rest. `arms` counts the partners who have entered or would now, by the arm of the comparison in which they are.
+    """`matched` counts who meets `where`, `entering` those of them who would really enter, before consent and the rest;
+    `entering_as` by the arm in which each would, where anybody may be held out. `kept_out` counts the others by what
+    keeps them out. `arms` counts the partners who have entered or would now, by the arm in which they are.
 
     `place` is that in the program's `order`, from 1, of a campaign whose mails compete under frequency caps; 0: it is
     not in there and comes after. A draft is planned as if it were live.
@@ -89,6 +91,8 @@ class Plan:
     entering: int
     decisions: tuple[Planned, ...]
     arms: Counter[Arm] = field(default_factory=Counter)
+    entering_as: Counter[Arm] = field(default_factory=Counter)
+    kept_out: Counter[Reason] = field(default_factory=Counter)
     place: int | None = None
 
     @property
@@ -113,6 +117,7 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = tuple(path_of(campaign.steps).mails())
     planned: list[Planned] = []
+    drawing, entering_as = draws(scope.program, campaign), Counter[Arm]()
     entered = {one.partner_id: one.arm for one in first_entries(db, scope.program_id, campaign.name, None, as_of)}
     taken: dict[tuple[int, str, int], int] = {}
     for start in range(0, len(candidates), BATCH):
@@ -127,15 +132,25 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         for one in chunk:
             own = people.partners[one.whom.partner_id] if one.whom.partner_id is not None else None
             if own and one.objection is None:
-                entered.setdefault(own.partner_id, arm_of(scope.program, campaign, own.external_id))
+                arm = arm_of(scope.program, campaign, own.external_id)
+                entered.setdefault(own.partner_id, arm)
+                entering_as[arm] += drawing
             steps = tuple(
                 _step(scope, campaign, step, one, people, names, words, paused, feeds, as_of) for step in mails
             )
             planned.append(Planned(own.external_id if own else None, subjects[one.subject_id], steps))
         planned[start:] = _with_caps(db, scope, campaign, planned[start:], as_of)
-    entering_ = sum(one.objection is None for one in candidates)
+    kept_out = Counter(one.objection for one in candidates if one.objection is not None)
     return Plan(
-        campaign, as_of, len(candidates), entering_, tuple(planned), Counter(entered.values()), _place(scope, campaign)
+        campaign,
+        as_of,
+        matched=len(candidates),
+        entering=len(candidates) - kept_out.total(),
+        decisions=tuple(planned),
+        arms=Counter(entered.values()),
+        entering_as=entering_as,
+        kept_out=kept_out,
+        place=_place(scope, campaign),
     )
 
 
@@ -171,7 +186,9 @@ def _of_schedule(db: Connection, scope: Scope, campaign: Campaign, as_of: dateti
     shut_out = dict.fromkeys(whom, shut_out_by(scope, campaign, as_of))
     objections = shut_out | dict.fromkeys(let_in, Reason.ALREADY_ENROLLED)
     may = may_enter(db, scope, campaign, campaign.trigger, let_in, as_of)
-    return [_Candidate(one, id_, None if id_ in may else objections[id_]) for id_, one in whom.items()]
+    objections |= dict.fromkeys(still_inside(db, scope, campaign, may, as_of), Reason.STILL_INSIDE)
+    enters = {id_ for id_ in may if objections[id_] is not Reason.STILL_INSIDE}
+    return [_Candidate(one, id_, None if id_ in enters else objections[id_]) for id_, one in whom.items()]
 
 
 def may_enter(
@@ -190,11 +207,15 @@ def _of_events(
     meeting = list(meeting_condition(db, scope, found, as_of))
     let_in = {event.id for event, _, _ in entering_now(db, scope, meeting, as_of)}
     shut_out = shut_out_by(scope, campaign, as_of)
-    return [
-        _Candidate(Whom(partner_id=event.partner_id), subject_id, None if event.id in let_in else shut_out)
-        for event, _, _ in meeting
-        if (subject_id := subject_of_event(campaign.subject, event)) is not None
-    ]
+    subjects = [(event, id_) for event, _, _ in meeting if (id_ := subject_of_event(campaign.subject, event))]
+    inside = Insiders.load(db, scope, campaign, {id_ for _, id_ in subjects}, as_of)
+
+    def objection(event: HistoryEvent, id_: int) -> Reason | None:
+        if event.id not in let_in:
+            return shut_out
+        return None if inside.lets_in(campaign, id_, event_key(event)) else Reason.STILL_INSIDE
+
+    return [_Candidate(Whom(partner_id=event.partner_id), id_, objection(event, id_)) for event, id_ in subjects]
 
 
 def _step(

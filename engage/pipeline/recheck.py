@@ -11,14 +11,17 @@ from engage.domain.campaigns import Campaign
 from engage.domain.conditions import Condition, tests_of
 from engage.domain.decisions import Decision, Defer, Reason, Skip
 from engage.domain.deliveries import DeliveryState
+from engage.domain.experiments import Arm, withheld
 from engage.domain.facts import Subject
 from engage.facts import FeedState, Scope, Value, holds, values
 from engage.pipeline.caps import lock_wider
 from engage.pipeline.cases import Recipient, case_for
+from engage.pipeline.choosing import arm_in
 from engage.pipeline.gathering import due_where_they_are
 from engage.pipeline.goals import Entered, reached
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import heard_feeds
+from engage.pipeline.rollout import arm_inside
 from engage.pipeline.sunset import resting
 from engage.pipeline.updates import untold_again
 from engage.policy import decide
@@ -157,6 +160,7 @@ def _recheck_program(
     asleep = resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now)
     untold = untold_again(db, scope, batch, campaigns, now)
     due = due_where_they_are(scope.program, batch, campaigns, partners)
+    arms = _arms(db, library, scope, batch, campaigns, partners)
     seconds = {
         claimed.id: _second(
             scope,
@@ -173,6 +177,7 @@ def _recheck_program(
             claimed.partner_id in asleep,
             untold.get(claimed.id),
             due.get(claimed.id),
+            arms.get(claimed.id, Arm.TREATED),
             now,
         )
         for claimed in batch
@@ -180,6 +185,28 @@ def _recheck_program(
     changed = [one for one in batch if isinstance(seconds[one.id].decision, Skip) and campaigns[one.campaign]]
     found = _values(db, scope, [(one, campaigns[one.campaign]) for one in changed], now)
     return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
+
+
+def _arms(
+    db: Connection,
+    library: Library,
+    scope: Scope,
+    batch: Sequence[Claimed],
+    campaigns: Mapping[str, Campaign | None],
+    partners: Mapping[int, PartnerStanding],
+) -> dict[int, Arm]:
+    """The arm in which each mail finds its partner: after a merge the survivor's, whoever it was meant for.
+
+    Mails that are held out already only compete for the room that they would have had.
+    """
+    versions = library.versions(db, {one.version_id for one in batch if one.arm is None})
+    found: dict[int, Arm] = {}
+    for one in batch:
+        campaign, partner = campaigns[one.campaign], partners.get(one.partner_id or 0)
+        if campaign is not None and partner is not None and not one.held_out:
+            entered = arm_inside(versions.get(one.version_id, campaign), one.arm)
+            found[one.id] = arm_in(scope.program, campaign, entered, partner.external_id)
+    return found
 
 
 def _entered(campaign: Campaign, batch: Sequence[Claimed]) -> list[Entered]:
@@ -230,6 +257,7 @@ def _second(
     asleep: bool,
     untold: Reason | None,
     not_before: datetime | None,
+    arm: Arm,
     now: datetime,
 ) -> Second:
     topic = scope.program.topics.get(claimed.topic)
@@ -251,7 +279,10 @@ def _second(
         untold=untold,
         not_before=not_before,
     )
-    return Second(decide(case), recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
+    decision = decide(case)
+    if not isinstance(decision, Skip):
+        decision = withheld(arm) or decision
+    return Second(decision, recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
 
 
 def _meeting(

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
@@ -25,11 +26,11 @@ A company or member of staff has no partner: only `where` can restrict them, and
 def admitted(db: Connection, scope: Scope, campaign: Campaign, who: Collection[Who], as_of: datetime) -> set[Who]:
     """Those of these, who all meet the campaign's condition, whom its `only` lets in: all where it has none.
 
-    Nobody enters once its promotion is over.
+    Nobody enters outside its dates, nor once its promotion is over: that would use up their `again` for nothing.
 
     A list that names a partner by an alias, or by the id of a duplicate that was merged, means the partner who stands.
     """
-    if is_over(campaign.promotion, scope.program.zone, as_of):
+    if closed(scope, campaign, as_of) is not None:
         return set()
     only, found = campaign.only, set(who)
     if only is None or not found:
@@ -50,10 +51,17 @@ def admitted(db: Connection, scope: Scope, campaign: Campaign, who: Collection[W
     return found
 
 
+def closed(scope: Scope, campaign: Campaign, as_of: datetime) -> Reason | None:
+    """Why nobody at all enters; None: the campaign is open to those whom `only` lets in."""
+    today = as_of.astimezone(ZoneInfo(scope.program.zone)).date()
+    if campaign.is_over(today) or not campaign.has_begun(today):
+        return Reason.OUTSIDE_DATES
+    return Reason.PROMOTION_OVER if is_over(campaign.promotion, scope.program.zone, as_of) else None
+
+
 def shut_out_by(scope: Scope, campaign: Campaign, as_of: datetime) -> Reason:
     """Why those who meet the condition are not `admitted`."""
-    over = is_over(campaign.promotion, scope.program.zone, as_of)
-    return Reason.PROMOTION_OVER if over else Reason.NOT_IN_ROLL_OUT
+    return closed(scope, campaign, as_of) or Reason.NOT_IN_ROLL_OUT
 
 
 def with_arms(db: Connection, scope: Scope, entries: Iterable[Entry]) -> list[Entry]:

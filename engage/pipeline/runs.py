@@ -16,6 +16,7 @@ from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import heard_feeds, silence
+from engage.pipeline.reentry import still_inside
 from engage.pipeline.rollout import admitted
 from engage.pipeline.subjects import whom_of
 from engage.store.database import Database
@@ -182,7 +183,8 @@ def _looked_up(db: Connection, library: Library, run: Run) -> _Found | _Held:
     if allowed is None or len(found.let_in) <= allowed:
         return found
     ids = [one.subject_id for one in found.let_in]
-    many = len(entering(db, scope, campaign, ids, run.slot, run.as_of))
+    again = entering(db, scope, campaign, ids, run.slot, run.as_of)
+    many = len(again - still_inside(db, scope, campaign, again, run.as_of))
     if many <= allowed:
         return found
     reason = too_many(db, library, campaign, run, many)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.engine import Connection
 
@@ -13,6 +14,7 @@ from engage.domain.facts import Feed
 from engage.domain.journeys import Node, Path, path_of
 from engage.facts import FeedState, Scope, feed_state
 from engage.pipeline.entries import Entry
+from engage.pipeline.lacking import lacking_next
 from engage.pipeline.library import Library
 from engage.pipeline.mailing import feeds_asked
 from engage.pipeline.rollout import arm_inside
@@ -33,7 +35,8 @@ _SEEN_BY = {Conversion.LOGIN: Feed.LOGINS}
 class Walker:
     """One who has entered, at the step `at` (None: at the end) since `reached_at`. `path` is of the version entered.
 
-    `standing`: at `at` they have been standing since an earlier tick; they have not just come to it.
+    `standing`: at `at` they have been standing since an earlier tick; they have not just come to it. `ends`: why they
+    wait for nothing, so that the journey ends at the first wait.
     """
 
     enrollment_id: int
@@ -44,6 +47,7 @@ class Walker:
     reached_at: datetime
     entered_at: datetime
     standing: bool = False
+    ends: str | None = None
 
     @property
     def partner_id(self) -> int | None:
@@ -79,25 +83,34 @@ def sorted_out(
     inside = {(one.campaign, one.version_id) for one in standings if one.version_id in versions}
     silent = _silent(db, scope, {key: (campaigns[key[0]], versions[key[1]]) for key in inside}, now)
     for one in standings:
-        campaign, path = campaigns[one.campaign], paths.get(one.version_id)
-        if (campaign is None or path is None) and library.problems:
-            found.waiting.append((one, LOOK_AGAIN))  # a mistake in a file, which somebody will mend, stops nobody
-        elif campaign is None:
-            found.ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE))
-        elif path is None or one.step not in path.nodes:
-            found.ended.append((one.id, UNREADABLE))
-        elif campaign.state not in (CampaignState.LIVE, CampaignState.PAUSED):
-            found.ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE))
-        elif campaign.promotion is None and versions[one.version_id].promotion is not None:
-            found.ended.append((one.id, Reason.PROMOTION_OVER))
-        elif campaign.state is CampaignState.PAUSED:
+        campaign, version, path = campaigns[one.campaign], versions.get(one.version_id), paths.get(one.version_id)
+        if scope is None or campaign is None or version is None or path is None or one.step not in path.nodes:
+            if library.problems and (campaign is None or version is None):
+                found.waiting.append((one, LOOK_AGAIN))  # a mistake in a file, which somebody will mend, stops nobody
+            else:
+                found.ended.append((one.id, Reason.CAMPAIGN_NOT_LIVE if campaign is None else UNREADABLE))
+            continue
+        today = now.astimezone(ZoneInfo(scope.program.zone)).date()
+        if why := _over(campaign, version, today):
+            found.ended.append((one.id, why))
+        elif campaign.state is CampaignState.PAUSED or not campaign.has_begun(today):
             found.waiting.append((one, LOOK_AGAIN))
         elif (one.campaign, one.version_id) in silent:
             found.waiting.append((one, silent[one.campaign, one.version_id]))
+        elif any(lacking_next(library, scope.program, path, one.step)):
+            found.waiting.append((one, LOOK_AGAIN))  # as for a mistake in a file
         else:
-            arm = arm_inside(versions[one.version_id], one.arm)
-            found.walkers.append(_walker(one, campaign, path, arm))
+            found.walkers.append(_walker(one, campaign, path, arm_inside(version, one.arm)))
     return found
+
+
+def _over(campaign: Campaign, version: Campaign, today: date) -> Reason | None:
+    """Why the campaign is over for those inside."""
+    if campaign.state not in (CampaignState.LIVE, CampaignState.PAUSED):
+        return Reason.CAMPAIGN_NOT_LIVE
+    if campaign.promotion is None and version.promotion is not None:
+        return Reason.PROMOTION_OVER
+    return Reason.OUTSIDE_DATES if campaign.is_over(today) else None
 
 
 def _silent(

@@ -47,7 +47,7 @@ def insert_enrollments(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dic
     return {(r.partner_id, r.campaign, r.key): r.id for r in new}
 
 
-_SUBJECT = {
+SUBJECT_COLUMN = {
     Subject.PARTNER: enrollments.c.partner_id,
     Subject.REFERRAL: enrollments.c.referral_id,
     Subject.REWARD: enrollments.c.reward_id,
@@ -61,7 +61,7 @@ def last_entries(
     db: Connection, program_id: int, campaign: Campaign, subject_ids: Collection[int], until: datetime
 ) -> dict[int, datetime]:
     """When each of these subjects last entered the campaign, at or before `until`."""
-    e, subject = enrollments.c, _SUBJECT[campaign.subject]
+    e, subject = enrollments.c, SUBJECT_COLUMN[campaign.subject]
     query = (
         sa.select(subject, sa.func.max(e.entered_at, type_=e.entered_at.type))
         .where(*_entered(db, program_id, campaign, subject_ids, until))
@@ -74,7 +74,7 @@ def entered_keys(
     db: Connection, program_id: int, campaign: Campaign, subject_ids: Collection[int], until: datetime
 ) -> set[tuple[int, str]]:
     """The (subject, key) pairs that have entered the campaign at or before `until`."""
-    query = sa.select(_SUBJECT[campaign.subject], enrollments.c.key)
+    query = sa.select(SUBJECT_COLUMN[campaign.subject], enrollments.c.key)
     rows = db.execute(query.where(*_entered(db, program_id, campaign, subject_ids, until)))
     return {(subject_id, key) for subject_id, key in rows}
 
@@ -83,7 +83,7 @@ def _entered(
     db: Connection, program_id: int, campaign: Campaign, subject_ids: Collection[int], until: datetime
 ) -> tuple[sa.ColumnElement[bool], ...]:
     e = enrollments.c
-    theirs = one_of(db, _SUBJECT[campaign.subject], subject_ids)
+    theirs = one_of(db, SUBJECT_COLUMN[campaign.subject], subject_ids)
     return (e.program_id == program_id, e.campaign == campaign.name, theirs, e.entered_at <= until)
 
 

@@ -112,23 +112,25 @@ def last_mails(db: Connection, enrollment_ids: Collection[int]) -> dict[int, Las
 class Inside:
     """How many stand at a step of a version of a campaign. `first_seen`: when the file first said so."""
 
+    campaign: str
     version_id: int
     first_seen: datetime
     step: str
     count: int
 
 
-def inside(db: Connection, program_id: int, campaign: str) -> list[Inside]:
-    """How many are inside a campaign now, by the version that they entered, the latest first, and by step."""
+def inside(db: Connection, program_id: int, campaign: str | None = None) -> list[Inside]:
+    """How many are inside a campaign (None: each) now, by version that they entered, the latest first, and by step."""
     e, v = enrollments.c, campaign_versions.c
+    active = [e.program_id == program_id, e.state == sa.literal_column("'active'")]
     query = (
-        sa.select(e.version_id, v.first_seen, e.step, sa.func.count().label("many"))
+        sa.select(e.campaign, e.version_id, v.first_seen, e.step, sa.func.count().label("many"))
         .join(campaign_versions, v.id == e.version_id)
-        .where(e.program_id == program_id, e.campaign == campaign, e.state == sa.literal_column("'active'"))
-        .group_by(e.version_id, v.first_seen, e.step)
-        .order_by(v.first_seen.desc(), e.version_id.desc(), e.step)
+        .where(*active, *([e.campaign == campaign] if campaign is not None else []))
+        .group_by(e.campaign, e.version_id, v.first_seen, e.step)
+        .order_by(e.campaign, v.first_seen.desc(), e.version_id.desc(), e.step)
     )
-    return [Inside(row.version_id, row.first_seen, row.step, row.many) for row in db.execute(query)]
+    return [Inside(*row) for row in db.execute(query)]
 
 
 _FOR_HOURS = (Reason.QUIET_HOURS, Reason.OUTSIDE_SEND_WINDOW, Reason.HOLIDAY)

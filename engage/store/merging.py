@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
+from engage.domain.deliveries import DUE, DeliveryState
 from engage.domain.facts import Subject
 from engage.domain.journeys import JourneyState
 from engage.domain.keys import login_prefix, registered_key
@@ -19,7 +20,7 @@ from engage.store.merging_entries import (
     Pair,
     cancel,
     end_journeys,
-    inside_on_a_schedule,
+    inside_too,
     move_entries,
     move_episodes,
     release_claimed,
@@ -266,7 +267,9 @@ def _cancel_told_twice(db: Connection, pair: Pair) -> int:
 
 
 def _end_journeys_told_twice(db: Connection, pair: Pair) -> None:
-    """Ends journeys of the merged referral that the survivor is or was on for the same change, or on a schedule."""
+    """Ends journeys of the merged referral that the survivor was on for the same change; `move_entries` ends those that
+    both are on.
+    """
     c, own = enrollments.c, enrollments.alias("own")
     told, own_told = occasions.alias("told"), occasions.alias("own_told")
     event, own_event = events.alias("event"), events.alias("own_event")
@@ -277,8 +280,7 @@ def _end_journeys_told_twice(db: Connection, pair: Pair) -> None:
         .where(own_told.c.id == own.c.occasion_id, own_event.c.id == own_told.c.event_id)
         .where(own_event.c.to_status == event.c.to_status, own_event.c.occurred_at == event.c.occurred_at)
     )
-    inside = inside_on_a_schedule(own, own.c.referral_id == pair.survivor)
-    end_journeys(db, pair, c.referral_id == pair.merged, sa.or_(same_change, inside))
+    end_journeys(db, pair, c.referral_id == pair.merged, same_change)
 
 
 def _move_enrollments(db: Connection, pair: Pair) -> None:
@@ -286,10 +288,11 @@ def _move_enrollments(db: Connection, pair: Pair) -> None:
     c, own = enrollments.c, enrollments.alias("own")
     both = sa.exists().where(own.c.partner_id == pair.survivor, own.c.campaign == c.campaign, own.c.key == c.key)
     alone = sa.and_(c.referral_id.is_(None), c.reward_id.is_(None))
-    inside = inside_on_a_schedule(own, own.c.partner_id == pair.survivor)
+    inside = inside_too(own, own.c.partner_id == pair.survivor)
     end_journeys(db, pair, c.partner_id == pair.merged, sa.or_(both, sa.and_(alone, inside)))
-    # the survivor's own arm counts from here on: it is drawn again by the survivor's name
-    moving = sa.update(enrollments).where(c.partner_id == pair.merged, c.state == JourneyState.ACTIVE)
+    # the survivor's own arm counts from here on, for mails that have yet to go out too: it is drawn by their name
+    to_come = sa.exists().where(deliveries.c.enrollment_id == c.id, deliveries.c.state.in_((*DUE, DeliveryState.HELD)))
+    moving = sa.update(enrollments).where(c.partner_id == pair.merged, sa.or_(c.state == JourneyState.ACTIVE, to_come))
     db.execute(moving.values(arm=None))
     _repoint(db, c.partner_id, pair, ~both)
     look_again_at(db, [pair.survivor], pair.now)  # the zones of the two may differ

@@ -14,7 +14,7 @@ from engage.domain.deliveries import DUE, By, DeliveryState, require_legal
 from engage.domain.facts import Subject
 from engage.domain.journeys import JourneyState
 from engage.domain.keys import key_of
-from engage.store.tables import deliveries, enrollments, episodes, occasions
+from engage.store.tables import deliveries, enrollments, episodes
 
 Clause = sa.ColumnElement[bool]
 
@@ -46,7 +46,7 @@ def move_entries(db: Connection, pair: Pair, subject: Subject, names: tuple[str,
     cancelled = _cancel_doubled(db, pair, subject, names)
     renamed = _renamed(enrollments, subject, names)
     both = sa.exists().where(of_survivor, own.c.campaign == c.campaign, own.c.key == renamed)
-    end_journeys(db, pair, of_merged, sa.or_(both, inside_on_a_schedule(own, of_survivor)))
+    end_journeys(db, pair, of_merged, sa.or_(both, inside_too(own, of_survivor)))
     db.execute(sa.update(enrollments).where(of_merged, ~both).values(key=renamed))
     db.execute(sa.update(enrollments).where(of_merged).values({whose: pair.survivor}))
     move_episodes(db, pair, subject)
@@ -74,15 +74,9 @@ def _cancel_doubled(db: Connection, pair: Pair, subject: Subject, names: tuple[s
     return cancel(db, mine, pair) + cancel(db, got.where(other.c.state.in_(GONE)), pair)
 
 
-def inside_on_a_schedule(own: sa.FromClause, of_survivor: Clause) -> Clause:
-    """Whether the survivor is inside a campaign into which a schedule has brought them, and the merged one too."""
-    c, run, own_run = enrollments.c, occasions.alias("run"), occasions.alias("own_run")
-    return (
-        sa.exists()
-        .where(of_survivor, own.c.campaign == c.campaign, own.c.state == JourneyState.ACTIVE)
-        .where(run.c.id == c.occasion_id, run.c.run_id.is_not(None))
-        .where(own_run.c.id == own.c.occasion_id, own_run.c.run_id.is_not(None))
-    )
+def inside_too(own: sa.FromClause, of_survivor: Clause) -> Clause:
+    """Whether the survivor is inside the campaign, too, into which the merged one has come."""
+    return sa.exists().where(of_survivor, own.c.campaign == enrollments.c.campaign, own.c.state == JourneyState.ACTIVE)
 
 
 def end_journeys(db: Connection, pair: Pair, of_merged: Clause, twice: Clause) -> None:

@@ -62,7 +62,8 @@ def sources_of_versions(db: Connection, ids: Collection[int]) -> list[tuple[int,
     """(id, source, path, program's key) of each of these versions of campaigns."""
     c = campaign_versions.c
     query = sa.select(c.id, c.source, c.path, programs.c.key).join(programs, programs.c.id == c.program_id)
-    return [row._tuple() for row in db.execute(query.where(one_of(db, c.id, ids)))]
+    rows = db.execute(query.where(one_of(db, c.id, ids)))
+    return [(id_, source, path, key) for id_, source, path, key in rows]
 
 
 def read_good_files(db: Connection) -> dict[str, str]:

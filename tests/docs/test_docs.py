@@ -258,6 +258,7 @@ OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
 
 NO_GUARD: dict[Reason, tuple[str, ...]] = {
     Reason.ALREADY_ENROLLED: ("skip",),  # plans only
+    Reason.STILL_INSIDE: ("skip",),  # plans only
     Reason.NOT_IN_ROLL_OUT: ("skip",),  # plans only
     Reason.PROMOTION_OVER: ("skip",),
     Reason.HELD_OUT: ("skip",),  # drawn when somebody enters

@@ -186,6 +186,30 @@ def test_a_merged_partner_goes_on_in_the_survivors_arm(engage: Engage, arm: Arm)
     assert mailed(engage.after(days=1)) == ([survivor] if arm is Arm.TREATED else [])
 
 
+@pytest.mark.parametrize("arm", [Arm.TREATED, Arm.HELD_OUT])
+def test_a_mail_that_waits_goes_out_if_the_survivor_would_get_it(engage: Engage, arm: Arm) -> None:
+    """The mail is the treated one's: whether it is that of the survivor or of the duplicate."""
+    write_trial(engage, "{send: a}", holdout="50%", again="never")
+    treated, held_out = one_in(engage, Arm.TREATED), one_in(engage, Arm.HELD_OUT)
+    people(engage, treated, held_out)
+    engage.services.run_now(trial(engage))
+    survivor, twin = (treated, held_out) if arm is Arm.TREATED else (held_out, treated)
+    engage.takes(AliasRecord("partner", twin, survivor))
+    assert mailed(engage.work()) == ([survivor] if arm is Arm.TREATED else [])
+    assert (("skip", "held_out") in engage.decisions()[2:]) == (arm is Arm.HELD_OUT)
+    if arm is Arm.HELD_OUT:
+        assert engage.states() == [(f"partner:{twin}", "skipped")]
+        assert dict(arms(engage))[twin] is None, "they are compared with nobody: they were to be treated"
+
+
+def test_a_control_group_that_is_made_gets_nothing_that_waits(engage: Engage) -> None:
+    write_trial(engage, "{send: a}", again="never")
+    people(engage, *NAMES)
+    engage.services.run_now(trial(engage))
+    control_group(engage, "50%")
+    assert mailed(engage.work()) == sorted(set(NAMES) - set(in_arm(engage, Arm.CONTROL)))
+
+
 # --- words ------------------------------------------------------------------------------------------------------------
 
 
@@ -390,6 +414,24 @@ def test_a_plan_says_what_a_run_then_does(engage: Engage) -> None:
         assert reasons == said
         assert sum(found.arms.values()) == found.entering == len(in_first(engage, 0.7))
         engage.now += timedelta(days=1)
+
+
+def test_a_plan_counts_who_would_enter_as_what_and_what_keeps_the_others_out(engage: Engage) -> None:
+    control_group(engage, "20%")
+    write_trial(engage, "{send: a}, {wait: 3d}, {send: b}", only="{share: 70%}", holdout="30%", again="each slot")
+    people(engage, *NAMES[:12])
+    engage.runs(TRIAL)
+    inside = len(standings(engage))
+    engage.now += timedelta(days=1)
+    people(engage, *NAMES)
+    found = planned(engage)
+    let_in = set(in_first(engage, 0.7))
+    assert found.kept_out == {Reason.NOT_IN_ROLL_OUT: len(NAMES) - len(let_in), Reason.STILL_INSIDE: inside}
+    expected = {arm: len(let_in & set(in_arm(engage, arm, NAMES[12:]))) for arm in Arm}
+    assert found.entering_as == {arm: many for arm, many in expected.items() if many}
+    assert found.entering == sum(expected.values())
+    assert len(engage.runs(TRIAL)) == found.entering_as[Arm.TREATED]
+    assert len(standings(engage)) == inside + found.entering
 
 
 def test_explain_shows_the_roll_out_and_the_draw(engage: Engage) -> None:

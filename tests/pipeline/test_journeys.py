@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from engage.domain.facts import Feed
 from engage.domain.messages import Outcome, SendResult
 from engage.domain.records import AliasRecord, PartnerRecord
+from engage.pipeline.lacking import lacking_emails
 from engage.store.intake import hear
 from engage.store.tables import addresses, decisions, enrollments, suppressions
 from tests.support.engage import Engage
@@ -306,6 +307,24 @@ def test_who_reaches_the_goal_before_a_mail_goes_out_does_not_get_it(engage: Eng
     assert ("skip", "goal_reached") in engage.decisions()
 
 
+def test_a_goal_ends_the_journey_however_long_ago_it_was_entered(engage: Engage) -> None:
+    """`within` is for comparing: who wins on the fortieth day needs no more help either."""
+    write_trial(engage, "{send: a}, {wait: 40d}, {send: b}, {wait: 20d}, {send: c}", goal="win within 30d")
+    for name in ("ann", "bob"):
+        engage.refers(engage.partner(name), f"of-{name}")
+    engage.runs(TRIAL)
+    engage.now += timedelta(days=40)
+    hears(engage, Feed.REFERRALS)
+    assert subjects(engage.sweeps()) == ["B", "B"]
+    engage.now += timedelta(days=5)
+    engage.becomes("ann", "of-ann", "won")
+    engage.work()
+    engage.now += timedelta(days=15)
+    hears(engage, Feed.REFERRALS)
+    assert [(mail.to.email, mail.subject) for mail in engage.sweeps()] == [("bob@example.com", "C")]
+    assert states(engage) == ["reached", "done"]
+
+
 def test_what_was_done_before_entering_reaches_no_goal(engage: Engage) -> None:
     write_trial(
         engage,
@@ -352,6 +371,116 @@ def test_an_ended_campaign_and_one_that_is_deleted_stop_for_all(engage: Engage, 
     assert engage.after(days=3) == [], "what has ended does not begin again"
 
 
+def test_a_worker_that_runs_on_sees_that_the_file_is_gone(engage: Engage) -> None:
+    """The same process, which looks at the folder again and again; with mail that waits and with a step that is due."""
+    file = write_trial(engage, TWO)
+    engage.partner("ann")
+    engage.provider.answers["ann@example.com"] = SendResult(Outcome.RETRY, status=503)
+    engage.runs(TRIAL)
+    library = engage.services.library()
+    file.unlink()
+    engage.provider.answers.clear()
+    assert engage.after(minutes=30) == [], "what had been tried and not taken goes out no more"
+    assert engage.services.library() is not library
+    assert engage.states()[-1] == ("partner:ann", "skipped")
+    assert engage.after(days=3) == []
+    assert (states(engage), why(engage)) == (["stopped"], ["campaign_not_live"])
+
+
+def test_steps_that_are_renamed_are_those_of_who_enters_from_then_on(engage: Engage) -> None:
+    file = write_trial(engage, "{send: a}, {wait: 1d, id: one}, {send: b, id: two}, {wait: 1d, id: three}, {send: c}")
+    engage.partner("ann")
+    engage.runs(TRIAL)
+    edit(file, engage, ("id: one", "id: eins"), ("id: two", "id: zwei"), ("id: three", "id: drei"))
+    engage.now += timedelta(days=1)
+    assert subjects(engage.sweeps()) == ["B"]
+    engage.partner("bob")
+    assert subjects(engage.runs(TRIAL)) == ["A"], "bob; ann is still inside"
+    assert [step for _, step, _ in standings(engage)] == ["three", "eins"]
+    assert sorted(subjects(engage.after(days=1))) == ["B", "C"]
+    assert sorted(states(engage)) == ["active", "done"]
+
+
+@pytest.mark.parametrize("away", ["a", "b"])
+def test_who_comes_to_an_email_that_is_gone_waits_for_it(engage: Engage, away: str) -> None:
+    file = write_trial(engage, "{send: a}, {wait: 1d}, {send: b}, {wait: 1d}, {send: c}")
+    engage.partner("ann")
+    engage.runs(TRIAL)
+    email = engage.services.settings.templates_dir / f"{away}.md"
+    text = email.read_text()
+    email.unlink()
+    edit(file, engage, ("{send: a}, {wait: 1d}, {send: b}, {wait: 1d}, {send: c}", "{send: c}"))
+    assert not engage.services.library().problems, "the file names it no more"
+    if away == "a":
+        assert subjects(engage.after(days=1)) == ["B"], "what is behind ann need not be there"
+        return
+    assert engage.after(days=1) == []
+    assert standings(engage)[0][:2] == ("active", "wait-1")
+    library = engage.services.library()
+    with engage.services.database.read() as db:
+        scope = library.scope_of(library.find(TRIAL))
+        assert lacking_emails(db, library, scope) == {(TRIAL, "b"): 1}
+    email.write_text(text)
+    rereads(engage)
+    assert subjects(engage.after(minutes=15)) == ["B"]
+    assert subjects(engage.after(days=1)) == ["C"]
+
+
+def test_an_email_that_is_gone_and_still_sent_is_missed_and_goes_out_as_it_was(engage: Engage) -> None:
+    write_trial(engage, TWO)
+    engage.partner("ann")
+    engage.runs(TRIAL)
+    email = engage.services.settings.templates_dir / "b.md"
+    email.unlink()
+    for _ in range(2):  # and a second reading knows it still
+        rereads(engage)
+        assert [p.message for p in engage.services.library().problems] == ["there is no email 'b'"]
+    assert subjects(engage.after(days=3)) == ["B"]
+
+
+# --- dates ------------------------------------------------------------------------------------------------------------
+
+
+def test_when_its_last_day_is_over_a_campaign_ends_for_all(engage: Engage) -> None:
+    write_trial(engage, "{send: a}, {wait: 1d}, {send: b}, {wait: 1d}, {send: c}", ends="2026-03-03")
+    engage.partner()
+    assert subjects(engage.runs(TRIAL)) == ["A"]
+    assert subjects(engage.after(days=1)) == ["B"], "on its last day"
+    assert engage.after(days=1) == []
+    assert (states(engage), why(engage)) == (["stopped"], ["outside_dates"])
+    assert engage.runs(TRIAL) == []
+    assert states(engage) == ["stopped"], "and nobody enters"
+
+
+def test_the_last_day_ends_where_the_program_is(engage: Engage) -> None:
+    write_trial(engage, "{wait: 13h}, {send: a}, {wait: 2h}, {send: b}", ends="2026-03-02", send_within="1d")
+    engage.partner()
+    engage.runs(TRIAL)  # at 10:00 there
+    assert subjects(engage.after(hours=13)) == ["A"], "at 23:00"
+    assert engage.after(hours=2) == []
+    assert why(engage) == ["outside_dates"]
+
+
+def test_before_its_first_day_nobody_enters_and_never_again_is_not_used_up(engage: Engage) -> None:
+    write_trial(engage, "{send: a}", starts="2026-03-04", again="never")
+    engage.partner()
+    assert engage.runs(TRIAL) == []
+    assert engage.count(enrollments) == 0
+    engage.now += timedelta(days=2)
+    assert subjects(engage.runs(TRIAL)) == ["A"]
+
+
+def test_who_is_inside_waits_when_the_first_day_is_put_off(engage: Engage) -> None:
+    write_trial(engage, TWO)
+    engage.partner()
+    engage.runs(TRIAL)
+    write_trial(engage, TWO, starts="2026-03-08")
+    assert engage.after(days=3) == []
+    assert states(engage) == ["active"]
+    engage.now += timedelta(days=3)
+    assert subjects(engage.sweeps()) == ["B"]
+
+
 def test_who_is_inside_finishes_on_the_steps_that_were_entered(engage: Engage) -> None:
     file = write_trial(engage, TWO)
     engage.partner("ann")
@@ -361,7 +490,7 @@ def test_who_is_inside_finishes_on_the_steps_that_were_entered(engage: Engage) -
     engage.partner("bob")
     assert [mail.subject for mail in engage.runs(TRIAL) if mail.to.email.startswith("bob")] == ["A"]
     sent = sorted((mail.to.email[:3], mail.subject) for mail in engage.after(days=1))
-    assert sent == [("ann", "B"), ("ann", "C"), ("bob", "B"), ("bob", "C")], "both have entered the new version"
+    assert sent == [("bob", "B"), ("bob", "C")], "of the new version"
     assert [(m.to.email[:3], m.subject) for m in engage.after(days=1)] == [("ann", "B")], "of the version of day one"
 
 
