@@ -65,9 +65,14 @@ def take_changes(services: Services, numbers: Iterable[int], partners: int, sinc
 
 
 def open_newsletter(services: Services, number: int) -> None:
-    """Opens run `number` of the newsletter, to every partner, as the scheduler does when a slot has come."""
+    """Opens run `number` of the newsletter, to every partner."""
+    open_run(services, "newsletter", number)
+
+
+def open_run(services: Services, name: str, number: int) -> None:
+    """Opens run `number` of a campaign, as the scheduler does when a slot has come."""
     library, now = services.library(), services.clock()
-    campaign = library.find("newsletter")
+    campaign = library.find(name)
     slot = slot_key(_EPOCH + timedelta(days=number))
     with services.database.write() as db:
         program_id = library.scope_of(campaign).program_id

@@ -24,6 +24,7 @@ from pathlib import Path
 from engage import failpoints
 from engage.domain.errors import ServiceUnreachable
 from engage.logs import configure
+from engage.pipeline import contest as pipeline_contest
 from engage.pipeline import runs as pipeline_runs
 from engage.pipeline import sweep as pipeline_sweep
 from engage.workers import scheduler as scheduling
@@ -131,6 +132,7 @@ def _process(site: Site, role: str, armed: str) -> Iterator[None]:
     if site.hurried:
         scheduling.SWEEP_EVERY = timedelta(seconds=1)
         pipeline_sweep.GRACE = timedelta(seconds=2)
+        pipeline_contest.CHUNK = 10
         pipeline_sweep.GIVEN_UP_AFTER = pipeline_runs.GIVEN_UP_AFTER = timedelta(seconds=5)
     failpoints.arm(armed)
     yield

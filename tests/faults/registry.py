@@ -3,7 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.faults.scenarios import calendar, disks, dropped, kills, restarts, shuffles, stopped, unsubscribing, valkey
+from tests.faults.scenarios import (
+    calendar,
+    caps,
+    disks,
+    dropped,
+    kills,
+    restarts,
+    shuffles,
+    stopped,
+    unsubscribing,
+    valkey,
+)
 from tests.faults.stage import Measured, Where
 
 BOTH = ("sqlite", "postgres")
@@ -29,6 +40,7 @@ SCENARIOS = (
     Scenario("dropped", dropped.run, 0.1),
     Scenario("unsubscribing", unsubscribing.run, 0.2),
     Scenario("stopped", stopped.run, 1.0),
+    Scenario("caps", caps.run, 0.1),
     Scenario("calendar", calendar.run, 0.1),
     Scenario("shuffles", shuffles.run, 0.02),
 )

@@ -75,6 +75,13 @@ def test_nobody_gets_a_mail_whose_sending_was_committed_after_they_unsubscribed(
     holds("unsubscribing", database, tmp_path)
 
 
+@on_both
+def test_contests_go_on_after_workers_were_killed_with_the_same_winners_and_none_over_a_cap(
+    database: str, tmp_path: Path
+) -> None:
+    holds("caps", database, tmp_path)
+
+
 @pytest.mark.parametrize(
     "database",
     [
