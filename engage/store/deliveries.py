@@ -87,10 +87,15 @@ def insert_deliveries(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict
     return {lane: sorted(found) for lane, found in ids.items()}
 
 
+# in so many words: no index of the few that wait is used for states that are bound
+_WAITING = sa.and_(
+    deliveries.c.state.in_([sa.literal_column(f"'{state}'") for state in DUE]), deliveries.c.contest_at.is_(None)
+)
+
+
 def _is_due(now: datetime) -> sa.ColumnElement[bool]:
     """Whether its time has come; what has yet to win room under frequency caps is not due."""
-    d = deliveries.c
-    return sa.and_(d.state.in_(DUE), d.due_at <= now, d.contest_at.is_(None))
+    return sa.and_(_WAITING, deliveries.c.due_at <= now)
 
 
 def claim(
@@ -193,9 +198,7 @@ def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:
 def next_due(db: Connection) -> datetime | None:
     """When the next delivery comes due, or came if it still waits."""
     d = deliveries.c
-    found: datetime | None = db.execute(
-        sa.select(sa.func.min(d.due_at, type_=d.due_at.type)).where(d.state.in_(DUE), d.contest_at.is_(None))
-    ).scalar()
+    found: datetime | None = db.execute(sa.select(sa.func.min(d.due_at, type_=d.due_at.type)).where(_WAITING)).scalar()
     return found
 
 
