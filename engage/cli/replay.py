@@ -37,8 +37,8 @@ _SIGNER = Signer(["replay"])
 """Signs the links in replayed mails, so that none of them does anything to the partners of today."""
 
 MAILS, LIST, WHY_NOT, REPORT = "mails", "mails.csv", "not_sent.csv", "report.json"
-_COLUMNS = ("program", "campaign", "step", "partner", "recipient", "occasion", "day", "at", "subject", "file")
-_WHY_NOT_COLUMNS = ("program", "campaign", "step", "whom", "occasion", "decision", "reason", "until", "at")
+_COLUMNS = ("program", "campaign", "step", "partner", "recipient", "occasion", "day", "at", "subject", "locale", "file")
+_WHY_NOT_COLUMNS = ("program", "campaign", "step", "whom", "occasion", "phase", "decision", "reason", "until", "at")
 
 
 def register(app: typer.Typer) -> None:
@@ -206,14 +206,14 @@ def _write(folder: Path, report: dict[str, Any], replays: list[_Replayed]) -> No
                 for mail in one.mails:
                     path = Path(MAILS) / file_of(mail.public_id, mail.campaign, date.fromisoformat(mail.day))
                     told = (mail.campaign, mail.step, mail.partner, mail.recipient, mail.occasion, mail.day)
-                    rows.writerow((one.program, *told, mail.at.isoformat(), mail.subject, path))
+                    rows.writerow((one.program, *told, mail.at.isoformat(), mail.subject, mail.locale, path))
         with (folder / WHY_NOT).open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             rows.writerow(_WHY_NOT_COLUMNS)
             for one in replays:
                 for said in one.not_sent:
                     until = said.until.isoformat() if said.until else ""
-                    told = (said.campaign, said.step, said.whom, said.occasion, said.decision, said.reason)
+                    told = (said.campaign, said.step, said.whom, said.occasion, said.phase, said.decision, said.reason)
                     rows.writerow((one.program, *told, until, said.at.isoformat()))
     except OSError as error:
         raise InputError(f"{folder} cannot be written to: {error.strerror}", "give another folder with --out") from None

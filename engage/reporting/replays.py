@@ -55,7 +55,7 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class SentMail:
     """One mail of a replay; `day` is local, `at` the instant in UTC, `recipient` a partner's or a salesperson's key,
-    `occasion` the key of what it is about."""
+    `occasion` the key of what it is about, `locale` that of the email it was made from."""
 
     campaign: str
     step: str
@@ -65,6 +65,7 @@ class SentMail:
     day: str
     at: datetime
     subject: str
+    locale: str
     public_id: str
 
 
@@ -72,13 +73,15 @@ class SentMail:
 class NotSent:
     """One decision that a mail is not to go out, or not now: of which step to whom, why, until when, and when decided.
 
-    `whom` is the external id of the partner, company or member of staff whom the entry is about; `occasion` its key.
+    `phase` is where: on entering, in a contest, when sending. `whom` is the external id of the partner, company or
+    member of staff whom the entry is about; `occasion` its key.
     """
 
     campaign: str
     step: str
     whom: str
     occasion: str
+    phase: str
     decision: str
     reason: str
     until: datetime | None
@@ -126,7 +129,15 @@ def sent_mails(db: Connection, zone: str) -> list[SentMail]:
     d, a = deliveries.c, attempts.c
     query = (
         sa.select(
-            d.campaign, d.step, partners.c.external_id, d.recipient, d.occasion, d.settled_at, a.subject, d.public_id
+            d.campaign,
+            d.step,
+            partners.c.external_id,
+            d.recipient,
+            d.occasion,
+            d.settled_at,
+            a.subject,
+            d.locale,
+            d.public_id,
         )
         .join(attempts, a.delivery_id == d.id)
         .outerjoin(partners, partners.c.id == d.partner_id)
@@ -136,9 +147,18 @@ def sent_mails(db: Connection, zone: str) -> list[SentMail]:
     local = ZoneInfo(zone)
     return [
         SentMail(
-            campaign, step, partner or "", to, occasion, f"{at.astimezone(local):%Y-%m-%d}", at, subject, public_id
+            campaign,
+            step,
+            partner or "",
+            to,
+            occasion,
+            f"{at.astimezone(local):%Y-%m-%d}",
+            at,
+            subject,
+            locale or "",
+            public_id,
         )
-        for campaign, step, partner, to, occasion, at, subject, public_id in db.execute(query)
+        for campaign, step, partner, to, occasion, at, subject, locale, public_id in db.execute(query)
     ]
 
 
@@ -147,13 +167,13 @@ def not_sent(db: Connection) -> list[NotSent]:
     c, e = decisions.c, enrollments.c
     whom = sa.func.coalesce(partners.c.external_id, companies.c.external_id, staff.c.external_id, "")
     query = (
-        sa.select(e.campaign, c.step, whom, e.key, c.decision, c.reason, c.until, c.decided_at)
+        sa.select(e.campaign, c.step, whom, e.key, c.phase, c.decision, c.reason, c.until, c.decided_at)
         .join(enrollments, e.id == c.enrollment_id)
         .outerjoin(partners, partners.c.id == e.partner_id)
         .outerjoin(companies, companies.c.id == e.company_id)
         .outerjoin(staff, staff.c.id == e.staff_id)
         .where(c.decision.in_(("defer", "skip")))
-        .order_by(c.decided_at, e.campaign, whom, e.key, c.step, c.decision, c.reason, c.until)
+        .order_by(c.decided_at, e.campaign, whom, e.key, c.step, c.phase, c.decision, c.reason, c.until)
     )
     return [NotSent(*row) for row in db.execute(query)]
 

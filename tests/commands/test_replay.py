@@ -61,6 +61,7 @@ def test_the_folder_holds_every_mail_and_the_list_of_them(past: Installation, tm
     with (out / "mails.csv").open() as file:
         (listed,) = csv.DictReader(file)
     assert (listed["partner"], listed["day"], listed["subject"]) == ("ann", "2026-01-12", "Hooli Ltd signed")
+    assert listed["locale"] == "en_US"
     mail = message_from_bytes((out / listed["file"]).read_bytes(), policy=policy.SMTP)
     assert (mail["To"], mail["Subject"]) == ("Ann <ann@example.com>", "Hooli Ltd signed")
     assert mail["Date"].datetime.isoformat() == "2026-01-12T00:00:00+00:00"
