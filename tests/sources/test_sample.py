@@ -83,6 +83,21 @@ def test_each_shipped_campaign_finds_some_partners(
     store.close()
 
 
+@pytest.mark.parametrize("now", [NOW + timedelta(days=11 * many, hours=many) for many in (0, 3)])
+def test_the_guide_to_a_first_campaign_finds_its_partners_on_any_day(
+    sqlite_url: str, program: Program, tmp_path: Path, now: datetime
+) -> None:
+    store, _ = loaded(sqlite_url, program, tmp_path, now)
+    with store.database.read() as db:
+        rows = live_changes(Random(1), db, program, store.program_id, now, 200)
+    store.take(*rows, at=now, news=True)
+    p = partners.c
+    refers = sa.exists().where(referrals.c.partner_id == p.id)
+    shy = sa.select(p.external_id).where(~refers, p.joined_at.between(now - timedelta(60), now - timedelta(21)))
+    assert {"p-043", "p-045"} <= {name for (name,) in store.select(shy)}
+    store.close()
+
+
 def test_changes_keep_coming_and_the_first_ones_hold_every_kind_of_good_news(
     sqlite_url: str, program: Program, tmp_path: Path
 ) -> None:

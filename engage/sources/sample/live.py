@@ -68,8 +68,10 @@ def _open_referrals(db: Connection, program: Program, program_id: int) -> dict[s
 
 
 def _active_partners(db: Connection, program_id: int) -> list[str]:
+    """Those who have referred somebody: who never has stays so, for whoever writes a campaign for them meanwhile."""
     p = partners.c
-    query = sa.select(p.external_id).where(p.program_id == program_id, p.status == "active")
+    refers = sa.exists().where(referrals.c.partner_id == p.id)
+    query = sa.select(p.external_id).where(p.program_id == program_id, p.status == "active", refers)
     return list(db.execute(query.order_by(p.external_id)).scalars())
 
 

@@ -16,6 +16,7 @@ from engage.sources.sample import names
 
 PARTNERS, COMPANIES, SALESPEOPLE, DAYS = 200, 60, 10, 365
 _QUIET, _STRUGGLING, _NEW, _INVITED, _INACTIVE = 28, 8, 10, 4, 6
+_SHY = 5  # of the new ones joined some weeks ago and refer nobody: the partners of docs/first-campaign.md
 _NEXT = {
     "submitted": "accepted",
     "accepted": "qualified",
@@ -87,6 +88,7 @@ class _Partner:
     joined_at: datetime
     status: str = "active"
     quiet: bool = False
+    shy: bool = False
     struggling: bool = False
     cells: tuple[str, ...] = ()
 
@@ -167,7 +169,8 @@ def _cast(partner: _Partner, place: int, chance: Random, now: datetime) -> None:
     partner.quiet = place < quiet
     partner.struggling = quiet <= place < struggling
     if struggling <= place < new:
-        partner.joined_at = _at(chance, now, chance.randrange(2, 28))
+        partner.shy = place >= new - _SHY
+        partner.joined_at = _at(chance, now, chance.randrange(24, 50) if partner.shy else chance.randrange(2, 28))
     elif new <= place < invited:
         partner.status = "invited"
     elif invited <= place < inactive:
@@ -185,6 +188,8 @@ def _tell(chance: Random, partner: _Partner, now: datetime, files: _Files) -> No
     logins = [_between(chance, first, last) for _ in range(round(months * 1.2))]
     logins.append(last - timedelta(hours=chance.randrange(1, 24 * (5 if away else 20))))
     files.logins.extend((partner.id, _iso(at)) for at in sorted(logins) if partner.joined_at <= at <= now)
+    if partner.shy:
+        return
     diligence = chance.choice((0.3, 0.6, 1.0, 1.4, 2.2))
     for at in sorted(_between(chance, first, last) for _ in range(round(months * diligence))):
         _refer(chance, partner, at, now, files)
