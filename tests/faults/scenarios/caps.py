@@ -51,7 +51,7 @@ steps:
 
 
 def run(where: Where, database: str) -> Measured:
-    """60 kills, half of them in contests, in three contests of 800 mails for room for 3 in 8 of them at the most."""
+    """At most 60 kills, half of them in contests; 800 mails compete three times over, and 840 find room in all."""
     with stage(where, database) as on:
         _write_campaigns(on.site)
         _take_partners(on, where.scaled(PARTNERS, 20))
