@@ -116,7 +116,7 @@ def taken(
 @cache
 def _taken(
     dialect: str, per: Per, of_topic: bool, reserved: bool, until: bool, newest: int | None, but_not: bool
-) -> sa.SelectBase:
+) -> sa.Select[Any] | sa.CompoundSelect[Any]:
     """Built once, as `_how_many` is: each batch that is decided asks them, for each kind of cap."""
     d, column = deliveries.c, _COLUMN[per]
     mine = _mine(dialect, column, of_topic, but_not)
@@ -146,7 +146,9 @@ def how_many_taken(
 
 
 @cache
-def _how_many(dialect: str, per: Per, of_topic: bool, reserved: bool, until: bool, but_not: bool) -> sa.SelectBase:
+def _how_many(
+    dialect: str, per: Per, of_topic: bool, reserved: bool, until: bool, but_not: bool
+) -> sa.Select[Any] | sa.CompoundSelect[Any]:
     mine = _mine(dialect, _COLUMN[per], of_topic, but_not)
     count = sa.select(sa.func.count()).select_from(deliveries)
     gone = count.where(mine, _since(until))
