@@ -13,6 +13,7 @@ from engage.domain.errors import ServiceUnreachable
 from engage.workers.embedded import EmbeddedValkey
 from tests.support.browser import Browser, find_chromium
 from tests.support.command import ROOT, EngageCommand
+from tests.support.lending import Lending
 from tests.support.postgres import Databases, PostgresServer
 from tests.support.schema import prepare
 from tests.support.unavailable import unavailable
@@ -56,11 +57,10 @@ def postgres_server() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def _postgres_template(postgres_server: Databases) -> Iterator[str]:
-    url = postgres_server.create()
-    prepare(url)
-    yield url
-    postgres_server.drop(url)
+def _postgres_lending(postgres_server: Databases) -> Iterator[Lending]:
+    lending = Lending(postgres_server)
+    yield lending
+    lending.end()
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +89,9 @@ def empty_postgres_url(postgres_server: Databases) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: Databases, _postgres_template: str) -> Iterator[str]:
-    url = postgres_server.create(template=_postgres_template)
-    yield url
-    postgres_server.drop(url)
+def postgres_url(_postgres_lending: Lending) -> Iterator[str]:
+    yield _postgres_lending.lend()
+    _postgres_lending.take_back()
 
 
 @pytest.fixture(params=_DATABASES)

@@ -22,6 +22,15 @@ def test_a_test_never_sees_what_another_wrote(database_url: str, _turn: int) -> 
     engine.dispose()
 
 
+@pytest.mark.parametrize("_turn", [1, 2])
+def test_nor_what_it_counted(database_url: str, _turn: int) -> None:
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        added = connection.execute(sa.text("INSERT INTO programs (key) VALUES ('p') RETURNING id"))
+        assert added.scalar_one() == 1
+    engine.dispose()
+
+
 def test_an_empty_database_has_nothing_in_it(empty_database_url: str) -> None:
     engine = sa.create_engine(empty_database_url)
     assert sa.inspect(engine).get_table_names() == []

@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from engage.workers.tether import Tethered
 
 _READY_WITHIN_SECONDS = 60.0
+_GONE_WITHIN_MS = 60_000
 # Tests may lose their data in a power cut; a benchmark may not look faster than life.
 _CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 _BECOME_NOBODY = (
@@ -40,20 +41,36 @@ class Databases:
     def __init__(self, url: str) -> None:
         self._admin = sa.make_url(url).set(drivername="postgresql+psycopg")
 
-    def create(self, template: str | None = None) -> str:
-        """The URL of a new database: empty, or a copy of the database with the URL `template`."""
-        name = f"engage_test_{os.getpid()}_{next(self._names)}"
-        copied = f" TEMPLATE {sa.make_url(template).database} STRATEGY FILE_COPY" if template else ""
-        self._execute(f"CREATE DATABASE {name}{copied}")
-        return self._admin.set(database=name).render_as_string(hide_password=False)
+    def create(self) -> str:
+        """The URL of a new, empty database."""
+        name = self._name()
+        self._execute(f"CREATE DATABASE {name}")
+        return self._url(name)
+
+    def rename(self, url: str) -> str:
+        """Ends all connections of a database and gives it a new name; returns its new URL."""
+        old, new = sa.make_url(url).database, self._name()
+        self._execute(
+            f"SELECT pg_terminate_backend(pid, {_GONE_WITHIN_MS}) FROM pg_stat_activity"
+            f" WHERE datname = '{old}' AND backend_type = 'client backend'",
+            f"ALTER DATABASE {old} RENAME TO {new}",
+        )
+        return self._url(new)
 
     def drop(self, url: str) -> None:
         self._execute(f"DROP DATABASE IF EXISTS {sa.make_url(url).database} WITH (FORCE)")
 
-    def _execute(self, statement: str) -> None:
+    def _name(self) -> str:
+        return f"engage_test_{os.getpid()}_{next(self._names)}"
+
+    def _url(self, name: str) -> str:
+        return self._admin.set(database=name).render_as_string(hide_password=False)
+
+    def _execute(self, *statements: str) -> None:
         dsn = self._admin.set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(statement.encode())
+            for statement in statements:
+                connection.execute(statement.encode())
 
 
 class PostgresServer:
