@@ -213,8 +213,8 @@ def _write(folder: Path, report: dict[str, Any], replays: list[_Replayed]) -> No
             for one in replays:
                 for said in one.not_sent:
                     until = said.until.isoformat() if said.until else ""
-                    told = (said.campaign, said.step, said.whom, said.occasion, said.phase, said.decision, said.reason)
-                    rows.writerow((one.program, *told, until, said.at.isoformat()))
+                    why = (said.phase, said.decision, said.reason, until, said.at.isoformat())
+                    rows.writerow((one.program, said.campaign, said.step, said.whom, said.occasion, *why))
     except OSError as error:
         raise InputError(f"{folder} cannot be written to: {error.strerror}", "give another folder with --out") from None
 
