@@ -36,7 +36,8 @@ SIGNED_PATHS = ("/unsubscribe/", PATH)
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A delivery with its message, or with the state in which it ends without one and why.
+    """A delivery with its message, or with the state in which it ends without one and why; PENDING: it waits until the
+    files are mended.
 
     `link` is where its button leads; `tells_of` are the folded deliveries that it is the first to tell of.
     """
@@ -80,8 +81,9 @@ class Composer:
         composed: list[Composed] = []
         for (program_id, name, email, locale), group in groups.items():
             scope, campaign = library.scope(program_id), library.get(program_id, name)
-            if scope is None or campaign is None:
-                composed += [Composed(one, None, DeliveryState.SKIPPED, Reason.CAMPAIGN_NOT_LIVE) for one in group]
+            if scope is None or campaign is None:  # gone for good, or for a mistake in some file, which stops nobody
+                ends_as = DeliveryState.PENDING if library.problems else DeliveryState.SKIPPED
+                composed += [Composed(one, None, ends_as, Reason.CAMPAIGN_NOT_LIVE) for one in group]
                 continue
             own = library.templates.own(email, scope.program.lineage)
             template = library.templates.find(own, locale, scope.program.locale)

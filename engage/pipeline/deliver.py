@@ -29,6 +29,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.outlet import Outlet
 from engage.pipeline.promising import promise
 from engage.pipeline.recheck import ENDS_AS, Second, decision_row, note_whose, recheck
+from engage.policy import LOOK_AGAIN
 from engage.store.caps import take_folded
 from engage.store.database import Database
 from engage.store.deliveries import Claimed, claim, give_up, move, suspects
@@ -274,15 +275,19 @@ class _Held:
         return move(db, ids, self.lease, DeliveryState.CLAIMED, state, reason=reason, settled_at=now)
 
     def _end_broken(self, composed: Sequence[Composed]) -> None:
-        """Ends those that could not be composed."""
+        """Ends those that could not be composed, or has them wait."""
         broken: dict[tuple[DeliveryState, str], list[Claimed]] = defaultdict(list)
         for one in composed:
             if one.message is None:
                 broken[one.ends_as, one.problem].append(one.claimed)
+        now = self.work.outlet.clock()
         if broken:
             with self.work.database.write() as db:
                 for (state, problem), those in broken.items():
-                    self._end(db, those, state, problem, self.work.outlet.clock())
+                    if state is DeliveryState.PENDING:
+                        self._put_back(db, those, now + LOOK_AGAIN, problem)
+                    else:
+                        self._end(db, those, state, problem, now)
 
     def _give_back(self, ids: Iterable[int]) -> None:
         """What is still claimed is due again at once, for whoever comes."""

@@ -134,7 +134,8 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
             if own and one.objection is None:
                 arm = arm_of(scope.program, campaign, own.external_id)
                 entered.setdefault(own.partner_id, arm)
-                entering_as[arm] += drawing
+                if drawing:
+                    entering_as[arm] += 1
             steps = tuple(
                 _step(scope, campaign, step, one, people, names, words, paused, feeds, as_of) for step in mails
             )

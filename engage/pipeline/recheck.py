@@ -24,7 +24,7 @@ from engage.pipeline.mailing import heard_feeds
 from engage.pipeline.rollout import arm_inside
 from engage.pipeline.sunset import resting
 from engage.pipeline.updates import untold_again
-from engage.policy import decide
+from engage.policy import LOOK_AGAIN, decide
 from engage.policy.caps import Whose
 from engage.store.caps import set_whose
 from engage.store.deliveries import Claimed
@@ -131,11 +131,17 @@ def look_again(db: Connection, library: Library, batch: Sequence[Claimed], now: 
     for program_id in sorted({claimed.program_id for claimed in batch}):
         scope = library.scope(program_id)
         mine = [claimed for claimed in batch if claimed.program_id == program_id]
-        if scope is None:
-            decided |= {claimed.id: Second(Skip(Reason.CAMPAIGN_NOT_LIVE), None) for claimed in mine}
-        else:
-            decided |= _recheck_program(db, library, scope, mine, partners, now)
+        there = [claimed for claimed in mine if library.get(program_id, claimed.campaign) is not None]
+        decided |= {claimed.id: _gone(library, now) for claimed in mine}
+        if scope is not None and there:
+            decided |= _recheck_program(db, library, scope, there, partners, now)
     return decided
+
+
+def _gone(library: Library, now: datetime) -> Second:
+    """What becomes of mail whose campaign is not there: it waits while there is a mistake in some file."""
+    reason = Reason.CAMPAIGN_NOT_LIVE
+    return Second(Defer(now + LOOK_AGAIN, reason) if library.problems else Skip(reason), None)
 
 
 def _recheck_program(

@@ -26,6 +26,7 @@ from engage.store.merging_entries import (
     release_claimed,
 )
 from engage.store.occasions_of import move_links
+from engage.store.reentry import lock_entries
 from engage.store.rhythms import move_rhythms
 from engage.store.tables import (
     aliases,
@@ -77,6 +78,7 @@ def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     # Events first: whoever matches one of them holds its row, and has then enrolled whom this moves next.
     moved = {"events": _repoint(db, events.c.partner_id, pair)}
     moved["referrals"] = _repoint(db, referrals.c.partner_id, pair)
+    _let_nobody_in(db, pair)  # before anything else that a worker touches who has the events in hand and lets them in
     _repoint(db, referral_versions.c.partner_id, pair)
     moved["rewards"] = _repoint(db, rewards.c.partner_id, pair)
     moved["partners"] = _repoint(db, partners.c.recruited_by_id, pair, partners.c.id != pair.survivor)
@@ -159,6 +161,17 @@ def _repoint(db: Connection, column: Id, pair: Pair, *also: Clause) -> int:
     if table is partners:  # in the order in which senders lock them
         db.execute(sa.select(partners.c.id).where(where).order_by(partners.c.id).with_for_update(key_share=True)).all()
     return db.execute(sa.update(table).where(where).values({column.name: pair.survivor})).rowcount
+
+
+def _let_nobody_in(db: Connection, pair: Pair) -> None:
+    """Until the transaction ends nobody lets the survivor into what the merged one is inside: they are to walk once."""
+    c = enrollments.c
+    inside = sa.select(c.program_id, c.campaign).where(c.partner_id == pair.merged, c.state == JourneyState.ACTIVE)
+    campaigns: dict[int, set[str]] = {}
+    for program_id, campaign in db.execute(inside.distinct()):
+        campaigns.setdefault(program_id, set()).add(campaign)
+    for program_id, names in sorted(campaigns.items()):
+        lock_entries(db, program_id, names)
 
 
 def _calm_partner_events(db: Connection, pair: Pair) -> None:

@@ -52,10 +52,20 @@ def ensure_version(db: Connection, program_id: int, campaign: Campaign, now: dat
             "first_seen": now,
         }
         db.execute(insert_or_ignore(db, campaign_versions), row)
-        if campaign.promotion is not None:
-            look_again_in(db, program_id, campaign.name, now)
         version = int(db.execute(found).scalar_one())
+        changed = True
+    else:
+        changed = campaign.promotion is not None and version != _latest(db, program_id, campaign)
+    if campaign.promotion is not None and changed:
+        look_again_in(db, program_id, campaign.name, now)
     return version
+
+
+def _latest(db: Connection, program_id: int, campaign: Campaign) -> int | None:
+    """The version that was seen first last: the file may say again what an older one said."""
+    c = campaign_versions.c
+    mine = sa.select(sa.func.max(c.id)).where(c.program_id == program_id, c.campaign == campaign.name)
+    return db.execute(mine).scalar()
 
 
 def sources_of_versions(db: Connection, ids: Collection[int]) -> list[tuple[int, str, str, str]]:

@@ -19,6 +19,8 @@ def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
         "as_of": "2026-11-21T08:00:00Z",
         "matched": 2,
         "entering": 2,
+        "entering_as": {},
+        "kept_out": {},
         "max_audience": None,
         "held": False,
         "holdout": None,
@@ -42,7 +44,7 @@ def test_a_plan_for_scripts_has_the_promised_shape(known: Installation) -> None:
 def test_a_plan_for_people_counts_and_lists_and_sends_nothing(known: Installation) -> None:
     done = known.run("plan", "monthly")
     assert done.code == 0
-    assert "2 matched" in done.out
+    assert "2 matched\n2 would enter\n" in done.out
     assert "Ann <ann@example.com>" in done.out
     assert known.run("run", "monthly", "--json").json()["new"], "a plan opens no run"
 
@@ -55,19 +57,53 @@ def test_a_plan_says_how_many_are_inside_each_version(fresh: Installation) -> No
     file.write_text(journey)
     assert fresh.imports().code == 0
     assert fresh.run("run", "journey").code == 0
-    assert "inside now: 2" in fresh.run("plan", "journey").out
+    shown = fresh.run("plan", "journey").out
+    assert "inside now: 2" in shown
+    assert "0 would enter\nwould not enter: 2 already enrolled\n" in shown
     fresh.partners("ann", "bob", "cat")
     assert fresh.imports().code == 0
     file.write_text(journey.replace("1st 09:00", "15th 09:00").replace("wait: 3d", "wait: 5d\n    id: five-days"))
+    assert "1 would enter\nwould not enter: 2 still inside\n" in fresh.run("plan", "journey").out
     assert fresh.run("run", "journey").code == 0
     shown = fresh.run("plan", "journey")
     assert "five-days" in shown.out
     assert "an older one" in shown.out
     inside = fresh.run("plan", "journey", "--json").json()["inside"]
     assert [(one["step"], one["count"], one["current"]) for one in inside] == [
-        ("five-days", 3, True),
+        ("five-days", 1, True),
         ("wait-1", 2, False),
     ]
+
+
+def test_a_plan_says_who_would_be_held_out_of_those_who_would_enter(fresh: Installation) -> None:
+    fresh.partners(*(f"p{number}" for number in range(20)))
+    assert fresh.imports().code == 0
+    file = fresh.folder / "tried.yaml"
+    file.write_text(MONTHLY.replace("campaign: monthly", "campaign: tried\nholdout: 30%\nonly: {share: 80%}"))
+    plan = fresh.run("plan", file, "--json").json()
+    assert plan["entering_as"].keys() == {"treated", "held_out"}
+    assert sum(plan["entering_as"].values()) == plan["entering"] == 20 - plan["kept_out"]["not_in_roll_out"]
+    treated, held_out = plan["entering_as"]["treated"], plan["entering_as"]["held_out"]
+    shown = fresh.run("plan", file).out
+    assert f"{plan['entering']} would enter ({treated} treated, {held_out} held out)\n" in shown
+    assert f"would not enter: {20 - plan['entering']} not in roll out\n" in shown
+
+
+def test_doctor_names_an_email_that_is_gone_and_that_somebody_inside_comes_to(fresh: Installation) -> None:
+    journey = MONTHLY.replace("campaign: monthly", "campaign: journey").replace(
+        "- send: tips", "- wait: 3d\n  - send: other"
+    )
+    other = fresh.emails / "other.md"
+    other.write_text((fresh.emails / "tips.md").read_text())
+    file = fresh.campaigns / "journey.yaml"
+    file.write_text(journey)
+    assert fresh.imports().code == 0
+    assert fresh.run("run", "journey").code == 0
+    other.unlink()
+    file.write_text(journey.replace("send: other", "send: tips"))
+    said = {one["what"]: one for one in fresh.run("doctor", "--json").json()}["campaign journey of maven-partners"]
+    assert (said["state"], said["said"]) == ("warn", "2 inside wait for email 'other', which is not there")
+    assert "write email_templates/other.md again" in said["advice"]
 
 
 def test_a_plan_takes_the_path_of_a_file_outside_the_campaigns(known: Installation) -> None:

@@ -530,6 +530,23 @@ def test_a_mistake_in_a_file_stops_nobody(engage: Engage) -> None:
     assert subjects(engage.after(minutes=15)) == ["B"]
 
 
+def test_a_mistake_in_a_file_loses_no_mail_that_waits(engage: Engage) -> None:
+    file = write_trial(engage, "{send: a}", send_within="5d")
+    engage.partner()
+    engage.services.run_now(engage.services.library().find(TRIAL))
+    program = file.with_name("program.yaml")
+    text = program.read_text()
+    program.write_text(re.sub(r"^      tips:", "      hints:", text, flags=re.MULTILINE))
+    rereads(engage)
+    assert TRIAL not in {name for _, name in engage.services.library().campaigns}
+    assert engage.work() == []
+    assert engage.after(hours=1) == []
+    assert engage.states() == [("partner:ann", "pending")]
+    program.write_text(text)
+    rereads(engage)
+    assert subjects(engage.after(minutes=16)) == ["A"]
+
+
 def test_what_the_old_file_says_beside_its_steps_need_not_be_there_any_more(engage: Engage) -> None:
     file = write_trial(engage, TWO)
     engage.partner()

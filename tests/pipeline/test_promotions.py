@@ -110,6 +110,20 @@ def test_dates_that_are_moved_hold_for_whoever_has_not_been_told_yet(engage: Eng
     assert goes_to(engage, 3, 5) == ["A $100 until March 31"]
 
 
+def test_dates_that_are_moved_back_hold_again(engage: Engage) -> None:
+    """The file says what an older version said: nothing new is stored."""
+    file = offers(engage)
+    assert joins(engage) == []
+    text = file.read_text()
+    for said in (text.replace("from: 2026-03-10", "from: 2026-03-20"), text):
+        file.write_text(said)
+        rereads(engage)
+        engage.services.library()
+        engage.now += timedelta(minutes=1)
+        assert engage.sweeps() == []
+    assert goes_to(engage, 3, 10) == ["A $100 until March 31"]
+
+
 def test_nothing_is_promised_by_a_mail_that_does_not_go_out(engage: Engage) -> None:
     file = offers(engage)
     goes_to(engage, 3, 12)
