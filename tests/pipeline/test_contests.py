@@ -324,10 +324,10 @@ def test_who_has_won_keeps_the_room_until_it_has_gone_out(capped: Begin) -> None
     engage.partner("ann")
     engage.enters("iron")
     engage.passes_without_sending()
-    engage.queue.waiting.clear()
     engage.enters("gold")
-    assert campaigns_of(engage.passes()) == ["iron"]
-    assert engage.reasons() == {"iron": "accepted", "gold": "frequency_cap"}
+    engage.passes_without_sending()
+    assert engage.reasons() == {"iron": "pending", "gold": "frequency_cap"}
+    assert campaigns_of(engage.work_all()) == ["iron"]
 
 
 # --- in the moment of sending -----------------------------------------------------------------------------------------
