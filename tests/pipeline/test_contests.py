@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from engage.domain.messages import Outcome, SendResult
+from engage.domain.records import AliasRecord
 from engage.pipeline import recheck as rechecking
 from engage.pipeline.shelf import LOOK_EVERY
 from engage.store import tables
@@ -436,6 +437,38 @@ def test_caps_follow_a_partner_who_has_changed_company(capped: Begin) -> None:
     engage.passes_without_sending()
     engage.partner("bob", company="acme")
     assert len(engage.work_all()) == 1, "by now they are of one company, and its mails are counted together"
+
+
+def test_caps_follow_a_partner_who_has_changed_address(capped: Begin) -> None:
+    engage = capped("at_most: 1, per: address, in: 7d")
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("bob", email="desk@example.com")
+    engage.enters("iron")
+    assert campaigns_of(engage.passes()) == ["iron"]
+    engage.partner("ann")
+    engage.enters("gold")
+    engage.passes_without_sending()
+    engage.partner("ann", email="desk@example.com")
+    assert engage.work_all() + engage.work_all() == [], "the first composes it anew, the second finds no room"
+    d = tables.deliveries.c
+    with engage.services.database.read() as db:
+        ended = db.execute(sa.select(d.recipient, d.reason).where(d.campaign == "gold").order_by(d.recipient)).all()
+    assert ended == [("partner:ann", "frequency_cap"), ("partner:bob", "frequency_cap")]
+
+
+def test_what_both_of_two_merged_partners_got_counts(capped: Begin) -> None:
+    engage = capped(TWO_A_WEEK)
+    engage.campaign("gold")
+    engage.campaign("iron")
+    engage.partner("ann")
+    engage.partner("bob")
+    engage.enters("gold")
+    assert campaigns_of(engage.passes()) == ["gold", "gold"]
+    engage.takes(AliasRecord("partner", "bob", "ann"), news=False)
+    engage.enters("iron")
+    assert engage.passes() == []
+    assert engage.reasons()["iron"] == "frequency_cap"
 
 
 def test_room_is_reserved_for_whom_the_winner_is_by_now(capped: Begin) -> None:
