@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -17,6 +18,10 @@ from tests.support.lending import Lending
 from tests.support.postgres import Databases, PostgresServer
 from tests.support.schema import prepare
 from tests.support.unavailable import unavailable
+
+# How long an example takes says how busy the machine is, not whether the rule holds.
+hypothesis.settings.register_profile("engage", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("engage")
 
 _DATABASES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
 
@@ -139,10 +144,11 @@ def unused_port() -> int:
 
 
 @pytest.fixture
-def run_engage(tmp_path: Path) -> Iterator[EngageCommand]:
+def run_engage(tmp_path: Path, _sqlite_template: Path) -> Iterator[EngageCommand]:
     """`run_engage("lint", "--json")` runs the command to its end; `run_engage.start("web")` one that goes on."""
     folder = tmp_path / "engage"
-    folder.mkdir()
+    (folder / "var").mkdir(parents=True)
+    shutil.copy(_sqlite_template, folder / "var" / "engage.db")  # else the first command of each test would make it
     command = EngageCommand(folder)
     yield command
     command.stop_all()

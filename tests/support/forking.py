@@ -3,6 +3,7 @@
 `python -m tests.support.forking SOCKET` is the process that is forked from; `Forks` starts it and asks it.
 """
 
+import gc
 import json
 import os
 import signal
@@ -64,6 +65,7 @@ def _serve(path: str) -> None:
     for module in sorted(set(COMMANDS.values())):
         import_module(f"engage.cli.{module}")
     judge(Path("campaigns"), Path("email_templates"))  # so that the shipped files are parsed and compiled already
+    gc.freeze()  # what was imported is no garbage: a command that looked for some would copy all of its memory
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who is forked here is waited for by nobody
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{path}.new")
