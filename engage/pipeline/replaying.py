@@ -179,7 +179,8 @@ def _in_scratch(
     live += [one for one in daily if one.program in theirs and one not in live]
     return replace(
         library,
-        program_ids={campaign.program: program_id for campaign in live},
+        programs={key: program for key, program in library.programs.items() if key in theirs},
+        program_ids=dict.fromkeys(theirs, program_id),
         campaigns={(campaign.program, campaign.name): campaign for campaign in live},
         version_ids={(one.program, one.name): ensure_version(db, program_id, one, now) for one in live},
     )

@@ -78,6 +78,29 @@ def test_a_link_in_a_replayed_mail_unsubscribes_nobody(past: Installation, tmp_p
     assert all(Signer([KEY]).read("unsubscribe", token) is None for token in tokens)
 
 
+def test_several_programs_are_replayed_each_with_its_own_caps(tmp_path: Path) -> None:
+    made = Installation(EngageCommand(tmp_path))
+    program = made.campaigns / "program.yaml"
+    caps = "    frequency_caps: [{at_most: 1, per: partner, in: 60d}]\n"
+    allies = "  maven-allies:\n    inherits: maven-partners\n    name: Maven Allies\n"
+    program.write_text(program.read_text().rstrip() + f"\n{caps}{allies}{caps.replace('1', '2')}")
+    (made.export / "deals.csv").write_text(DEALS)
+    mapping = made.folder / "mapping.yaml"
+    written = mapping.read_text()
+    for key in ("maven-partners", "maven-allies"):
+        mapping.write_text(f"program: {key}\n{written}")
+        assert made.imports().code == 0
+    ran = made.run("replay", "--from", "2026-01-01", "--to", "2026-02-28", "--json")
+    assert ran.code == 0, ran.err
+    sends = {(one["program"], one["campaign"]): one["sends"] for one in ran.json()["campaigns"]}
+    assert sends == {
+        ("maven-allies", "monthly"): 4,
+        ("maven-allies", "referral-won"): 2,
+        ("maven-partners", "monthly"): 2,
+        ("maven-partners", "referral-won"): 2,
+    }
+
+
 def test_a_period_without_history_says_so(past: Installation) -> None:
     ran = past.run("replay", "--from", "2020-01-01", "--to", "2020-01-31", "--campaign", "referral-won")
     assert ran.code == 0
