@@ -235,11 +235,14 @@ def _print_plan(planned: Plan) -> None:
         console.print(f"  {count:>6}  {label}")
     if not planned.decisions:
         return
-    table = Table(planned.campaign.subject.value, "to", "decision", "reason", box=None, padding=(0, 2, 0, 0))
+    several = len(planned.decisions[0].steps) > 1
+    columns = (planned.campaign.subject.value, *(["step"] * several), "to", "decision", "reason")
+    table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     # those who would not get it come first: they are few, and the ones to look at
     for one in sorted(planned.decisions, key=lambda one: all(isinstance(s.decision, Send) for s in one.steps))[:SHOWN]:
         for step in one.steps:
-            table.add_row(escape(one.subject), escape(_to(step)), step.decision.kind, _why(step.decision))
+            names = (one.subject, *([step.step] * several), _to(step))
+            table.add_row(*map(escape, names), step.decision.kind, _why(step.decision))
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")

@@ -54,8 +54,10 @@ def test_a_plan_says_how_many_are_inside_each_version(fresh: Installation) -> No
         "- send: tips", "- wait: 3d\n  - send: tips"
     )
     file = fresh.campaigns / "journey.yaml"
-    file.write_text(journey)
+    file.write_text(f"{journey}  - send: tips\n    id: tips-again\n")
     assert fresh.imports().code == 0
+    table = fresh.run("plan", "journey").out.splitlines()[-4:]
+    assert [line.split()[:2] for line in table] == [[n, s] for n in ("ann", "bob") for s in ("send-tips", "tips-again")]
     assert fresh.run("run", "journey").code == 0
     shown = fresh.run("plan", "journey").out
     assert "inside now: 2" in shown

@@ -57,7 +57,7 @@ def test_the_same_campaign_runs_for_both_programs_each_with_its_own_partners(eng
         keys = db.execute(
             sa.select(d.campaign, d.template, sa.func.count(d.program_id.distinct())).group_by(d.campaign, d.template)
         )
-        assert [row._tuple() for row in keys] == [(NEWSLETTER, "newsletter/monthly", 2)]
+        assert [tuple(row) for row in keys] == [(NEWSLETTER, "newsletter/monthly", 2)]
 
 
 def test_events_of_the_childs_partners_start_inherited_campaigns(engage: Engage) -> None:
