@@ -14,6 +14,8 @@ from pathlib import Path
 
 from engage.authoring import load_campaigns
 from engage.content import Rendered, Templates, load_templates
+from engage.domain.campaigns import texts_of
+from engage.domain.journeys import path_of
 from engage.domain.messages import Mailbox, Message, Outcome
 from engage.providers.selection import build_provider
 from engage.web.mailbox import MailStore, mailbox_app
@@ -35,9 +37,10 @@ from tests.providers.servers import HttpServer
 from tests.support.browser import Browser, find_chromium
 
 CAMPAIGN_OF = {
-    step.template: campaign
+    text.template: campaign
     for campaign in load_campaigns(ROOT / "campaigns").campaigns.values()
-    for step in campaign.steps
+    for step in path_of(campaign.steps).mails()
+    for text in texts_of(step)
 }
 """The campaign that sends each shipped email."""
 
