@@ -8,6 +8,7 @@ from engage.cli import COMMANDS, HIDDEN
 from tests.support.command import EngageCommand
 
 
+@pytest.mark.slow
 def test_a_fresh_interpreter_knows_every_command(run_engage: EngageCommand) -> None:
     fresh = run_engage.run_fresh("--help")  # which imports each command's module
     assert fresh.code == 0, fresh
@@ -15,6 +16,7 @@ def test_a_fresh_interpreter_knows_every_command(run_engage: EngageCommand) -> N
     assert run_engage("--help") == fresh
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [("lint", "--json"), ("lint", "no/such.yaml"), ("plan",), ("held", "list")], ids=" ".join
 )

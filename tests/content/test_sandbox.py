@@ -8,7 +8,7 @@ from engage.content import LimitError, RenderError, Templates
 from engage.content.library import SHARED
 from tests.content.samples import PARSE_FACT, context, one_email, shared_sources
 
-SOON_SECONDS = 5.0  # generous: the machine may be busy; without the limits these take minutes or all memory
+SOON_SECONDS = 5.0  # of the processor, however busy the machine; without the limits: minutes, or all memory
 
 
 def loads_or_renders(body: str) -> RenderError | tuple[object, ...]:
@@ -43,9 +43,9 @@ def loads_or_renders(body: str) -> RenderError | tuple[object, ...]:
     ],
 )
 def test_greedy_templates_are_stopped_soon(body: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert loads_or_renders(body)
-    assert time.monotonic() - began < SOON_SECONDS
+    assert time.process_time() - began < SOON_SECONDS
 
 
 def test_an_email_cannot_grow_without_end() -> None:

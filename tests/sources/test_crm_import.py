@@ -28,6 +28,7 @@ def bring_in(store: Store, folder: Path, rejects: Path | None = None, batch: int
     return report
 
 
+@pytest.mark.slow
 def test_the_export_is_taken_once(store: Store, crm_dir: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     report = bring_in(store, crm_dir, tmp_path)

@@ -334,6 +334,7 @@ def test_a_mapping_names_its_program_when_there_are_several(tmp_path: Path) -> N
         load_mapping(tmp_path / "mapping.yaml", {PROGRAM.key: PROGRAM, "other": PROGRAM})
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         (tmp_path / "partners.csv").write_text("id,email\n" + "p,a@example.com\n" * rows)

@@ -1,7 +1,10 @@
 """The sample programme: what the demo shows, imported as any export is."""
 
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -28,16 +31,35 @@ def program() -> Program:
     return found
 
 
-def loaded(url: str, program: Program, folder: Path, now: datetime) -> tuple[Store, Report]:
-    store = Store(url, program)
-    sample_programme(now, folder)
-    mapping = load_mapping(folder / "mapping.yaml", {program.key: program})
-    report = import_directory(folder, mapping, lambda rows: store.take(*rows, at=now).rows, rejects=folder)
-    return store, report
+Loaded = Callable[[datetime], tuple[Path, Report]]
 
 
-def test_a_year_of_a_programme_is_taken_whole(sqlite_url: str, program: Program, tmp_path: Path) -> None:
-    store, report = loaded(sqlite_url, program, tmp_path, NOW)
+@pytest.fixture(scope="module")
+def loaded(program: Program, _sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """The database that holds the sample programme of an instant, to be copied, and what was said when it came in."""
+
+    @cache
+    def load(now: datetime) -> tuple[Path, Report]:
+        folder = tmp_path_factory.mktemp("sample")
+        database = Path(shutil.copy(_sqlite_template, folder / "engage.db"))
+        store = Store(f"sqlite:///{database}", program)
+        sample_programme(now, folder)
+        mapping = load_mapping(folder / "mapping.yaml", {program.key: program})
+        report = import_directory(folder, mapping, lambda rows: store.take(*rows, at=now).rows, rejects=folder)
+        store.close()
+        return database, report
+
+    return load
+
+
+def copied(database: Path, program: Program, folder: Path) -> Store:
+    shutil.copy(database, folder / "engage.db")
+    return Store(f"sqlite:///{folder / 'engage.db'}", program)
+
+
+def test_a_year_of_a_programme_is_taken_whole(loaded: Loaded, program: Program, tmp_path: Path) -> None:
+    database, report = loaded(NOW)
+    store = copied(database, program, tmp_path)
     assert report.total.accepted == report.total.read
     assert store.select(sa.select(_COUNT).select_from(partners)) == [(200,)]
     ((referred,),) = store.select(sa.select(_COUNT).select_from(referrals))
@@ -58,9 +80,9 @@ def test_the_same_instant_gives_the_same_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("now", [NOW, datetime(2027, 1, 5, 9, tzinfo=UTC)])
 def test_each_shipped_campaign_finds_some_partners(
-    sqlite_url: str, program: Program, tmp_path: Path, now: datetime
+    loaded: Loaded, program: Program, tmp_path: Path, now: datetime
 ) -> None:
-    store, _ = loaded(sqlite_url, program, tmp_path, now)
+    store = copied(loaded(now)[0], program, tmp_path)
     e, p, v = events.c, partners.c, referral_versions.c
     seen = sa.select(p.id, sa.func.max(e.occurred_at)).join(events, e.partner_id == p.id)
     seen = seen.where(p.status == "active", e.kind == "partner.logged_in").group_by(p.id)
@@ -85,9 +107,9 @@ def test_each_shipped_campaign_finds_some_partners(
 
 @pytest.mark.parametrize("now", [NOW + timedelta(days=11 * many, hours=many) for many in (0, 3)])
 def test_the_guide_to_a_first_campaign_finds_its_partners_on_any_day(
-    sqlite_url: str, program: Program, tmp_path: Path, now: datetime
+    loaded: Loaded, program: Program, tmp_path: Path, now: datetime
 ) -> None:
-    store, _ = loaded(sqlite_url, program, tmp_path, now)
+    store = copied(loaded(now)[0], program, tmp_path)
     with store.database.read() as db:
         rows = live_changes(Random(1), db, program, store.program_id, now, 200)
     store.take(*rows, at=now, news=True)
@@ -99,9 +121,9 @@ def test_the_guide_to_a_first_campaign_finds_its_partners_on_any_day(
 
 
 def test_changes_keep_coming_and_the_first_ones_hold_every_kind_of_good_news(
-    sqlite_url: str, program: Program, tmp_path: Path
+    loaded: Loaded, program: Program, tmp_path: Path
 ) -> None:
-    store, _ = loaded(sqlite_url, program, tmp_path, NOW)
+    store = copied(loaded(NOW)[0], program, tmp_path)
     chance, now = Random(1), NOW
     for count in (25, 1, 1, 1, 1, 1, 1, 1, 1):
         now += timedelta(seconds=3)

@@ -154,10 +154,10 @@ class Web:
 
     def wait_until_up(self, process: Tethered, log: Path | None = None) -> None:
         said = log.read_text() if log and log.exists() else ""
-        wait_for(lambda: not process.running() or self.answers(), "the web process", 60)
+        wait_for(lambda: not process.running() or self.answers(), "the web process")
         assert process.running(), said
 
-    def wait_for_mails(self, subjects: Sequence[str], seconds: float = 60.0) -> None:
+    def wait_for_mails(self, subjects: Sequence[str], seconds: float = 120.0) -> None:
         """Waits until exactly these mails lie in the mailbox, in any order."""
         wait_for(lambda: len(self.mails()) >= len(subjects), f"{len(subjects)} mails, {subjects}", seconds)
         assert self.subjects() == sorted(subjects)

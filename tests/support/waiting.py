@@ -7,7 +7,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def wait_for(condition: Callable[[], _T], what: str, seconds: float = 30.0) -> _T:
+def wait_for(condition: Callable[[], _T], what: str, seconds: float = 120.0) -> _T:
     """The first true answer of `condition`; fails the test when there is none within `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

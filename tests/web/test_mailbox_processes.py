@@ -29,7 +29,7 @@ def ask(url: str, body: Any) -> Any:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5):
+        with urllib.request.urlopen(url, timeout=30):
             return True
     except OSError:
         return False
@@ -41,7 +41,7 @@ def test_it_goes_wrong_as_told_and_what_it_took_is_there_after_it_was_killed(
 ) -> None:
     url = f"http://127.0.0.1:{unused_port}"
     process = run_engage.start(*command, env={"ENGAGE_PORT": str(unused_port)})
-    wait_for(lambda: answers(f"{url}/mailbox"), "the mailbox", 60)
+    wait_for(lambda: answers(f"{url}/mailbox"), "the mailbox")
     with closing(SendGridProvider(url, "key", utc_now)) as provider:
 
         def send(number: int) -> Outcome:
@@ -59,7 +59,7 @@ def test_it_goes_wrong_as_told_and_what_it_took_is_there_after_it_was_killed(
 def test_the_installation_believes_what_its_mailbox_reports(run_engage: EngageCommand, unused_port: int) -> None:
     url = f"http://127.0.0.1:{unused_port}"
     run_engage.start("web", "--with-mailbox", env={"ENGAGE_PORT": str(unused_port)})
-    wait_for(lambda: answers(f"{url}/mailbox"), "the mailbox", 60)
+    wait_for(lambda: answers(f"{url}/mailbox"), "the mailbox")
     with closing(SendGridProvider(url, "key", utc_now)) as provider:
         assert provider.send([a_message(1)])[0].outcome is Outcome.ACCEPTED
     told = ask(f"{url}/mailbox/webhooks", {"duplicate": 2, "batch": 2})

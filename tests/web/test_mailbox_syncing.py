@@ -20,7 +20,7 @@ class Disk:
     def sync(self) -> None:
         begun = self.written
         self.begun.set()
-        assert self.let.acquire(timeout=10)
+        assert self.let.acquire(timeout=60)
         self.synced.append(begun)
 
 
