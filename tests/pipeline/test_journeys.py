@@ -612,6 +612,17 @@ def test_a_goal_that_cannot_be_seen_holds_the_journey(engage: Engage) -> None:
     assert subjects(engage.after(minutes=15)) == ["B"]
 
 
+def test_who_is_no_active_partner_any_more_gets_nothing_and_nobody_is_alerted_about_them(engage: Engage) -> None:
+    write_trial(engage, "{send: a}, {wait: 1d}, {send: b}, {alert: {to: owner, say: z}}, {wait: 1d}, {send: c}")
+    engage.partner(owner=engage.salesperson())
+    assert subjects(engage.runs(TRIAL)) == ["A"]
+    engage.takes(PartnerRecord("ann", status="inactive"), news=False)
+    assert engage.after(days=1) == []
+    assert engage.decisions()[-2:] == [("skip", "not_active"), ("skip", "not_active")]
+    engage.takes(PartnerRecord("ann", status="active"), news=False)
+    assert subjects(engage.after(days=1)) == ["C"], "who is back goes on where they are by then"
+
+
 def test_a_survivor_goes_on_where_the_merged_one_stood(engage: Engage) -> None:
     write_trial(engage, TWO)
     engage.partner("twin")
