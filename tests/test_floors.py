@@ -33,6 +33,7 @@ def a_copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_an_import_that_goes_up_or_sideways_breaks_the_check(a_copy: Path) -> None:
     for module, imported in FORBIDDEN:
         path = a_copy / "engage" / module.replace("engage.", "", 1).replace(".", "/")
@@ -44,6 +45,7 @@ def test_an_import_that_goes_up_or_sideways_breaks_the_check(a_copy: Path) -> No
         assert re.search(rf"{re.escape(module)} ->\s+{re.escape(imported)} ", done.stdout), done.stdout
 
 
+@pytest.mark.slow
 def test_a_package_without_a_floor_breaks_the_check(a_copy: Path) -> None:
     (a_copy / "engage" / "elsewhere.py").write_text('"""Nobody said where this belongs."""\n')
     done = lint_imports(a_copy)

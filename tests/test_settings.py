@@ -227,6 +227,7 @@ def test_a_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> No
     assert os.listdir(tmp_path / "new" / "var") == ["secret_key"]
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_end_with_one_key(tmp_path: Path) -> None:
     code = f"from engage.settings import *; print(secret_keys(Settings.load(data_dir={str(tmp_path)!r})))"
     together = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)]

@@ -76,6 +76,7 @@ def parent(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
     process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_valkey_ends_with_its_parent(parent: tuple[subprocess.Popen[str], int, int], how: signal.Signals) -> None:
     process, pid, port = parent
@@ -85,6 +86,7 @@ def test_valkey_ends_with_its_parent(parent: tuple[subprocess.Popen[str], int, i
     wait_for(lambda: not session_of(pid), "Valkey and its watcher to end")
 
 
+@pytest.mark.slow
 def test_a_child_that_ignores_sigterm_is_killed_when_its_parent_is_gone() -> None:
     process = subprocess.Popen([sys.executable, "-c", PARENT_OF_STUBBORN], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
