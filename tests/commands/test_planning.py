@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.commands.saying import assert_said
 from tests.support.command import EngageCommand
 from tests.support.installation import MONTHLY, Installation, Web
@@ -177,6 +179,7 @@ def test_what_is_planned_while_files_are_broken_is_said_to_be_the_last_good_vers
     assert "1 problem in campaigns and emails: engage lint; what passed last is used" in plan.err
 
 
+@pytest.mark.slow
 def test_doctor_is_content_when_all_is_there_and_says_what_is_missing_when_not(
     run_engage: EngageCommand, valkey_url: str, unused_port: int
 ) -> None:
