@@ -16,7 +16,7 @@ def test_a_rhythm_is_noted_and_shown(fresh: Installation) -> None:
     without = fresh.run("consent", "rhythm", "ann", "referral-status", "daily")
     assert_said(without, 1, "topic 'referral-status' has no daily mail", "write gather at the topic")
     says(fresh, "referral-status", 'gather: {at: "17:00", send: daily}')
-    (fresh.emails / "daily.md").write_text(email("What has changed today"))
+    (fresh.emails / "daily.md").write_text(email("What has changed today", "{{ blocks.updates(updates) }}"))
     noted = fresh.run("consent", "rhythm", "ann@example.com", "referral-status", "daily", "--why", "by phone")
     assert_said(noted, 0, "ann gets referral-status once a day from now on.")
     again = fresh.run("consent", "rhythm", "ann", "referral-status", "daily", "--json")
