@@ -5,7 +5,7 @@ Made from nothing but the export and fixed rules, so that each run is the same. 
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +27,11 @@ OPTED_IN_EACH = 2
 UNSUBSCRIBED_EACH = 5
 TOPICS = ("tips", "newsletter", "recognition")
 SHARING = ("Acme Corporation", "Betasoloin")  # two partners who read one mailbox
+LOCALES = {"Europe/Berlin": "de_DE", "Asia/Tokyo": "ja_JP"}  # nothing is written in Japanese
+AT_HOME = "United States"  # partners elsewhere are in the second program too
+LEADS, QUESTION = "leads", "what-holds-you"
+LEADS_EACH = 3  # each third partner said what holds them, before they were asked
+ANSWERED = datetime(2016, 11, 2, 8, 20, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,24 @@ class Change:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Reward:
+    key: str
+    partner: str
+    referral: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class World:
-    """`rhythms` and `opted_in` hold from before the first day; `refusals` from their instant."""
+    """`rhythms` and `opted_in` hold from before the first day; `refusals` from their instant. `companies` has whom each
+    partner belongs to: the company's contact is the partner of the same name.
+    """
 
     zones: dict[str, str] = field(default_factory=dict)
+    locales: dict[str, str] = field(default_factory=dict)
+    companies: dict[str, str] = field(default_factory=dict)
+    abroad: set[str] = field(default_factory=set)
     emails: dict[str, str] = field(default_factory=dict)
     employees: dict[str, int] = field(default_factory=dict)
     rhythms: dict[str, str] = field(default_factory=dict)
@@ -58,6 +76,19 @@ class World:
     refusals: list[Refusal] = field(default_factory=list)
     submitted: dict[str, list[datetime]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    rewards: list[Reward] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+
+    def of_allies(self) -> "World":
+        """What the second program knows: the partners abroad, and their deals of the export alone."""
+        return replace(
+            self,
+            zones={name: zone for name, zone in self.zones.items() if name in self.abroad},
+            companies={name: name for name in self.abroad},
+            changes=[one for one in self.changes if one.partner in self.abroad and not is_quick(one.referral)],
+            submitted={name: dates for name, dates in self.submitted.items() if name in self.abroad},
+            rewards=[],
+        )
 
     @property
     def partners(self) -> list[str]:
@@ -72,6 +103,12 @@ def read(crm: Path) -> World:
         world.zones[name] = ZONES[number % len(ZONES)]
         world.emails[name] = "shared@example.com" if name in SHARING else f"partner-{number}@example.com"
         world.employees[name] = int(row["employees"])
+        world.locales[name] = LOCALES.get(world.zones[name], "")
+        world.companies[name] = row["subsidiary_of"] or name
+        if row["office_location"] != AT_HOME:
+            world.abroad.add(name)
+        if number % LEADS_EACH == 0:
+            world.answers[name] = LEADS
         if number % DAILY_EACH == 0:
             world.rhythms[name] = "daily"
         elif number % OFF_EACH == 0:
@@ -95,8 +132,15 @@ def read(crm: Path) -> World:
         world.changes.append(change)
         if change.status == "submitted":
             world.submitted.setdefault(change.partner, []).append(change.at)
+        if change.status == "won":
+            earned = (change.at + timedelta(days=1)).replace(minute=7, second=30)
+            world.rewards.append(Reward(f"for-{change.referral}", change.partner, change.referral, earned))
     world.changes.sort(key=lambda change: change.at)
     return world
+
+
+def is_quick(referral: str) -> bool:
+    return referral.startswith("quick-")
 
 
 _STORIES = (
@@ -117,14 +161,27 @@ def quick_deals(partners: Iterable[str]) -> Iterator[Change]:
 
 
 def write_files(world: World, crm: Path, folder: Path) -> None:
-    """The export as it is imported: the pipeline and teams as they are, partners with what the world adds."""
-    for name in ("sales_teams.csv", "sales_pipeline.csv"):
-        (folder / name).write_bytes((crm / name).read_bytes())
+    """The export as it is imported: teams and deals as they are, partners with what the world adds."""
+    (folder / "sales_teams.csv").write_bytes((crm / "sales_teams.csv").read_bytes())
+    deals = [row for row in _rows(crm / "sales_pipeline.csv") if not row["account"] or row["account"] in world.zones]
+    _write(folder / "sales_pipeline.csv", tuple(deals[0]), (tuple(row.values()) for row in deals))
+    contacts_first = sorted(world.partners, key=lambda name: world.companies[name] != name)
     _write(
         folder / "partners.csv",
-        ("account", "email", "zone", "employees"),
-        ((name, world.emails[name], zone, world.employees[name]) for name, zone in world.zones.items()),
+        ("account", "email", "zone", "locale", "company", "employees"),
+        (
+            (
+                name,
+                world.emails[name],
+                world.zones[name],
+                world.locales[name],
+                world.companies[name],
+                world.employees[name],
+            )
+            for name in contacts_first
+        ),
     )
+    quick = [one for one in world.changes if is_quick(one.referral)]
     _write(
         folder / "quick_deals.csv",
         ("deal", "account", "created", "status", "at"),
@@ -136,8 +193,13 @@ def write_files(world: World, crm: Path, folder: Path) -> None:
                 one.status,
                 one.at.isoformat(),
             )
-            for one in quick_deals(world.partners)
+            for one in quick
         ),
+    )
+    _write(
+        folder / "rewards.csv",
+        ("reward", "account", "deal", "amount", "earned"),
+        ((one.key, one.partner, one.referral, "100", one.at.isoformat()) for one in world.rewards),
     )
 
 
