@@ -64,7 +64,14 @@ class Forks:
 def _serve(path: str) -> None:
     for module in sorted(set(COMMANDS.values())):
         import_module(f"engage.cli.{module}")
-    judge(Path("campaigns"), Path("email_templates"))  # so that the shipped files are parsed and compiled already
+    # So that the files that are shipped, and those of the tests' small installation, are parsed and compiled already.
+    judge(Path("campaigns"), Path("email_templates"))
+    from tests.support.command import EngageCommand  # these two fork commands from here
+    from tests.support.installation import Installation
+
+    with tempfile.TemporaryDirectory() as folder:
+        small = Installation(EngageCommand(Path(folder)))
+        judge(small.campaigns, small.emails)
     gc.freeze()  # what was imported is no garbage: a command that looked for some would copy all of its memory
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who is forked here is waited for by nobody
     with socket.socket(socket.AF_UNIX) as listening:
