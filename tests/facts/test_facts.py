@@ -71,6 +71,7 @@ def test_every_fact_of_the_catalogue_has_its_sql() -> None:
     assert set(MEANINGS) == set(CATALOGUE)
 
 
+@pytest.mark.slow
 @MANY
 @given(seed=st.integers(0, 2**32))
 def test_values_are_what_facts_mean_at_any_instant(database: Database, seed: int) -> None:
@@ -104,6 +105,7 @@ def test_tiers_by_every_metric_in_every_period(database: Database) -> None:
             }
 
 
+@pytest.mark.slow
 @MANY
 @given(seed=st.integers(0, 2**32))
 def test_an_audience_is_all_who_meet_the_condition_and_no_one_else(database: Database, seed: int) -> None:

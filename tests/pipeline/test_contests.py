@@ -251,6 +251,7 @@ def test_a_deferred_mail_goes_out_in_the_first_window_with_room(capped: Begin) -
     assert first.at + DAY <= second.at < first.at + DAY + timedelta(minutes=16)
 
 
+@pytest.mark.slow
 def test_a_deferred_mail_never_goes_out_after_send_within(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["gold"])
     engage.campaign("gold")
@@ -261,6 +262,7 @@ def test_a_deferred_mail_never_goes_out_after_send_within(capped: Begin) -> None
     assert engage.reasons()["iron"] == "frequency_cap"
 
 
+@pytest.mark.slow
 def test_several_deferred_mails_go_out_one_after_another_by_rank(capped: Begin) -> None:
     engage = capped(ONE_A_DAY, order=["a", "b", "c"])
     for name in ("c", "b", "a"):
