@@ -123,7 +123,7 @@ class Campaigns(Case):
         for mail in self.log.of("gone-quiet"):
             partner = mail.partner or mail.occasion.split("|")[-1]
             key = (partner, mail.occasion.split("|")[0])
-            kind = next((kind for kind in ("alert", "first", "leads") if kind in mail.step), "second")
+            kind = next((kind for kind in ("leads", "alert", "first") if kind in mail.step), "second")
             if kind in steps[key]:
                 yield f"{mail}: a second {kind} of one journey"
             steps[key][kind] = mail
@@ -176,10 +176,15 @@ class Campaigns(Case):
                 yield f"{key}: {expected[key]} rewards earned, {told[key]} mails"
 
     def answers(self) -> Iterator[str]:
-        """The way that an answer leads is gone by those who gave it."""
+        """The way that an answer leads is gone by those who gave it, and by all of them."""
+        partners: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
         for mail in self.log.of("gone-quiet"):
-            if "leads" in mail.step and self.world.answers.get(mail.partner) != LEADS:
-                yield f"{mail}, who did not answer {LEADS}"
+            if mail.step.startswith("alert-"):
+                key, _, partner = mail.occasion.partition("|")
+                partners["leads" in mail.step].add((partner, key))
+        said = {(partner, key) for partner, key in partners[False] if self.world.answers.get(partner) == LEADS}
+        yield from (f"{one} did not answer {LEADS}" for one in partners[True] - said)
+        yield from (f"{one} answered {LEADS}, and nobody was told" for one in said - partners[True])
 
     def goals(self) -> Iterator[str]:
         """Nothing comes of a journey after its goal was reached."""

@@ -179,7 +179,8 @@ class Limits(Case):
         refused = {one.partner: one.at for one in self.world.refusals if one.topic == "tips"}
         for mail in sorted(self.log.of("monthly"), key=lambda mail: mail.at):
             due = [at for who, at in waiting if who == mail.partner and last[who] < at <= mail.at]
-            tells = any(subject in mail.text() for subject in ("Tip a", "Tip b", "Rat a"))
+            text = mail.text()
+            tells = any(subject in text for subject in ("Tip a", "Tip b", "Rat a"))
             heard = mail.partner in refused and refused[mail.partner] <= mail.at
             if tells != (bool(due) and not heard):
                 yield f"{mail}: {'tells' if tells else 'does not tell'} of tips, {len(due)} were folded since the last"
@@ -198,9 +199,9 @@ class Limits(Case):
                 yield f"{mail}: '{mail.subject}' is recorded as {mail.locale}"
 
     def link_tags(self) -> Iterator[str]:
-        """Links to our own pages say where they were clicked. Looked at in each twentieth mail to a partner."""
+        """Links to our own pages say where they were clicked. Looked at in each fiftieth mail to a partner."""
         tags = self.program["link_tags"]
-        for mail in [mail for mail in self.log.mails if mail.to_partner][::20]:
+        for mail in [mail for mail in self.log.mails if mail.to_partner][::50]:
             wanted = {f"utm_source={tags['utm_source']}", f"utm_campaign={mail.campaign}"}
             ours = [link for link in mail.links() if link.startswith(f"https://{tags['hosts'][0]}")]
             if mail.step != "daily" and "ask" not in mail.step and not ours:

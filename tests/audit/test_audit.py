@@ -179,10 +179,6 @@ def given(mail: Mail, name: str) -> Mail:
     return replace(mail, partner=name, recipient=f"partner:{name}")
 
 
-def is_leads(mail: Mail) -> bool:
-    return "leads" in mail.step
-
-
 def a_week_later(slot: str) -> str:
     return (datetime.fromisoformat(slot) + timedelta(weeks=1)).isoformat(timespec="minutes")
 
@@ -223,7 +219,9 @@ BROKEN: dict[str, Callable[[Auditor], list[Mail]]] = {
     "locales": lambda a: [
         replace(a_mail(a, "monthly", lambda m: m.locale == "de"), locale="en_US"),
     ],
-    "answers": lambda a: [given(a_mail(a, "gone-quiet", is_leads), name) for name in a.world.partners],
+    "answers": lambda a: [
+        replace(mail, step="alert-leads") for mail in a.log.of("gone-quiet") if mail.step == "alert-quiet"
+    ],
     "goals": lambda a: [moved(mail, 24 * 20) for mail in a.log.of("gone-quiet")],
     "sunset": lambda a: [moved(a_mail(a, "monthly"), 24 * 900)],
 }
@@ -282,6 +280,12 @@ def test_the_auditor_notices_a_worse_rank_that_won(audited: Auditor) -> None:
     lines.append(replace(lost, campaign=won.campaign, step=won.step, occasion=won.occasion, reason="frequency_cap"))
     said = list(replace(audited, log=Log(mails, lines)).arbitration())
     assert any("it lost, and there was room" in one and one.startswith(won.campaign) for one in said)
+
+
+def test_the_auditor_notices_two_who_won_where_there_was_room_for_one(audited: Auditor) -> None:
+    won, lost = contested(audited)
+    both = [*audited.log.mails, replace(won, campaign=lost.campaign, step=lost.step, occasion=lost.occasion)]
+    said = list(replace(audited, log=Log(both, audited.log.not_sent)).arbitration())
     assert any("it won, and there was no room" in one and one.startswith(lost.campaign) for one in said)
 
 
