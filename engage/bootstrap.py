@@ -23,6 +23,7 @@ from engage.pipeline.deliver import deliver
 from engage.pipeline.entries import Hints
 from engage.pipeline.gating import Gatekeeper
 from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
+from engage.pipeline.journaling import replay_journal
 from engage.pipeline.journeys import advance
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
@@ -47,10 +48,9 @@ from engage.sources.polling import Polled, Poller
 from engage.sources.watched import Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
-from engage.store.evidence import accept_on_evidence, ids_of
 from engage.store.feedback import keep_webhook
 from engage.store.intake import Intake, analyze, hear
-from engage.store.journal import Entry, Journal
+from engage.store.journal import Journal
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
 from engage.store.schema import require_schema
 from engage.store.settling import Which
@@ -303,20 +303,7 @@ class Services:
 
     def replay_journal(self) -> None:
         """Stores what the provider took while the database was away: of this process, and of those that are gone."""
-        for entries in self.journal.left_behind():
-            self._replay(entries)
-        if entries := self.journal.entries():
-            self._replay(entries)
-            self.journal.forget(entries)
-
-    def _replay(self, entries: Sequence[Entry]) -> None:
-        with self.database.write() as db:
-            ids = ids_of(db, {entry.delivery for entry in entries})
-            known = [(ids[entry.delivery], entry) for entry in entries if entry.delivery in ids]
-            accepted = {id_: entry.provider_id for id_, entry in known}
-            numbers = {id_: entry.attempt for id_, entry in known}
-            settled = accept_on_evidence(db, accepted, self.clock(), numbers)
-        log.info("journal_replayed", entries=len(entries), settled=len(settled))
+        replay_journal(self.database, self.journal, self.clock)
 
     def keep_webhook(self, provider: str, body: str) -> None:
         """Stores what a provider reports, and has it absorbed soon."""
