@@ -324,4 +324,4 @@ def test_the_auditor_notices_links_without_their_tags(audited: Auditor) -> None:
 
 
 def test_the_auditor_notices_a_mail_of_another_programs_partner(both: Audited) -> None:
-    assert list(replace(both.allies, log=both.partners.log).whose())
+    assert list(replace(both.allies, log=Log(both.partners.log.of("monthly"), [])).whose())
