@@ -1,6 +1,6 @@
 """Decides a second time, under locks, in the transaction that moves to `sending`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -152,45 +152,92 @@ def _recheck_program(
     partners: dict[int, PartnerStanding],
     now: datetime,
 ) -> dict[int, Second]:
-    campaigns = {c.campaign: library.get(scope.program_id, c.campaign) for c in batch}
-    known = [campaign for campaign in campaigns.values() if campaign is not None]
-    feeds = heard_feeds(db, scope, known, now)
-    met = {c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None}
-    stopped = {c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None}
-    there = {c.name: reached(db, c, _entered(c, batch), now) for c in known}
-    recipients = _recipients(db, scope, batch, partners)
-    for_partners = {campaign.name for campaign in known if campaign.subject is Subject.PARTNER}
-    moved = [one.id for one in batch if one.campaign in for_partners and _has_moved(one, recipients[one.id])]
-    sharing = sharing_an_address(db, moved)
-    paused = paused_topics(db, scope.program_id, now)
-    asleep = resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now)
-    untold = untold_again(db, scope, batch, campaigns, now)
-    due = due_where_they_are(scope.program, batch, campaigns, partners)
-    arms = _arms(db, library, scope, batch, campaigns, partners)
-    seconds = {
-        claimed.id: _second(
-            scope,
-            campaigns[claimed.campaign],
-            claimed,
-            recipients[claimed.id],
-            partners.get(claimed.partner_id) if claimed.partner_id is not None else None,
-            feeds.get(claimed.campaign, ()),
-            claimed.id in met[claimed.campaign] if claimed.campaign in met else None,
-            claimed.id in stopped.get(claimed.campaign, ()),
-            claimed.id in there.get(claimed.campaign, ()),
-            claimed.id in sharing,
-            claimed.topic in paused,
-            claimed.partner_id in asleep,
-            untold.get(claimed.id),
-            due.get(claimed.id),
-            arms.get(claimed.id, Arm.TREATED),
-            now,
-        )
-        for claimed in batch
-    }
+    looked = _look(db, library, scope, batch, partners, now)
+    seconds = {claimed.id: looked.second(claimed, now) for claimed in batch}
+    campaigns = looked.campaigns
     changed = [one for one in batch if isinstance(seconds[one.id].decision, Skip) and campaigns[one.campaign]]
     found = _values(db, scope, [(one, campaigns[one.campaign]) for one in changed], now)
     return seconds | {id_: replace(seconds[id_], values=values) for id_, values in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was found about deliveries of one program, all at once: sets and mappings are by delivery's id unless named
+    otherwise.
+    """
+
+    scope: Scope
+    campaigns: Mapping[str, Campaign | None]
+    partners: Mapping[int, PartnerStanding]  # by partner
+    recipients: Mapping[int, Recipient]
+    feeds: Mapping[str, tuple[FeedState, ...]]  # by campaign
+    met: Mapping[str, Collection[int]]  # by campaign, of those with a `where`
+    stopped: Mapping[str, Collection[int]]  # by campaign, of those with a `stop_when`
+    there: Mapping[str, Collection[int]]  # by campaign
+    sharing: Collection[int]
+    paused: Collection[str]  # topics
+    asleep: Collection[int]  # partners
+    untold: Mapping[int, Reason]
+    not_before: Mapping[int, datetime]
+    arms: Mapping[int, Arm]
+
+    def second(self, claimed: Claimed, now: datetime) -> Second:
+        """What is decided of one of them."""
+        name, topic = claimed.campaign, self.scope.program.topics.get(claimed.topic)
+        recipient = self.recipients[claimed.id]
+        case = case_for(
+            self.campaigns[name],
+            self.scope.program,
+            now,
+            recipient,
+            self.partners.get(claimed.partner_id or 0),
+            transactional=topic is not None and topic.transactional,
+            expires_at=claimed.expires_at,
+            same_address=claimed.id in self.sharing,
+            topic_paused=claimed.topic in self.paused,
+            feeds=self.feeds.get(name, ()),
+            condition_holds=claimed.id in self.met[name] if name in self.met else None,
+            stopped=claimed.id in self.stopped.get(name, ()),
+            goal_reached=claimed.id in self.there.get(name, ()),
+            resting=claimed.partner_id in self.asleep,
+            untold=self.untold.get(claimed.id),
+            not_before=self.not_before.get(claimed.id),
+        )
+        decision = decide(case)
+        if not isinstance(decision, Skip):
+            decision = withheld(self.arms.get(claimed.id, Arm.TREATED)) or decision
+        return Second(decision, recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
+
+
+def _look(
+    db: Connection,
+    library: Library,
+    scope: Scope,
+    batch: Sequence[Claimed],
+    partners: dict[int, PartnerStanding],
+    now: datetime,
+) -> _Looked:
+    campaigns = {c.campaign: library.get(scope.program_id, c.campaign) for c in batch}
+    known = [campaign for campaign in campaigns.values() if campaign is not None]
+    recipients = _recipients(db, scope, batch, partners)
+    for_partners = {campaign.name for campaign in known if campaign.subject is Subject.PARTNER}
+    moved = [one.id for one in batch if one.campaign in for_partners and _has_moved(one, recipients[one.id])]
+    return _Looked(
+        scope,
+        campaigns,
+        partners,
+        recipients,
+        feeds=heard_feeds(db, scope, known, now),
+        met={c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None},
+        stopped={c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None},
+        there={c.name: reached(db, c, _entered(c, batch), now) for c in known},
+        sharing=sharing_an_address(db, moved),
+        paused=paused_topics(db, scope.program_id, now),
+        asleep=resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now),
+        untold=untold_again(db, scope, batch, campaigns, now),
+        not_before=due_where_they_are(scope.program, batch, campaigns, partners),
+        arms=_arms(db, library, scope, batch, campaigns, partners),
+    )
 
 
 def _arms(
@@ -246,49 +293,6 @@ def _values(
             if subject in facts:
                 found[delivery] = {str(ref): value for ref, value in facts[subject].items()}
     return found
-
-
-def _second(
-    scope: Scope,
-    campaign: Campaign | None,
-    claimed: Claimed,
-    recipient: Recipient,
-    partner: PartnerStanding | None,
-    feeds: tuple[FeedState, ...],
-    holds_still: bool | None,
-    stopped: bool,
-    goal_reached: bool,
-    same_address: bool,
-    topic_paused: bool,
-    asleep: bool,
-    untold: Reason | None,
-    not_before: datetime | None,
-    arm: Arm,
-    now: datetime,
-) -> Second:
-    topic = scope.program.topics.get(claimed.topic)
-    case = case_for(
-        campaign,
-        scope.program,
-        now,
-        recipient,
-        partner,
-        transactional=topic is not None and topic.transactional,
-        expires_at=claimed.expires_at,
-        same_address=same_address,
-        topic_paused=topic_paused,
-        feeds=feeds,
-        condition_holds=holds_still,
-        stopped=stopped,
-        goal_reached=goal_reached,
-        resting=asleep,
-        untold=untold,
-        not_before=not_before,
-    )
-    decision = decide(case)
-    if not isinstance(decision, Skip):
-        decision = withheld(arm) or decision
-    return Second(decision, recipient.email, address_id=recipient.address_id, company_id=recipient.company_id)
 
 
 def _meeting(
