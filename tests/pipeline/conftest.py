@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.caps import Begin, Capped
 from tests.support.engage import Engage
 from tests.support.shipped import copy_shipped
 
@@ -29,6 +30,20 @@ def start(database_url: str, tmp_path: Path, authored: tuple[Path, Path]) -> Ite
 
     def begin(send_to: str) -> Engage:
         started.append(Engage(database_url, tmp_path, *authored, send_to=send_to))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        running.services.close()
+
+
+@pytest.fixture
+def capped(database_url: str, tmp_path: Path) -> Iterator[Begin]:
+    """`capped("at_most: …", order=[…])` starts engage with these caps."""
+    started: list[Capped] = []
+
+    def begin(*caps: str, **options: object) -> Capped:
+        started.append(Capped(database_url, tmp_path, *caps, **options))  # type: ignore[arg-type]
         return started[-1]
 
     yield begin

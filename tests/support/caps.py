@@ -1,7 +1,7 @@
 """An installation with frequency caps: small campaigns, a provider that notes when each mail went out, and windows."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,3 +152,15 @@ class Capped(Engage):
         with self.services.database.read() as db:
             rows = db.execute(sa.select(d.campaign, d.state, d.reason).order_by(d.id))
             return {name: reason if state == "skipped" else state for name, state, reason in rows}
+
+
+TWO_A_WEEK = "at_most: 2, per: partner, in: 7d"
+ONE_A_DAY = "at_most: 1, per: partner, in: 1d"
+DAY = timedelta(days=1)
+
+Begin = Callable[..., Capped]
+"""`capped("at_most: …", order=[…])` starts engage with these caps."""
+
+
+def campaigns_of(log: Sequence[Went]) -> list[str]:
+    return sorted(went.campaign for went in log)
