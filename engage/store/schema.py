@@ -15,15 +15,19 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(database: Database) -> None:
-    """Runs the migrations that are missing, all in one transaction."""
+    """Runs the migrations that are missing, all in one transaction.
+
+    Raises ServiceUnreachable where a newer version has been before.
+    """
     with database.rebuild() as db:
+        _revision(db)
         command.upgrade(_config(db), "head")
 
 
 def require_schema(database: Database) -> None:
     """SQLite migrates itself; PostgreSQL must be up to date. Raises ServiceUnreachable with the way out."""
     with database.read() as db:
-        current = MigrationContext.configure(db).get_current_revision()
+        current = _revision(db)
     if current == newest_revision():
         return
     if database.is_sqlite:
@@ -31,6 +35,18 @@ def require_schema(database: Database) -> None:
         return
     state = "is empty" if current is None else f"has the schema of another version ({current})"
     raise ServiceUnreachable(f"the database {state}", "run: engage migrate")
+
+
+def _revision(db: Connection) -> str | None:
+    """The revision that the database has, None if it is empty; ServiceUnreachable if this version does not know it."""
+    current = MigrationContext.configure(db).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions()}
+    if current is not None and current not in known:
+        raise ServiceUnreachable(
+            f"the database has the schema of a newer version of engage ({current})",
+            "start that version, or restore what was backed up before it ran",
+        )
+    return current
 
 
 def newest_revision() -> str | None:

@@ -44,3 +44,14 @@ def test_postgresql_waits_for_the_operator_to_migrate(empty_postgres_url: str) -
     migrate(database)
     require_schema(database)
     database.close()
+
+
+def test_a_database_that_a_newer_version_has_migrated_is_left_alone(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    migrate(database)
+    with database.write() as db:
+        db.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    for start in (require_schema, migrate):
+        with pytest.raises(ServiceUnreachable, match=r"newer version of engage \(9999\)"):
+            start(database)
+    database.close()
