@@ -121,4 +121,34 @@ def test_what_was_entered_before_there_were_journeys_is_done_and_of_partners(dat
         episode = db.execute(sa.select(metadata.tables["episodes"])).mappings().one()
         assert (episode["subject"], episode["subject_id"]) == ("partner", 1)
         delivery = db.execute(sa.select(metadata.tables["deliveries"])).mappings().one()
-        assert (delivery["held_out"], delivery["contest_at"], delivery["counts_at"]) == (False, None, None)
+        assert (delivery["held_out"], delivery["contest_at"]) == (False, None)
+
+
+def test_mail_that_went_out_before_there_were_caps_counts(database: Database) -> None:
+    upgrade(database, "0004")
+    sent, begun = datetime(2026, 3, 1, 9, tzinfo=UTC), datetime(2026, 3, 2, 9, tzinfo=UTC)
+    rows = [
+        {"state": "accepted", "lane": "bulk", "settled_at": sent},
+        {"state": "unknown", "lane": "bulk", "settled_at": sent},
+        {"state": "sending", "lane": "bulk", "settled_at": None},
+        {"state": "dead", "lane": "bulk", "settled_at": sent},
+        {"state": "pending", "lane": "bulk", "settled_at": None},
+        {"state": "accepted", "lane": "transactional", "settled_at": sent},
+        {"state": "accepted", "lane": "alerts", "settled_at": sent},
+    ]
+    with database.write() as db:
+        for table in tables_of(db):
+            its = [a_row(table, number + 1) for number in range(len(rows))]
+            match table.name:
+                case "deliveries":
+                    its = [row | said for row, said in zip(its, rows, strict=True)]
+                case "attempts":
+                    its = [row | {"started_at": begun} for row in its]
+                case "partners":
+                    its = [row | {"company_id": 1} for row in its]
+            db.execute(sa.insert(table), its)
+    migrate(database)
+    deliveries = metadata.tables["deliveries"].c
+    with database.read() as db:
+        found = db.execute(sa.select(deliveries.counts_at, deliveries.company_id).order_by(deliveries.id)).all()
+    assert [tuple(one) for one in found] == [(sent, 1), (sent, 1), (begun, 1), *[(None, None)] * 4]
