@@ -114,13 +114,18 @@ def run(render: Callable[[Context], Any], context: EmailContext) -> str:
     return output
 
 
+def printable(text: str) -> str:
+    """`text` as mails may show it: control characters become blanks, overrides of direction are left out."""
+    return text if text.isprintable() else text.translate(_UNFIT)
+
+
 @pass_context
 def _printable(context: EmailContext, value: Any) -> Any:
     """Jinja's `finalize`: what may be printed, as it is printed."""
     kind = type(value)
     if kind is str:
         context.print(len(value))
-        return value if value.isprintable() else value.translate(_UNFIT)
+        return printable(value)
     if kind is int or kind is Markup:
         return value
     refuse_undefined(value)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from engage.content import RenderError, Template
 from engage.content.link_tags import Tagging
+from engage.content.sandbox import printable
 from engage.domain.campaigns import AskStep, Campaign
 from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
@@ -300,14 +301,14 @@ def _render(
         headers = {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     if one.recipient.startswith("staff:"):
         person = material.person(one)
-        to = Mailbox(person.email, person.name)
+        email, name = person.email, person.name
     else:
         partner = context["partner"]
-        to = Mailbox(partner["email"], " ".join(filter(None, (partner["first_name"], partner["last_name"]))))
+        email, name = partner["email"], f"{partner['first_name'] or ''} {partner['last_name'] or ''}"
     message = Message(
         id=one.public_id,
         sender=Mailbox(program.brand.from_email, program.brand.from_name),
-        to=to,
+        to=Mailbox(email, " ".join(printable(name).split())),  # a header is one line, whatever a CRM has in a name
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,

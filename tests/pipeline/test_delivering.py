@@ -14,6 +14,7 @@ from engage.domain.messages import Message, Outcome, SendResult
 from engage.pipeline import answers
 from engage.pipeline.compose import Composer
 from engage.providers.protocol import DEADLINE
+from engage.providers.smtp_mime import mime
 from engage.queueing import Lane
 from engage.store import tables
 from engage.store.deliveries import claim
@@ -51,6 +52,15 @@ def won(engage: Engage, *names: str) -> None:
     for name in names:
         engage.refers(engage.partner(name), f"{name}-deal")
         engage.becomes(name, f"{name}-deal", "won")
+
+
+def test_a_name_that_would_break_a_header_or_turn_the_text_around_it_is_one_line(engage: Engage) -> None:
+    name = {"first_name": "Ann\r\nBcc: eve@example.com", "last_name": "\u202eLee\u2028"}
+    engage.refers(engage.partner("ann", **name), "deal")
+    engage.becomes("ann", "deal", "won")
+    (mail,) = engage.work()
+    assert mail.to.name == "Ann Bcc: eve@example.com Lee"
+    assert b"\r\nBcc" not in mime(mail, engage.now)
 
 
 def states(engage: Engage) -> dict[str, str]:
