@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from engage.authoring.document import Mapping, Node, Scalar, Sequence
 from engage.authoring.facts import ARGUMENTS, fact_named, read_ref, values_of
 from engage.authoring.reader import Reader, did_you_mean
-from engage.domain.conditions import All, AnyOf, Comparator, Condition, Not, Test
+from engage.domain.conditions import All, AnyOf, Comparator, Condition, Not, Test, tests_of
 from engage.domain.conditions import Scalar as Value
 from engage.domain.facts import CATALOGUE, COMPARATORS, Fact, FactType, Subject
 from engage.domain.programs import Program
 
 _COMPARATORS = tuple(Comparator)
 _NOTHING = All(())
+MOST_TESTS = 100
+"""Of a condition. It becomes one SQL expression, and SQLite takes none that is 1,000 deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,15 @@ class ConditionReader:
 
     def read(self, node: Node) -> Condition:
         """One condition: a list, `any:`, `not:` or a test."""
+        condition = self._read(node)
+        if (many := len(tests_of(condition))) > MOST_TESTS:
+            hint = "write in: […] where one fact has many values"
+            self.reader.problem(node, f"a condition has at most {MOST_TESTS} tests, and this one {many}", hint)
+        return condition
+
+    def _read(self, node: Node) -> Condition:
         if isinstance(node, Sequence):
-            return All(tuple(self.read(item) for item in self.reader.items(node, "the condition")))
+            return All(tuple(self._read(item) for item in self.reader.items(node, "the condition")))
         if isinstance(node, Scalar) and node.empty:
             self.reader.problem(node, "a condition is missing here", "write 'fact: {comparator: value}'")
             return _NOTHING
@@ -49,9 +58,9 @@ class ConditionReader:
         key, value = node.entries[0]
         match key.text:
             case "any":
-                return AnyOf(tuple(self.read(item) for item in self.reader.items(value, "'any'")))
+                return AnyOf(tuple(self._read(item) for item in self.reader.items(value, "'any'")))
             case "not":
-                return Not(self.read(value))
+                return Not(self._read(value))
             case _:
                 return self._test(key, value)
 

@@ -137,7 +137,11 @@ class _Composer:
             return Scalar(text, event.style is None, line, column)
         if depth > MAX_DEPTH:
             raise AuthoringError.at(
-                self.path, line, column, f"more than {MAX_DEPTH} levels deep", "nest less: split the condition"
+                self.path,
+                line,
+                column,
+                f"more than {MAX_DEPTH} levels deep",
+                "nest less: split the condition, or the campaign",
             )
         if isinstance(event, SequenceStartEvent):
             items = []

@@ -30,6 +30,8 @@ KINDS = ("send", "wait", "at", "branch", "alert", "ask")
 """Every kind of step."""
 
 MOST_ANSWERS = 6
+MOST_STEPS = 100
+"""Of a campaign, in branches too. A tick's and a plan's work grows with them."""
 
 
 def read_steps(reader: Reader, node: Node, conditions: ConditionReader) -> tuple[Step, ...]:
@@ -39,6 +41,8 @@ def read_steps(reader: Reader, node: Node, conditions: ConditionReader) -> tuple
     """
     known_problems = len(reader.problems)
     steps = _StepsReader(reader, conditions).read(node, "'steps'")
+    if (many := sum(1 for _ in every_step(steps))) > MOST_STEPS:
+        reader.problem(node, f"a campaign has at most {MOST_STEPS} steps, and this one {many}", "make two of it")
     sending = any(isinstance(step, MailStep) for step in every_step(steps))
     if not sending and len(reader.problems) == known_problems:
         reader.problem(node, "the steps send nothing", "add one such as - send: nudges/hello")

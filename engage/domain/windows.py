@@ -9,12 +9,15 @@ BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 """The instant that stands for "always": a partner without `joined_at` joined here."""
 
 _UNITS = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-DURATION = re.compile(r"(\d{1,5})([wdhm])")
+DURATION = re.compile(r"(\d{1,5})([wdhm])", re.ASCII)
+_TOO_LONG = re.compile(r"[0-9]{6,}[wdhm]")
 
 
 def parse_duration(text: str) -> timedelta:
     """Reads `90d`, `2w`, `12h` or `10m`; raises ValueError with a message for the author."""
     match = DURATION.fullmatch(text.strip())
+    if _TOO_LONG.fullmatch(text.strip()):
+        raise ValueError(f"a duration has at most five digits, and '{text}' more; write a shorter one, such as 90d")
     if match is None or int(match[1]) == 0:
         raise ValueError(f"'{text}' is not a duration; write a number and w, d, h or m, such as 90d or 12h")
     return int(match[1]) * _UNITS[match[2]]

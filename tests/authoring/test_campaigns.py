@@ -6,6 +6,7 @@ import pytest
 
 from engage.authoring import parse_campaign
 from engage.authoring.campaigns import KEYS
+from engage.authoring.steps import MOST_STEPS
 from engage.domain.campaigns import (
     Again,
     AgainKind,
@@ -220,6 +221,8 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
          ["3:6: 'reward.earned' does not concern a referral; write for: reward or partner"]),
         ({"send_within": "send_within: 3 days"},
          ["7:14: '3 days' is not a duration; write a number and w, d, h or m, such as 90d or 12h"]),
+        ({"send_within": "send_within: 999999999d"},
+         ["7:14: a duration has at most five digits, and '999999999d' more; write a shorter one, such as 90d"]),
         ({"catch_up": "catch_up: lates"}, ["7:11: unknown catch_up 'lates'; did you mean 'latest'?"]),
         ({"catch_up": "catch_up: 3d"}, ["7:11: unknown catch_up '3d'; known are skip, latest, all"]),
         ({"for_": "for: referral", "when": EVENT, "again": None, "catch_up": "catch_up: all"},
@@ -293,6 +296,17 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
 )  # fmt: skip
 def test_a_mistake_names_its_place_and_the_way_out(parts: dict[str, str | None], found: list[str]) -> None:
     assert problems(campaign_text(**parts)) == found
+
+
+def test_a_campaign_of_endless_steps_is_refused() -> None:
+    branch = "{branch: {if: [{wins: {is: 0}}], then: [%s]}}"
+
+    def with_steps(many: int) -> list[str]:
+        sends = [f"{{send: x, id: s{number}}}" for number in range(many - 1)]
+        return problems(campaign_text(steps=f"steps: [{branch % ', '.join(sends)}]"))
+
+    assert with_steps(MOST_STEPS) == []
+    assert with_steps(MOST_STEPS + 1) == ["6:8: a campaign has at most 100 steps, and this one 101; make two of it"]
 
 
 def test_all_problems_of_a_file_are_found_at_once() -> None:

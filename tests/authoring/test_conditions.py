@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engage.authoring import parse_fact_ref, read_document
+from engage.authoring.conditions import MOST_TESTS
 from engage.domain.conditions import All, AnyOf, Comparator, Condition, FactRef, Not, Scalar, Test
 from engage.domain.errors import AuthoringError
 from engage.domain.facts import CATALOGUE, COMPARATORS, METRICS, FactType, Subject
@@ -150,6 +151,16 @@ def test_a_mistake_names_its_place_and_the_way_out(line: str, problem: str) -> N
     found = problems(where(f"  - {line}\n"))
 
     assert found == [f"{9 if 'one test asks' in problem else 8}:{problem}"]
+
+
+def test_a_condition_too_large_for_a_database_is_refused() -> None:
+    def with_tests(many: int) -> list[str]:
+        return problems(where("  - any:\n" + "".join(f"      - wins: {{is: {number}}}\n" for number in range(many))))
+
+    assert with_tests(MOST_TESTS) == []
+    assert with_tests(MOST_TESTS + 1) == [
+        "8:3: a condition has at most 100 tests, and this one 101; write in: […] where one fact has many values"
+    ]
 
 
 def test_the_facts_of_a_referral_are_open_to_campaigns_for_referrals() -> None:

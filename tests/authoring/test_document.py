@@ -98,7 +98,7 @@ def test_depth_is_capped() -> None:
     plain_value(read_document("[" * MAX_DEPTH + "]" * MAX_DEPTH, "x.yaml"))
 
     assert refused("[" * 100_000) == [
-        f"x.yaml:1:{MAX_DEPTH + 1}: more than {MAX_DEPTH} levels deep; nest less: split the condition"
+        f"x.yaml:1:{MAX_DEPTH + 1}: more than {MAX_DEPTH} levels deep; nest less: split the condition, or the campaign"
     ]
 
 
