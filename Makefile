@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check faults mutants pictures lock clean
+.PHONY: help env demo test quick check faults mutants pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ demo: env ## run engage on sample data, with a local mailbox in place of real em
 # A process for each processor, each with a PostgreSQL and a Valkey of its own.
 test: env ## run the whole suite, on SQLite and PostgreSQL (ARGS="-k name" for a part)
 	@$(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal $(ARGS)
+
+quick: env ## only the tests that are not slow, on SQLite: some minutes (ARGS as for test)
+	@$(MAKE) test ARGS='-m "not slow" $(ARGS)'
 
 check: env ## lint, types, floors, then the whole suite
 	$(BIN)/ruff check

@@ -24,13 +24,18 @@ hypothesis.settings.register_profile("engage", deadline=None, suppress_health_ch
 hypothesis.settings.load_profile("engage")
 
 _DATABASES = ("sqlite", pytest.param("postgres", marks=pytest.mark.postgres))
+_ON_POSTGRES = {"postgres_url", "empty_postgres_url"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--guard", help="run only the tests that fail when the guard of this name is taken out")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("postgres") or _ON_POSTGRES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     if guard := config.getoption("--guard"):
         items[:] = [
             item for item in items if guard in (name for mark in item.iter_markers("guard") for name in mark.args)
