@@ -14,7 +14,8 @@ from engage.web.mailbox import MailStore, Webhooks, build_router
 
 def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     """The application. With `mailbox`, SendGrid's API and /mailbox are served beside it."""
-    app = FastAPI(title="engage", docs_url=None, redoc_url=None, openapi_url=None)
+    # A redirect from a link with a / too much would lead to whatever host the request names, and loses one clicks.
+    app = FastAPI(title="engage", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.mailbox = mailbox
     app.include_router(home.router)

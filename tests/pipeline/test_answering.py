@@ -153,6 +153,18 @@ def test_a_forged_cut_or_foreign_link_gets_one_generic_answer_and_changes_nothin
     assert engage.count(tables.answers) == 0
 
 
+def test_no_link_leads_to_a_host_that_a_request_names(engage: Engage) -> None:
+    fine, _ = asked(engage)
+    web = TestClient(build_app(engage.services), follow_redirects=False)
+    for link in (f"{fine}/", fine.replace("/answer/", "/unsubscribe/") + "/"):
+        for reply in (
+            web.get(link, headers={"host": "evil.example"}),
+            web.post(link, headers={"host": "evil.example"}),
+        ):
+            assert (reply.status_code, "location" in reply.headers) == (404, False)
+    assert engage.count(tables.answers) == 0
+
+
 def nonce_of(page: str) -> str:
     found = re.search(r'nonce="([^"]+)"', page)
     assert found
