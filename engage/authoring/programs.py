@@ -264,7 +264,7 @@ class _ProgramReader:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - {"localtime"})  # which is another zone on each machine
 
 
 def _zone(text: str) -> str:

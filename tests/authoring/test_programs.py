@@ -75,6 +75,7 @@ def test_links_to_this_machine_may_do_without_https() -> None:
     ("written", "instead", "problem"),
     [
         ("Europe/Berlin", "Europe/Berln", "4:11: unknown zone 'Europe/Berln'; did you mean 'Europe/Berlin'?"),
+        ("Europe/Berlin", "localtime", "4:11: unknown zone 'localtime'; write one such as Europe/Berlin"),
         ("Europe/Berlin", "Middle Earth", "4:11: unknown zone 'Middle Earth'; write one such as Europe/Berlin"),
         ("de-AT", "xx", "5:13: unknown locale 'xx'; write one such as en, de or en_GB"),
         ("de-AT", "de_AT_and_more", "5:13: unknown locale 'de_AT_and_more'; write one such as en, de or en_GB"),
