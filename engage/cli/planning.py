@@ -24,7 +24,7 @@ from engage.pipeline.cap_room import Taken
 from engage.pipeline.explaining import Explanation
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
-from engage.pipeline.plan import Plan, PlannedStep
+from engage.pipeline.plan import Later, Plan, Planned, PlannedStep
 from engage.pipeline.plan import plan as plan_campaign
 from engage.reporting.intervals import smallest_difference, smallest_shift
 from engage.store.journeys import inside
@@ -211,7 +211,10 @@ def _power(campaign: Campaign, treated: int, held_out: int) -> str:
     return f"could show a difference of {', of '.join(parts)} (80 % power, 5 % level)"
 
 
-def _decision_json(decision: Decision) -> dict[str, object]:
+def _decision_json(decision: Decision | Later) -> dict[str, object]:
+    if isinstance(decision, Later):
+        at = {"at": decision.at.isoformat().replace("+00:00", "Z")} if decision.at else {}
+        return {"decision": decision.kind, "reason": None, "after": decision.after, **at}
     reason = decision.reason.value if isinstance(decision, Defer | Skip) else None
     until = {"until": decision.until.isoformat().replace("+00:00", "Z")} if isinstance(decision, Defer) else {}
     return {"decision": decision.kind, "reason": reason, **until}
@@ -239,13 +242,17 @@ def _print_plan(planned: Plan) -> None:
     columns = (planned.campaign.subject.value, *(["step"] * several), "to", "decision", "reason")
     table = Table(*columns, box=None, padding=(0, 2, 0, 0))
     # those who would not get it come first: they are few, and the ones to look at
-    for one in sorted(planned.decisions, key=lambda one: all(isinstance(s.decision, Send) for s in one.steps))[:SHOWN]:
+    for one in sorted(planned.decisions, key=_would_get_it)[:SHOWN]:
         for step in one.steps:
             names = (one.subject, *([step.step] * several), _to(step))
             table.add_row(*map(escape, names), step.decision.kind, _why(step.decision))
     console.print(table, soft_wrap=False)
     if len(planned.decisions) > SHOWN:
         console.print(f"... and {len(planned.decisions) - SHOWN} more; --json lists all")
+
+
+def _would_get_it(one: Planned) -> bool:
+    return all(isinstance(step.decision, Send | Later) for step in one.steps)
 
 
 _AS = {Arm.TREATED: "treated", Arm.HELD_OUT: "held out", Arm.CONTROL: "in the control group"}
@@ -263,10 +270,12 @@ def _print_entering(planned: Plan) -> None:
         console.print(f"would not enter: {', '.join(kept)}")
 
 
-def _why(decision: Decision) -> str:
+def _why(decision: Decision | Later) -> str:
     match decision:
         case Send():
             return ""
+        case Later(after, at):
+            return f"from {_minute(at)}" if at else f"after {after}"
         case Skip(reason):
             return reason
         case Defer(until, reason):

@@ -1,11 +1,12 @@
 """A journey: the steps of a campaign as a way that can be walked from any of them. Pure."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from engage.domain.campaigns import BranchStep, MailStep, Step
+from engage.domain.campaigns import AtStep, BranchStep, MailStep, Step, WaitStep
 
 
 class JourneyState(StrEnum):
@@ -39,17 +40,27 @@ class Path:
 
     def mails_next(self, at: str) -> Iterator[MailStep]:
         """Those that may be called for between the wait `at` and whatever is waited for after it."""
-        ahead, seen = [self.nodes[at].follows], {at}
+        return (step for step, wait in self.mails_from(self.nodes[at].follows) if wait is None)
+
+    def mails_from(self, first: str | None) -> Iterator[tuple[MailStep, WaitStep | AtStep | None]]:
+        """All from the step `first` on, each with what is waited for last before it; None: it is called for at once.
+
+        Of several ways to one mail, the one with the fewest waits counts.
+        """
+        ahead: deque[tuple[str | None, WaitStep | AtStep | None]] = deque([(first, None)])
+        seen: set[str] = set()
         while ahead:
-            id_ = ahead.pop()
+            id_, wait = ahead.popleft()
             if id_ is None or id_ in seen:
                 continue
             seen.add(id_)
             node = self.nodes[id_]
+            if isinstance(node.step, WaitStep | AtStep):
+                ahead.append((node.follows, node.step))
+                continue
             if isinstance(node.step, MailStep):
-                yield node.step
-            if isinstance(node.step, MailStep | BranchStep):
-                ahead += [node.follows, node.then]
+                yield node.step, wait
+            ahead.extendleft([(node.follows, wait), (node.then, wait)])
 
     @property
     def waits(self) -> bool:

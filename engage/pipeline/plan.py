@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, EventTrigger, MailStep, ScheduleTrigger
+from engage.domain.campaigns import AtStep, Campaign, EventTrigger, MailStep, ScheduleTrigger, WaitStep
 from engage.domain.decisions import Decision, Reason, Skip
 from engage.domain.experiments import Arm, arm_of, draws
 from engage.domain.journeys import path_of
+from engage.domain.promotions import at_of, caught_up
 from engage.facts import FeedState, Scope, audience
 from engage.pipeline.again import entering
 from engage.pipeline.cap_room import Taken, room_for
@@ -43,6 +44,15 @@ _NO_OCCASION = 0  # a plan has no occasion: all its partners stand in the same o
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """Decided when it is reached, after the wait `after`; at `at` where that is known, of an `at:` step."""
+
+    after: str
+    at: datetime | None = None
+    kind = "later"
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedStep:
     """`to` is the recipient's key, `name` and `email` are what people know the recipient by, as it stands now.
 
@@ -53,7 +63,7 @@ class PlannedStep:
     to: str
     name: str
     email: str | None
-    decision: Decision
+    decision: Decision | Later
     whose: Whose | None = None
     caps: tuple[Taken, ...] = ()
 
@@ -71,7 +81,7 @@ class Planned:
     steps: tuple[PlannedStep, ...]
 
     @property
-    def decision(self) -> Decision:
+    def decision(self) -> Decision | Later:
         return self.steps[0].decision
 
 
@@ -115,7 +125,7 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         candidates = _of_events(db, scope, campaign, campaign.trigger, as_of)
     feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
-    mails = tuple(path_of(campaign.steps).mails())
+    mails = _ahead(scope, campaign, as_of)
     planned: list[Planned] = []
     drawing, entering_as = draws(scope.program, campaign), Counter[Arm]()
     entered = {one.partner_id: one.arm for one in first_entries(db, scope.program_id, campaign.name, None, as_of)}
@@ -137,7 +147,8 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
                 if drawing:
                     entering_as[arm] += 1
             steps = tuple(
-                _step(scope, campaign, step, one, people, names, words, paused, feeds, as_of) for step in mails
+                _step(scope, campaign, step, later, one, people, names, words, paused, feeds, as_of)
+                for step, later in mails.items()
             )
             planned.append(Planned(own.external_id if own else None, subjects[one.subject_id], steps))
         planned[start:] = _with_caps(db, scope, campaign, planned[start:], as_of)
@@ -153,6 +164,26 @@ def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> P
         kept_out=kept_out,
         place=_place(scope, campaign),
     )
+
+
+def _ahead(scope: Scope, campaign: Campaign, as_of: datetime) -> dict[MailStep, Later | None]:
+    """The mails on the way of who enters now, those that are called for later with what they wait for.
+
+    Of a promotion they begin where one would join in; all, where nothing is left of it.
+    """
+    path, promotion, zone = path_of(campaign.steps), campaign.promotion, scope.program.zone
+    first = path.first
+
+    def instant(wait: WaitStep | AtStep | None) -> datetime | None:
+        return at_of(wait, promotion, zone) if promotion and isinstance(wait, AtStep) else None
+
+    if promotion is not None:
+        first = caught_up(path, first, promotion, zone, as_of)
+        joined = path.nodes[first].step if first else None
+        if isinstance(joined, AtStep) and at_of(joined, promotion, zone) <= as_of:
+            first = path.nodes[joined.id].follows
+    ahead = {step: Later(wait.id, instant(wait)) if wait else None for step, wait in path.mails_from(first)}
+    return ahead or dict.fromkeys(path.mails())
 
 
 def _place(scope: Scope, campaign: Campaign) -> int | None:
@@ -223,6 +254,7 @@ def _step(
     scope: Scope,
     campaign: Campaign,
     step: MailStep,
+    later: Later | None,
     candidate: _Candidate,
     people: Recipients,
     names: Mapping[int, str],
@@ -243,6 +275,8 @@ def _step(
         people.take_address(_NO_OCCASION, step, recipient)
     person = people.person(candidate.whom, step) if recipient.to_staff else None
     name = person.name if person else "" if recipient.partner_id is None else names[recipient.partner_id]
+    if later and not isinstance(decision, Skip):
+        return PlannedStep(step.id, recipient.key, name, recipient.email, later)
     whose = None if isinstance(decision, Skip) else competing(scope, campaign, step, recipient)
     return PlannedStep(step.id, recipient.key, name, recipient.email, decision, whose)
 
