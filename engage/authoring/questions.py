@@ -1,5 +1,6 @@
 """Holds what campaigns ask of answers against the questions that mails ask: a slip would never be true."""
 
+import re
 from collections.abc import Iterator, Mapping
 
 from engage.authoring.reader import did_you_mean
@@ -52,6 +53,7 @@ def _asked_of_answers(campaign: Campaign) -> Iterator[Test]:
 
 def _at(campaign: Campaign, text: str, beyond: int, message: str, hint: str) -> Problem:
     """At the first place of the file where the text stands: conditions do not know theirs."""
-    before = campaign.source[: max(campaign.source.find(text), 0)]
+    found = re.search(rf"(?<![\w-]){re.escape(text)}(?![\w-])", campaign.source)
+    before = campaign.source[: found.start() if found else 0]
     column = len(before) - (before.rfind("\n") + 1) + 1 + beyond
     return Problem(campaign.path, before.count("\n") + 1, column, message, hint)

@@ -30,3 +30,14 @@ def test_a_slip_in_a_question_or_an_answer_is_found(tmp_path: Path, where: str, 
     authored = load_campaigns(folder)
     assert [str(problem) for problem in authored.problems] == [f"campaigns/x.yaml:{problem}" for problem in problems]
     assert len(authored.campaigns) == 2, "which breaks nothing that runs"
+
+
+def test_a_slip_is_shown_where_it_stands_beside_the_right_word(tmp_path: Path) -> None:
+    folder = tmp_path / "campaigns"
+    folder.mkdir()
+    (folder / "program.yaml").write_text(PROGRAM)
+    branch = ", {branch: {if: [answer: {question: moo, is: stuck}], then: [{send: x, id: y}]}}]"
+    (folder / "asks.yaml").write_text(campaign_text(campaign="campaign: asks", steps=ASKS[:-1] + branch))
+    (problem,) = load_campaigns(folder).problems
+    source = (folder / "asks.yaml").read_text().splitlines()
+    assert source[problem.line - 1][problem.column - 1 :].startswith("moo,")
