@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 import redis
 import typer
@@ -19,7 +20,8 @@ from engage.pipeline.lacking import lacking_emails
 from engage.providers.sender_domain import sender_records
 from engage.settings import Provider, Settings, SettingsError
 from engage.store.alarms import unsent_alarms
-from engage.store.deliveries import counts_by_state
+from engage.store.caps import next_contest
+from engage.store.deliveries import counts_by_state, next_due
 from engage.store.feedback import last_webhook
 from engage.store.holds import held_bursts
 from engage.store.programs import program_keys
@@ -29,6 +31,7 @@ from engage.store.topic_pauses import standing_pauses
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 _SECONDS = 3
+_LATE = timedelta(minutes=5)  # what goes on after a crash, or waits its turn in a burst, is on its way by then
 _LOOK_AT = {
     DeliveryState.UNKNOWN: "they may or may not have been sent: engage unknown list shows them, and what to do",
     DeliveryState.DEAD: "nothing comes of them by itself: engage dead list says why, and what to do",
@@ -197,6 +200,7 @@ def _sending(built: Services) -> Iterator[Finding]:
     with built.database.read() as db:
         gate, topics, programs = built.gate.gate(db), standing_pauses(db), program_keys(db)
         unsent = unsent_alarms(db, now - STALE)
+        waiting = [at for at in (next_due(db), next_contest(db)) if at is not None and at < now - _LATE]
     advice = {
         State.PAUSED: "mend what was wrong, then: engage sending resume --why TEXT",
         State.BROKEN: "it goes on by itself when the provider is back",
@@ -204,7 +208,11 @@ def _sending(built: Services) -> Iterator[Finding]:
     }.get(state_of(gate, now), "")
     refused = gate.paused_at is not None and (gate.paused_why or "").startswith(REFUSED)
     state, code = (FAIL, 3) if refused else (WARN if advice else OK, 0)
-    yield Finding("sending", state, gate_stands(gate, now), advice, code)
+    if state == OK and waiting:
+        said = f"mail has been due since {min(waiting):%Y-%m-%d %H:%M} UTC, and no worker has sent it"
+        yield Finding("sending", WARN, said, "see that workers and a scheduler run: engage up, or each by itself")
+    else:
+        yield Finding("sending", state, gate_stands(gate, now), advice, code)
     for topic in topics:
         name = f"topic {topic.topic} of {programs[topic.program_id]}"
         yield Finding(

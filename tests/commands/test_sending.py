@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline.gating import Gatekeeper
 from engage.store.alarms import alarm_sent, claim_alarms, raise_alarm
 from engage.store.database import Database
 from engage.store.programs import program_keys
+from engage.store.tables import deliveries
 from engage.store.topic_pauses import pause_topic
 from tests.commands.saying import assert_said
 from tests.providers.servers import ScriptedServer, http_answers
@@ -119,6 +121,23 @@ def test_a_refused_key_looks_as_the_docs_show_it(fresh: Installation, database: 
     real = {"PROVIDER": "sendgrid", "SENDGRID_API_KEY": "SG.x", "SEND_TO": "nobody", "PROVIDER_RATE": "50"}
     shown = fresh.run("sending", env={f"ENGAGE_{name}": value for name, value in real.items()})
     assert f"```console\n$ engage sending\n{shown.out}```" in (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_doctor_says_since_when_mail_waits_for_a_worker(fresh: Installation, database: Database) -> None:
+    assert fresh.run("run", "monthly").code == 0
+    assert findings(fresh)["sending"]["state"] == "ok", "a worker may be about to send it"
+    hour_ago = NOW - timedelta(hours=1)
+    for due in ({"due_at": hour_ago}, {"due_at": NOW + timedelta(hours=1), "contest_at": hour_ago}):
+        with database.write() as db:
+            db.execute(sa.update(deliveries).values(due))
+        found = findings(fresh)["sending"]
+        assert (found["state"], found["said"]) == (
+            "warn",
+            f"mail has been due since {hour_ago:%Y-%m-%d %H:%M} UTC, and no worker has sent it",
+        )
+        assert "engage up" in found["advice"]
+    assert fresh.run("sending", "pause", "--why", "a wrong price").code == 0
+    assert "is paused since" in findings(fresh)["sending"]["said"], "what keeps it back is said instead"
 
 
 def test_doctor_says_when_nobody_would_hear_of_trouble(fresh: Installation) -> None:
