@@ -223,7 +223,7 @@ class Fields:
         return self.reader.parsed(self[key], f"'{key}'", parse, default) if key in self else default
 
     def day(self, key: str) -> date | None:
-        return self.reader.parsed(self[key], f"'{key}'", _parse_day, date.min) if key in self else None
+        return self.reader.parsed(self[key], f"'{key}'", _parse_day, None) if key in self else None
 
     def duration(self, key: str) -> timedelta | None:
         return self.reader.duration(self[key], f"'{key}'") if key in self else None

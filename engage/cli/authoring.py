@@ -52,7 +52,7 @@ def lint(
         raise typer.Exit(1)
     if not as_json:
         console.print("No problems found.")
-        if path is None and (found := untranslated_of(judged)):
+        if path is None and (found := {one.email for one in untranslated_of(judged)}):
             many = "1 email is" if len(found) == 1 else f"{len(found)} emails are"
             console.print(f"{many} not in all of the program's locales: engage translations")
 

@@ -46,7 +46,7 @@ def _table(found: list[Untranslated]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("email", "not in", "write"):
         table.add_column(heading, overflow="fold")
-    for one in found:
+    for one in {(one.email, one.missing): one for one in found}.values():  # programs share emails
         files = dict.fromkeys(f"{one.email}.{language_of(locale)}.md" for locale in one.missing)
         table.add_row(one.email, ", ".join(one.missing), "\n".join(files))
     return table

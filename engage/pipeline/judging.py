@@ -7,6 +7,7 @@ from pathlib import Path
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
 from engage.authoring.implied import implied_campaigns
 from engage.authoring.inheritance import inherited
+from engage.authoring.reader import did_you_mean
 from engage.content import Templates, load_templates
 from engage.domain.campaigns import AskStep, Campaign, CampaignKey, GatherTrigger, MailStep, goes_to_staff, texts_of
 from engage.domain.conditions import FactRef
@@ -145,7 +146,7 @@ def _misfits(
                 versions = [template for template in templates if template.name == email]
                 if not versions and text.template not in written:
                     message = f"there is no email '{text.template}'"
-                    hint = f"write email_templates/{text.template}.md; {_known(templates)}"
+                    hint = f"write email_templates/{text.template}.md; {did_you_mean(text.template, templates.names)}"
                     problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
                 audience = "staff" if goes_to_staff(campaign, step) else "partner"
                 also = _occasional(campaign, step)
@@ -214,10 +215,6 @@ def _gone(campaigns: Iterable[Campaign], templates: Templates, programs: Mapping
 def _file_of(templates: Templates, root: str, name: str, lineage: tuple[str, ...]) -> str:
     found = templates.find(templates.own(name, lineage))
     return root + found.path if found else ""
-
-
-def _known(templates: Templates) -> str:
-    return f"there are {', '.join(templates.names)}" if templates.names else "there are none yet"
 
 
 def _fact_parser(programs: Mapping[str, Program]) -> "_FactParser":

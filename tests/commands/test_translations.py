@@ -36,3 +36,13 @@ def test_an_email_of_an_ended_campaign_need_not_be_translated(fresh: Installatio
     monthly = fresh.campaigns / "monthly.yaml"
     monthly.write_text(monthly.read_text().replace("state: live", "state: ended"))
     assert [one["email"] for one in json.loads(fresh.run("translations", "--json").out)] == ["won"]
+
+
+def test_an_email_that_programs_share_is_to_be_translated_once(fresh: Installation) -> None:
+    speaks(fresh, "[en, de]")
+    file = fresh.campaigns / "program.yaml"
+    file.write_text(file.read_text().rstrip() + "\n  allies:\n    inherits: maven-partners\n    name: Allies\n")
+    assert_said(fresh.run("lint"), 0, "2 emails are not in all of the program's locales")
+    said = fresh.run("translations").out
+    assert said.count("tips.de.md") == 1
+    assert "allies: 2 emails are missing" in said

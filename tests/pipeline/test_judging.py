@@ -29,6 +29,9 @@ def test_an_email_that_nobody_wrote_is_missed_by_its_campaign(authored: tuple[Pa
     (authored[1] / "status_updates" / "won.md").unlink()
     (problem,) = judge(*authored).problems
     assert problem.message == "there is no email 'status_updates/won'"
+    (authored[1] / "status_updates" / "wonn.md").write_text("---\nsubject: x\n---\nx\n")
+    (problem,) = judge(*authored).problems
+    assert problem.hint == "write email_templates/status_updates/won.md; did you mean 'status_updates/wonn'?"
 
 
 def test_without_the_folder_of_emails_what_was_good_goes_on(authored: tuple[Path, Path]) -> None:

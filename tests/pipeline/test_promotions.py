@@ -198,6 +198,7 @@ def test_what_was_promised_to_a_duplicate_is_promised_to_the_partner_who_stands(
         (SPRING, "{at: end}, {send: a}, {at: start}", "an 'at' comes before the one above it"),
         (SPRING, "{branch: {if: [{wins: {is: 0}}], then: [{at: end}, {send: a}]}}", "an 'at' stands within 'branch-1'"),
         (SPRING.replace("03-31", "03-09"), "{at: end}, {send: a}", "the promotion is over before it begins"),
+        (SPRING.replace("03-31", "03-32"), "{at: end}, {send: a}", "'2026-03-32' is not a date"),
         (SPRING.replace("win", "revenue"), "{at: end}, {send: a}", "unknown thing to count 'revenue'"),
         (SPRING.replace("100", "-1"), "{at: end}, {send: a}", "'bonus' is below 0"),
         (SPRING.replace("2026-03-31", "9999-12-31"), "{at: end}, {send: a}", "beyond the calendar"),
