@@ -160,7 +160,7 @@ class _StepsReader:
         """`wait: 14d`, or `wait: {until: next weekday 09:00}`."""
         id_ = self._numbered("wait", written)
         if not isinstance(node, Mapping):
-            return WaitStep(id_, lasting=self.reader.parsed(node, "'wait'", parse_duration, None))
+            return WaitStep(id_, lasting=self.reader.parsed(node, "'wait'", _lasting, None))
         fields = self.reader.fields(node, "wait", ("until",))
         if "until" not in fields:
             return None
@@ -190,6 +190,12 @@ class _StepsReader:
         if (isinstance(node, Sequence) and not node.items) or (isinstance(node, Scalar) and not node.text):
             return ()  # `then: []` is to do nothing
         return self.read(node, f"'{key}'")
+
+
+def _lasting(text: str) -> timedelta:
+    if text.startswith(("until ", "next ")):
+        raise ValueError(f"'{text}' is not a duration; write wait: {{until: {text.removeprefix('until ')}}}")
+    return parse_duration(text)
 
 
 def _next(text: str) -> str:

@@ -251,6 +251,8 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
          ["6:9: a step without what it does; known are send, wait, at, branch, alert, ask"]),
         ({"steps": "steps: [{send: x}, {wait: a while}]"},
          ["6:27: 'a while' is not a duration; write a number and w, d, h or m, such as 90d or 12h"]),
+        ({"steps": "steps: [{send: x}, {wait: until next day 09:00}]"},
+         ["6:27: 'until next day 09:00' is not a duration; write wait: {until: next day 09:00}"]),
         ({"steps": "steps: [{send: x}, {wait: 0d}]"},
          ["6:27: '0d' is not a duration; write a number and w, d, h or m, such as 90d or 12h"]),
         ({"steps": "steps: [{send: x}, {wait: {until: next weekday}}]"},
