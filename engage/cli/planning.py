@@ -224,6 +224,10 @@ def _print_plan(planned: Plan) -> None:
     console.print(
         f"[bold]{planned.campaign.name}[/] as of {planned.as_of:%Y-%m-%d %H:%M} UTC: {planned.matched} matched"
     )
+    if planned.campaign.state in (CampaignState.PAUSED, CampaignState.ENDED):
+        console.print(
+            f"[yellow]its state is {planned.campaign.state}: nothing goes out. This is what would if it were live[/]"
+        )
     _print_entering(planned)
     _print_holdout(planned)
     if planned.place is not None:

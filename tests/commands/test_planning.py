@@ -51,6 +51,14 @@ def test_a_plan_for_people_counts_and_lists_and_sends_nothing(known: Installatio
     assert known.run("run", "monthly", "--json").json()["new"], "a plan opens no run"
 
 
+def test_a_plan_of_a_paused_campaign_says_that_nothing_goes_out(known: Installation) -> None:
+    assert "paused" not in known.run("plan", "monthly").out
+    (known.campaigns / "paused.yaml").write_text(
+        MONTHLY.replace("campaign: monthly", "campaign: rests").replace("state: live", "state: paused")
+    )
+    assert "its state is paused: nothing goes out" in known.run("plan", "rests").out
+
+
 def test_a_plan_says_how_many_are_inside_each_version(fresh: Installation) -> None:
     journey = MONTHLY.replace("campaign: monthly", "campaign: journey").replace(
         "- send: tips", "- wait: 3d\n  - send: tips"
