@@ -1,6 +1,7 @@
 """`plan`, `explain` and `run`: who would get what and why, and a slot that is run twice."""
 
 import json
+import re
 
 import pytest
 
@@ -123,6 +124,22 @@ def test_a_plan_takes_the_path_of_a_file_outside_the_campaigns(known: Installati
     file.write_text(WINNERS)
     plan = known.run("plan", file, "--json").json()
     assert (plan["matched"], [one["partner"] for one in plan["decisions"]]) == (1, ["ann"])
+
+
+def test_explain_shows_what_became_of_a_partner_so_far(fresh: Installation) -> None:
+    fresh.partners("ann")
+    assert fresh.imports().code == 0
+    before = fresh.run("explain", "ann", "monthly")
+    assert "entered" not in before.out
+    assert fresh.run("run", "monthly").code == 0
+    shown = fresh.run("explain", "ann", "monthly").out
+    assert re.search(r"entered \d{4}-\d\d-\d\d \d\d:\d\d UTC \(\d{4}-\d\d-01T09:00\)", shown)
+    assert "enroll send-tips: send" in shown
+    assert re.search(r"mail send-tips to partner:ann: pending, due \d{4}-", shown)
+    (entry,) = fresh.run("explain", "ann", "monthly", "--json").json()["so_far"]
+    assert [one["decision"] for one in entry["decided"]] == ["send"]
+    assert [(one["step"], one["state"]) for one in entry["mails"]] == [("send-tips", "pending")]
+    assert fresh.run("explain", "ann", "monthly", "--at", "2020-01-01", "--json").json()["so_far"] == []
 
 
 def test_explain_shows_the_condition_as_a_tree_with_each_value(known: Installation) -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from engage.cli.planning import RATES
+from engage.cli.planned import RATES
 from engage.reporting.intervals import difference_of_proportions, smallest_difference
 from tests.support.command import ROOT
 
