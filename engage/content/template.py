@@ -95,8 +95,11 @@ class Template:
         spoken = (one for one in (recipient, program) if language_of(one) == language_of(written))
         return next(spoken, written)
 
-    def render(self, context: Mapping[str, object]) -> Rendered:
-        """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError."""
+    def render(self, context: Mapping[str, object], *, link: bool = True) -> Rendered:
+        """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError.
+
+        Not `link`: nobody asks where the button leads, which takes time of its own.
+        """
         variables = {**ABSENT, **context}
         try:
             program: Any = variables["program"]
@@ -117,7 +120,7 @@ class Template:
             return run(compiled.root_render_func, fresh)
 
         subject, html, text = " ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text))
-        return Rendered(subject, html, text, part(self._link).strip())
+        return Rendered(subject, html, text, part(self._link).strip() if link else "")
 
     def promoting(self, campaign: str) -> tuple[Problem, ...]:
         """The blocks and values that advertise: not for this campaign, which is transactional."""

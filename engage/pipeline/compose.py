@@ -71,7 +71,8 @@ class Composer:
     ) -> list[Composed]:
         """One result for each delivery. A fixed number of statements for each email, locale and programme.
 
-        Not `folding`: none tells of others. `given`: by delivery, what its template gets in the place of what is found.
+        Not `folding`: none tells of others, and each says where its button leads, to be told of itself. `given`: by
+        delivery, what its template gets in the place of what is found.
         """
         partners = contexts.partner_contexts(db, {one.partner_id for one in claimed if one.partner_id is not None})
         groups: dict[tuple[int, str, str, str], list[Claimed]] = {}
@@ -101,7 +102,7 @@ class Composer:
             for one in group:
                 told = lines.get(one.id, [])
                 more = {"folded": shown(told), **given.get(one.id, {})}
-                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), more)
+                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), more, not folding)
                 news = tuple(line.delivery_id for line in told if not line.taken)
                 composed.append(replace(made, tells_of=news) if news else made)
         return composed
@@ -130,6 +131,7 @@ class Composer:
         one: Claimed,
         asks: AskStep | None,
         more: Mapping[str, Any],
+        link: bool,
     ) -> Composed:
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
         context = material.context(one) | {
@@ -139,7 +141,7 @@ class Composer:
             "answers": answers_offered(asks, one, self.signer, self.public_url) if asks else [],
             **more,
         }
-        return _render(template, context, one, program, material, self._tagging(program, one))
+        return _render(template, context, one, program, material, self._tagging(program, one), link)
 
     def _tagging(self, program: Program, one: Claimed) -> Tagging | None:
         """How the links of a partner's mail are tagged: never those that lead to engage itself, which are signed."""
@@ -288,9 +290,10 @@ def _render(
     program: Program,
     material: _Material,
     tagging: Tagging | None,
+    link: bool,
 ) -> Composed:
     try:
-        rendered = template.render(context)
+        rendered = template.render(context, link=link)
     except RenderError as error:
         return Composed(one, None, DeliveryState.DEAD, f"email '{one.template}': {error}")
     if tagging is not None:

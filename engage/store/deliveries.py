@@ -182,10 +182,10 @@ def _worn_out(reason: str, now: datetime) -> dict[str, Any]:
     return {"state": DeliveryState.DEAD, "reason": said, "settled_at": now, **_NO_LEASE}
 
 
-def counting_since(now: datetime, *which: sa.ColumnElement[bool]) -> sa.ColumnElement[datetime | None]:
-    """`counts_at` of those that may have gone out as late as `now`; None for the rest, and for what never counts."""
+def counting_since(now: datetime) -> sa.ColumnElement[datetime | None]:
+    """`counts_at` of those that may have gone out as late as `now`; None for what never counts."""
     at = deliveries.c.counts_at
-    return sa.case((sa.and_(at.is_not(None), *which), sa.literal(now, at.type)), else_=None)
+    return sa.case((at.is_not(None), sa.literal(now, at.type)), else_=None)
 
 
 def due(db: Connection, before: datetime, limit: int) -> list[tuple[int, Lane]]:

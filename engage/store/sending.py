@@ -6,6 +6,7 @@ no more can write no answer.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -37,24 +38,20 @@ def begin_sending(
 ) -> set[int]:
     """Moves to SENDING and stores an attempt for each; must be committed before any socket opens.
 
-    Those that are `counting` use up frequency caps from now on.
+    Those that are `counting` use up frequency caps from now on. One statement for each locale that mails are in, which
+    is kept.
     """
-    ids = [claimed.id for claimed, _ in rows]
     d = deliveries.c
-    moved = move(
-        db,
-        ids,
-        lease,
-        DeliveryState.CLAIMED,
-        DeliveryState.SENDING,
-        lease_until=now + lasting,
-        attempts=d.attempts + 1,
-        **(
-            {"counts_at": sa.case((one_of(db, d.id, counting), sa.literal(now, d.counts_at.type)), else_=d.counts_at)}
-            if counting
-            else {}
-        ),
-    )
+    values: dict[str, Any] = {"lease_until": now + lasting, "attempts": d.attempts + 1}
+    if counting:
+        since = sa.literal(now, d.counts_at.type)
+        all_of_them = {claimed.id for claimed, _ in rows} <= set(counting)
+        values["counts_at"] = since if all_of_them else sa.case((one_of(db, d.id, counting), since), else_=d.counts_at)
+    moved: set[int] = set()
+    for locale in sorted({message.locale for _, message in rows}):
+        ids = [claimed.id for claimed, message in rows if message.locale == locale]
+        noted = values | ({"locale": locale} if locale else {})
+        moved |= move(db, ids, lease, DeliveryState.CLAIMED, DeliveryState.SENDING, **noted)
     started = [
         {
             "program_id": claimed.program_id,
@@ -68,16 +65,7 @@ def begin_sending(
         if claimed.id in moved
     ]
     insert_many(db, attempts, started)
-    _note_locales(db, [(claimed.id, message.locale) for claimed, message in rows if claimed.id in moved])
     return moved
-
-
-def _note_locales(db: Connection, rows: Sequence[tuple[int, str]]) -> None:
-    """Keeps which locale's email each was made from. One statement for each locale."""
-    d = deliveries.c
-    for locale in sorted({locale for _, locale in rows if locale}):
-        ids = [id_ for id_, own in rows if own == locale]
-        db.execute(sa.update(deliveries).where(one_of(db, d.id, ids)).values(locale=locale))
 
 
 def settle(
@@ -92,11 +80,9 @@ def settle(
     d, a = deliveries.c, attempts.c
     for outcome in {result.outcome for _, result, _ in results}:
         require_legal(By.WORKER, DeliveryState.SENDING, AFTER[outcome])
-    went_out = [claimed.id for claimed, result, _ in results if result.outcome in _GONE]
-    settled = update_each(
-        db,
-        deliveries,
-        [
+    settled: set[int] = set()
+    for gone in (True, False):
+        rows = [
             {
                 "id": claimed.id,
                 "state": AFTER[result.outcome],
@@ -108,11 +94,11 @@ def settle(
                 "settled_at": None if result.outcome is Outcome.RETRY else now,
             }
             for claimed, result, due in results
-        ],
-        d.lease == lease,
-        d.state == DeliveryState.SENDING,
-        values={"counts_at": counting_since(now, one_of(db, d.id, went_out))},
-    )
+            if (result.outcome in _GONE) is gone
+        ]
+        counts_at = counting_since(now) if gone else None
+        mine = (d.lease == lease, d.state == DeliveryState.SENDING)
+        settled |= update_each(db, deliveries, rows, *mine, values={"counts_at": counts_at})
     by_outcome: dict[tuple[Outcome, int | None, str], list[int]] = {}
     for claimed, result, _ in results:
         if claimed.id in settled:
