@@ -40,16 +40,18 @@ def draws(program: Program, campaign: Campaign) -> bool:
 
 def in_control_group(program: Program, campaign: Campaign, unit: str) -> bool:
     """Whether somebody gets no marketing mail of the program, such as the campaign's: the same for all of them."""
-    transactional = program.topics[campaign.topic].transactional
-    return not transactional and chance(program.key, "control", unit) < program.control_group
+    if not program.control_group or program.topics[campaign.topic].transactional:
+        return False
+    return chance(program.key, "control", unit) < program.control_group
 
 
 def arm_of(program: Program, campaign: Campaign, unit: str) -> Arm:
     """The arm in which somebody enters. Who is held out is drawn for each campaign apart, the control group once."""
     if in_control_group(program, campaign, unit):
         return Arm.CONTROL
-    held_out = chance(program.key, campaign.name, "holdout", unit) < campaign.holdout
-    return Arm.HELD_OUT if held_out else Arm.TREATED
+    if campaign.holdout and chance(program.key, campaign.name, "holdout", unit) < campaign.holdout:
+        return Arm.HELD_OUT
+    return Arm.TREATED
 
 
 def in_share(program: str, campaign: str, unit: str, share: float) -> bool:
