@@ -203,9 +203,10 @@ class Services:
 
     def imported(self, program: str, feeds: Iterable[Feed]) -> None:
         """After an import: notes the live feeds that were read, and refreshes the planner's statistics."""
+        library = self.library()  # before the transaction: files that changed are stored in one of their own
         with self.database.write() as db:
             for feed in feeds:
-                hear(db, self.library().program_ids[program], feed, self.clock())
+                hear(db, library.program_ids[program], feed, self.clock())
             analyze(db)
 
     def match(self, event_ids: Sequence[int]) -> None:

@@ -61,9 +61,10 @@ class Lives(RuleBasedStateMachine):
         self.engage.services.close()
 
     def hear(self) -> None:
+        library = self.engage.services.library()
         with self.engage.services.database.write() as db:
             for feed in Feed:
-                hear(db, self.engage.services.library().program_ids[self.engage.program], feed, self.engage.now)
+                hear(db, library.program_ids[self.engage.program], feed, self.engage.now)
 
     # --- what happens -------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from engage.domain.errors import ServiceUnreachable
+from engage.domain.facts import Feed
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline import answers as answering
 from engage.pipeline import deliver as delivering
@@ -23,6 +24,7 @@ from engage.workers.heart import Heart
 from tests.pipeline.test_delivering import Hooked, reasons, states, sweeps, won
 from tests.pipeline.test_merged_partners import NEWSLETTER, merges, starts_run
 from tests.support.engage import START, Engage
+from tests.support.journeys import rereads
 from tests.support.waiting import wait_for
 
 
@@ -169,6 +171,12 @@ def test_a_journal_that_cannot_be_emptied_is_nobodys_fault(
     engage.services.deliver(ids, Lane.TRANSACTIONAL)
     assert states(engage) == dict.fromkeys(names, "accepted")
     assert not any(reasons(engage))
+
+
+def test_an_import_ends_in_the_moment_in_which_a_file_has_changed(engage: Engage) -> None:
+    rereads(engage)  # what is read is stored, in a transaction of its own
+    engage.services.imported(engage.program, [Feed.LOGINS])
+    assert engage.count(tables.feed_readings)
 
 
 def test_the_heart_beats_on_whatever_fails(engage: Engage, monkeypatch: pytest.MonkeyPatch) -> None:
