@@ -51,9 +51,10 @@ class Databases:
         """Ends all connections of a database and gives it a new name; returns its new URL."""
         old, new = sa.make_url(url).database, self._name()
         self._execute(
-            f"SELECT pg_terminate_backend(pid, {_GONE_WITHIN_MS}) FROM pg_stat_activity"
-            f" WHERE datname = '{old}' AND backend_type = 'client backend'",
+            f"ALTER DATABASE {old} ALLOW_CONNECTIONS false",  # who was cut off may come back at once, autovacuum too
+            f"SELECT pg_terminate_backend(pid, {_GONE_WITHIN_MS}) FROM pg_stat_activity WHERE datname = '{old}'",
             f"ALTER DATABASE {old} RENAME TO {new}",
+            f"ALTER DATABASE {new} ALLOW_CONNECTIONS true",
         )
         return self._url(new)
 

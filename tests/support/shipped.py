@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 LIMITS = (
     *("quiet_hours", "holidays", "country", "frequency_caps", "dispatch_window", "sunset"),
-    *("gather", "regression"),
+    *("gather", "regression", "counts"),
 )
 
 
