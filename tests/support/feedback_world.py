@@ -35,8 +35,8 @@ from engage.store.tables import (
     webhooks,
 )
 from engage.store.upserts import insert_many
-from tests.support.engage import ROOT, Engage
-from tests.support.shipped import shipped_program
+from tests.support.engage import Engage
+from tests.support.shipped import copy_shipped, shipped_program
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 TOPICS = ("tips", "newsletter", "recognition", "referral-status")
@@ -88,7 +88,7 @@ def ends_the_same(
 
     `database_url` has engage's schema and nothing in it. With several `workers` they absorb the same requests at once.
     """
-    engage = Engage(database_url, folder, _campaigns(folder), ROOT / "email_templates")
+    engage = Engage(database_url, folder, *_programme(folder))
     database, library = engage.services.database, engage.services.library()
     chance = random.Random(seed)
     mails = _mails(events)
@@ -112,15 +112,15 @@ def ends_the_same(
     return Ended(first, absorbed, seconds)
 
 
-def _campaigns(folder: Path) -> Path:
-    """The shipped campaigns, with topics that are groups of SendGrid's."""
-    campaigns = folder / "world"
-    shutil.copytree(ROOT / "campaigns", campaigns, dirs_exist_ok=True)
+def _programme(folder: Path) -> tuple[Path, Path]:
+    """The small programme, with topics that are groups of SendGrid's."""
+    shutil.rmtree(folder / "world", ignore_errors=True)
+    campaigns, templates = copy_shipped(folder / "world")
     text = shipped_program()
     for topic, group in GROUPS.items():
         text = text.replace(f"\n      {topic}:\n", f"\n      {topic}:\n        sendgrid_group: {group}\n")
     (campaigns / "program.yaml").write_text(text)
-    return campaigns
+    return campaigns, templates
 
 
 # --- the mails --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""The shipped campaigns and emails, copied to be edited, and without the limits that hold marketing mail back.
+"""A small programme of nine campaigns, copied to be edited, in the shipped frame, without limits on marketing mail.
 
-Most tests are about something else than the hour or how much there was lately: what they call for goes out at once.
+It stays as it is when the programme that is shipped grows (`tests/programme` is about that one), and most tests are
+about something else than the hour or how much there was lately: what they call for goes out at once.
 `tests/pipeline/test_shipped_limits.py` is about the limits as they are shipped.
 """
 
@@ -8,6 +9,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SMALL = ROOT / "tests" / "data" / "small_programme"
 
 LIMITS = (
     *("quiet_hours", "holidays", "country", "frequency_caps", "dispatch_window", "sunset"),
@@ -16,19 +18,22 @@ LIMITS = (
 
 
 def copy_shipped(folder: Path) -> tuple[Path, Path]:
-    """Copies of the shipped campaigns, without limits, and of the emails: (campaigns, templates)."""
+    """Copies of the small programme's campaigns, without limits, and of its emails: (campaigns, templates)."""
     campaigns, templates = folder / "campaigns", folder / "email_templates"
-    shutil.copytree(ROOT / "campaigns", campaigns)
-    shutil.copytree(ROOT / "email_templates", templates)
+    shutil.copytree(SMALL / "campaigns", campaigns)
+    shutil.copytree(SMALL / "email_templates", templates)
+    for frame in (ROOT / "email_templates").glob("_*"):
+        if frame.is_file():
+            shutil.copy(frame, templates)
     (campaigns / "program.yaml").write_text(shipped_program())
     return campaigns, templates
 
 
 def shipped_program() -> str:
-    """The shipped program.yaml without its limits."""
+    """The small programme's program.yaml without its limits."""
     kept: list[str] = []
     left_out: int | None = None  # the indentation of the key that is being left out
-    for line in (ROOT / "campaigns" / "program.yaml").read_text().splitlines(keepends=True):
+    for line in (SMALL / "campaigns" / "program.yaml").read_text().splitlines(keepends=True):
         indent = len(line) - len(line.lstrip())
         if left_out is not None and line.strip() and indent > left_out:
             continue
