@@ -23,7 +23,15 @@ from engage.store.tables.deliveries import (
     kept_messages,
 )
 from engage.store.tables.feedback import feedback, topic_pauses, webhooks
-from engage.store.tables.history import answers, events, feed_readings, referral_versions, referrals, rewards
+from engage.store.tables.history import (
+    answers,
+    events,
+    feed_readings,
+    help_requests,
+    referral_versions,
+    referrals,
+    rewards,
+)
 from engage.store.tables.people import (
     addresses,
     aliases,
@@ -58,6 +66,7 @@ __all__ = [
     "good_files",
     "heartbeats",
     "held_changes",
+    "help_requests",
     "kept_messages",
     "metadata",
     "occasions",

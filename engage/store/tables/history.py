@@ -66,12 +66,28 @@ rewards = sa.Table(
     ref("referral_id", "referrals"),
     sa.Column("label", sa.Text),
     sa.Column("amount", sa.BigInteger, nullable=False, comment="minor units of the program's currency"),
+    sa.Column("stage", Key, comment="what of the sale it is for, such as win or retention; null: all of it"),
+    sa.Column("expected_at", Instant, comment="when the source expects it to be earned"),
     sa.Column("earned_at", Instant),
     sa.Column("due_at", Instant),
     sa.Column("paid_at", Instant),
     sa.Column("reversed_at", Instant),
     sa.UniqueConstraint("program_id", "external_id"),
     sa.Index("ix_rewards_partner", "partner_id"),
+    sa.Index("ix_rewards_referral", "referral_id"),
+)
+
+help_requests = sa.Table(
+    "help_requests",
+    metadata,
+    key(),
+    program(),
+    ref("referral_id", "referrals", nullable=False),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("staff_id", BigId, sa.ForeignKey("staff.id"), comment="who asks; null: whoever works the referral"),
+    sa.Column("ask", sa.Text, nullable=False, comment="what the partner could do, in a sentence"),
+    sa.UniqueConstraint("referral_id", "asked_at"),
+    comment="What salespeople asked partners to help with, each request once.",
 )
 
 events = sa.Table(
