@@ -27,7 +27,7 @@ from engage.domain.facts import CATALOGUE, Subject
 
 MAX_SOURCE = 64 * 1024
 
-PROMOTIONAL = frozenset({"leaderboard", "promotion", "success_story", "tip"})
+PROMOTIONAL = frozenset({"leaderboard", "promotion_banner", "success_story", "tip"})
 """Blocks that advertise the programme: for mail that can be refused."""
 
 ADVERTISING = frozenset({"folded", "leaders", "promotion"})
