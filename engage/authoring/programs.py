@@ -1,9 +1,11 @@
-"""Reads `program.yaml`: the programs, each with brand, ladder, tiers, topics and feeds."""
+"""Reads `program.yaml` and the files beside it: the programs, each with brand, ladder, tiers, topics and feeds."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 from functools import cache
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -14,16 +16,17 @@ from email_validator import EmailNotValidError, validate_email
 
 from engage.authoring.caps import PROGRAM_KEYS as CAPS
 from engage.authoring.caps import read_dispatch_window, read_frequency_caps
-from engage.authoring.document import Node, Scalar, read_document
+from engage.authoring.document import Node, Scalar
 from engage.authoring.experiments import read_control_group
 from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
 from engage.authoring.inheritance import KEYS as INHERITANCE
 from engage.authoring.inheritance import inheriting
 from engage.authoring.link_tags import read_link_tags
+from engage.authoring.program_files import written_programs
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
 from engage.domain.facts import METRICS, FactType, Feed
-from engage.domain.programs import Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
+from engage.domain.programs import PARTNER_PLACE, Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
 _OPTIONAL = (
@@ -43,7 +46,7 @@ _OPTIONAL = (
 KEYS = (*_REQUIRED, *_OPTIONAL)
 """Every key of a program."""
 _BRAND_REQUIRED = ("from", "postal_address", "portal_url", "refer_url")
-_BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent")
+_BRAND_OPTIONAL = ("reply_to", "logo", "color", "accent", "mark", "ally", "ally_mark", "register_url", "share_url")
 _LIMITS = {"status_changes_per_hour": 1000}
 _ATTRIBUTE_TYPES = (FactType.TEXT, FactType.NUMBER, FactType.BOOLEAN)
 _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
@@ -51,47 +54,51 @@ _INDISPENSABLE = (StatusKind.SUBMITTED, StatusKind.WON)
 
 Value = TypeVar("Value")
 
+MARK = re.compile(r"\S{1,3}")
+"""What fits into a coloured square."""
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
-def parse_programs(source: str, path: str) -> dict[str, Program]:
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def parse_programs(source: str, path: str, further: Mapping[str, str] = _NONE) -> dict[str, Program]:
     """The programs that `source` describes, by key, in the order written. A function of its arguments only.
 
+    `further` has, by path, the text of each file that holds one more program.
     Raises AuthoringError with every problem.
     """
-    programs, reader = read_programs(source, path)
+    programs, reader = read_programs(source, path, further)
     reader.finish()
     return programs
 
 
-def read_programs(source: str, path: str) -> tuple[dict[str, Program], Reader]:
+def read_programs(
+    source: str, path: str, further: Mapping[str, str] = _NONE
+) -> tuple[dict[str, Program], Reader]:
     """The programs as far as they can be read, and the reader with the problems found.
 
     With problems, the programs hold placeholders: good for checking campaigns against, not for running them.
-    Raises AuthoringError where the file is no YAML at all.
+    Raises AuthoringError where a file is no YAML at all.
     """
     reader = Reader(path)
-    fields = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     programs: dict[str, Program] = {}
-    written = fields.entries("programs")
+    written = written_programs(reader, source, further)
     merged = inheriting(reader, written)
     for key, _ in written:
         name, whole = reader.name(key, "a program's key"), merged[key.text]
         programs[name] = _ProgramReader(reader, whole.node, name, whole.ancestors).read()
     reader.problems = list(dict.fromkeys(reader.problems))  # a parent's are those of whoever inherits them, too
-    if not programs and not reader.problems:
-        reader.problem(fields["programs"], "there is no program", "add one: its key, and what it is")
     return programs, reader
 
 
-def names_listed(source: str, path: str, listed: str) -> list[tuple[str, Scalar]]:
-    """(program's key, a campaign's name with its place) for each entry of each list `listed` in a sound `source`."""
+def names_listed(source: str, path: str, further: Mapping[str, str], listed: str) -> list[tuple[str, Scalar]]:
+    """(program's key, a campaign's name with its place) for each entry of each list `listed` in sound files."""
     reader = Reader(path)
-    root = reader.fields(read_document(source, path), "program.yaml", ("programs",))
     return [
         (key.text, item)
-        for key, program in root.entries("programs")
+        for key, program in written_programs(reader, source, further)
         for item in reader.fields(program, "program", _REQUIRED, _OPTIONAL).items(listed)
         if isinstance(item, Scalar)
     ]
@@ -145,6 +152,8 @@ class _ProgramReader:
             return Brand(name, name, "", "", "", "", "")
         fields = self.reader.fields(self.fields["brand"], "brand", _BRAND_REQUIRED, _BRAND_OPTIONAL)
         from_name, from_email = parseaddr(fields.parsed("from", _sender))
+        if "ally_mark" in fields and "ally" not in fields:
+            self.reader.problem(fields["ally_mark"], "'ally_mark' stands beside the name of an ally", "add ally: …")
         colors = {key: fields.parsed(key, _color) for key in ("color", "accent") if key in fields}
         return Brand(
             name=name,
@@ -155,6 +164,11 @@ class _ProgramReader:
             portal_url=fields.parsed("portal_url", _url),
             refer_url=fields.parsed("refer_url", _url),
             logo=fields.parsed("logo", _url),
+            mark=fields.parsed("mark", _mark),
+            ally=fields.text("ally"),
+            ally_mark=fields.parsed("ally_mark", _mark),
+            register_url=fields.parsed("register_url", _url_of_a_partner),
+            share_url=fields.parsed("share_url", _url_of_a_partner),
             **colors,
         )
 
@@ -313,6 +327,20 @@ def _url(text: str) -> str:
     secure = host and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOCAL_HOSTS))
     if not secure or re.search(r"\s", text):
         raise ValueError(f"'{text}' is not an https URL; write one such as https://partners.example.com")
+    return text
+
+
+def _url_of_a_partner(text: str) -> str:
+    """A URL that may hold `{partner}`."""
+    _url(text.replace(PARTNER_PLACE, "x"))
+    if odd := re.search(r"\{[^}]*\}?|\}", text.replace(PARTNER_PLACE, "")):
+        raise ValueError(f"'{odd[0]}' is not known here; write {PARTNER_PLACE} where the partner's id is to stand")
+    return text
+
+
+def _mark(text: str) -> str:
+    if not MARK.fullmatch(text):
+        raise ValueError(f"'{text}' is no mark; write one to three letters, such as N")
     return text
 
 

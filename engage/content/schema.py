@@ -79,6 +79,9 @@ _PROGRAM = Record(
         "logo": Value(_LINK, "address of the logo", optional=True),
         "color": _text("main colour, such as #1f4b99"),
         "accent": _text("second colour"),
+        "mark": _text("letters that stand for the name, in a coloured square", optional=True),
+        "ally": _text("name of the second brand", optional=True),
+        "ally_mark": _text("letters that stand for it", optional=True),
         "currency": _text("ISO code, such as USD"),
         "minor_digits": Value(Kind.COUNT, "decimals of the currency"),
     },
@@ -161,6 +164,8 @@ _TIER = Record(
 _LINKS: dict[str, "Type"] = {
     "portal": Value(_LINK, "the partner portal"),
     "refer": Value(_LINK, "where a partner refers a lead"),
+    "register": Value(_LINK, "where this partner joins; empty unless program.yaml has a register_url", optional=True),
+    "share": Value(_LINK, "the partner's own link for their contacts, from share_url", optional=True),
     "preferences": Value(_LINK, "the partner's email settings", optional=True),
     "unsubscribe": Value(_LINK, "ends this topic with one click; on marketing topics only", optional=True),
 }
@@ -278,6 +283,7 @@ def _fact(ref: FactRef) -> Value:
         FactType.COUNT: Kind.COUNT,
         FactType.MONEY: Kind.MONEY,
         FactType.RATIO: Kind.RATIO,
+        FactType.MULTIPLE: Kind.NUMBER,
         FactType.DAYS_SINCE: Kind.COUNT,
         FactType.NUMBER: Kind.NUMBER,
         FactType.BOOLEAN: Kind.FLAG,

@@ -141,9 +141,17 @@ class Topic:
         return self.kind is TopicKind.TRANSACTIONAL
 
 
+PARTNER_PLACE = "{partner}"
+"""Stands in addresses of a brand for the partner whom a mail is to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """Colours are `#rrggbb`; `logo` an https URL, or empty for the name in letters."""
+    """Colours are `#rrggbb`; `logo` an https URL, or empty for the name in letters, with `mark`, up to three letters in
+    a coloured square, before it. `ally` is the name of a second brand, shown beside the own one.
+
+    `register_url` and `share_url` may hold PARTNER_PLACE, where the partner's external id comes to stand.
+    """
 
     name: str
     from_name: str
@@ -155,6 +163,11 @@ class Brand:
     logo: str = ""
     color: str = "#1f4b99"
     accent: str = "#0f7b5f"
+    mark: str = ""
+    ally: str = ""
+    ally_mark: str = ""
+    register_url: str = ""
+    share_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

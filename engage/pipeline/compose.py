@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy.engine import Connection
 
@@ -16,7 +17,7 @@ from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
 from engage.domain.messages import Mailbox, Message
-from engage.domain.programs import Program
+from engage.domain.programs import PARTNER_PLACE, Program
 from engage.facts import Scope, values
 from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
@@ -151,13 +152,15 @@ class Composer:
         return Tagging.of(program.link_tags, values, tuple(self.public_url + path for path in SIGNED_PATHS))
 
     def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
-        referral = material.referrals.get(one.referral_id or 0)
+        referral, about = material.referrals.get(one.referral_id or 0), material.partner(one)
         links: dict[str, str | None] = {
             "portal": program.brand.portal_url,
             "refer": program.brand.refer_url,
             "referral": f"{program.brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}"
             if referral
             else None,
+            "register": _of_partner(program.brand.register_url, about),
+            "share": _of_partner(program.brand.share_url, about),
             "unsubscribe": None,
             "preferences": None,
         }
@@ -167,6 +170,13 @@ class Composer:
             link = UnsubscribeLink(one.program_id, one.partner_id, reader["address_id"], one.topic)
             links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
         return links
+
+
+def _of_partner(url: str, partner: Mapping[str, Any] | None) -> str | None:
+    """The address with the partner's id in its place; None where there is no address, or nobody to stand in it."""
+    if not url or (PARTNER_PLACE in url and partner is None):
+        return None
+    return url.replace(PARTNER_PLACE, quote(partner["external_id"], safe="")) if partner else url
 
 
 @dataclass(slots=True)

@@ -221,6 +221,9 @@ def program_context(program: Program) -> Mapping[str, Any]:
         "logo": brand.logo,
         "color": brand.color,
         "accent": brand.accent,
+        "mark": brand.mark,
+        "ally": brand.ally,
+        "ally_mark": brand.ally_mark,
         "currency": program.currency,
         "minor_digits": program.minor_digits,
     }

@@ -65,6 +65,23 @@ def test_thresholds_of_revenue_are_stored_in_minor_units(currency: str, written:
     assert [tier.threshold for tier in tiers.steps] == [0, stored]
 
 
+def test_a_brand_of_two_has_marks_and_addresses_of_each_partner() -> None:
+    more = """\
+      mark: "3M"
+      ally: Contoso
+      ally_mark: C
+      register_url: https://partners.example.com/join?id={partner}
+      share_url: https://partners.example.com/r/{partner}
+    ladder:
+"""
+
+    brand = programs(PROGRAM.replace("    ladder:\n", more))["acme"].brand
+
+    assert (brand.mark, brand.ally, brand.ally_mark) == ("3M", "Contoso", "C")
+    assert brand.register_url == "https://partners.example.com/join?id={partner}"
+    assert brand.share_url == "https://partners.example.com/r/{partner}"
+
+
 def test_links_to_this_machine_may_do_without_https() -> None:
     source = PROGRAM.replace("https://partners.example.com/refer", "http://localhost:8000/refer")
 
@@ -95,6 +112,14 @@ def test_links_to_this_machine_may_do_without_https() -> None:
          "12:14: '#1f4b9' is not a colour; write it in quotes such as \"#1f4b99\""),
         ("    ladder:\n", "      color: #1f4b99\n    ladder:\n",
          "12:7: 'color' has no value; put it in quotes, color: \"#1f4b99\": a bare # begins a comment"),
+        ("    ladder:\n", "      mark: Acme\n    ladder:\n",
+         "12:13: 'Acme' is no mark; write one to three letters, such as N"),
+        ("    ladder:\n", "      ally_mark: C\n    ladder:\n",
+         "12:18: 'ally_mark' stands beside the name of an ally; add ally: …"),
+        ("    ladder:\n", "      share_url: https://example.com/{id}\n    ladder:\n",
+         "12:18: '{id}' is not known here; write {partner} where the partner's id is to stand"),
+        ("    ladder:\n", "      share_url: example.com/{partner}\n    ladder:\n",
+         "12:18: 'example.com/x' is not an https URL; write one such as https://partners.example.com"),
         ("kind: opportunity, ", "",
          "14:18: status 'demo' needs a kind; "
          "add kind: one of submitted, accepted, qualified, opportunity, won, lost, reopened"),

@@ -17,7 +17,7 @@ from engage.authoring.campaigns import KEYS
 from engage.authoring.facts import ARGUMENTS
 from engage.authoring.programs import KEYS as PROGRAM_KEYS
 from engage.authoring.reader import Reader
-from engage.authoring.schema import campaign_schema, program_schema
+from engage.authoring.schema import campaign_schema, further_program_schema, program_schema
 from engage.authoring.steps import KINDS
 from engage.authoring.topics import TOPIC_KEYS
 from engage.domain.conditions import Comparator
@@ -32,14 +32,16 @@ from tests.authoring.editors import (
     mistakes,
     places,
     read_campaign,
+    read_further,
     read_program,
     seen_by_an_editor,
     validator,
     written,
 )
-from tests.authoring.examples import EXAMPLES, ROOT, TEXTS, completed_campaign, completed_program, top_keys
+from tests.authoring.examples import EXAMPLES, ROOT, TEXTS, completed_campaign, completed_program, is_further, top_keys
 
-CAMPAIGNS = sorted(path for path in (ROOT / "campaigns").rglob("*.yaml") if path.name != "program.yaml")
+FURTHER = sorted((ROOT / "campaigns" / "programs").glob("*.yaml"))
+CAMPAIGNS = sorted({*(ROOT / "campaigns").rglob("*.yaml")} - {*FURTHER, ROOT / "campaigns" / "program.yaml"})
 DATA = sorted(
     path
     for path in (ROOT / "tests" / "data").rglob("*.yaml")
@@ -50,7 +52,7 @@ DATA = sorted(
 # -- what there is is accepted -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("schema", [campaign_schema({}), campaign_schema(SHIPPED), program_schema()])
+@pytest.mark.parametrize("schema", [campaign_schema({}), campaign_schema(SHIPPED), program_schema(), further_program_schema()])
 def test_it_is_a_json_schema(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
 
@@ -62,6 +64,17 @@ def test_a_shipped_campaign_is_accepted(path: Path) -> None:
 
 def test_the_shipped_program_is_accepted() -> None:
     assert mistakes(validator("program"), (ROOT / "campaigns" / "program.yaml").read_text()) == []
+
+
+@pytest.mark.parametrize("path", FURTHER, ids=lambda path: path.stem)
+def test_a_shipped_further_program_is_accepted(path: Path) -> None:
+    assert mistakes(validator("further"), path.read_text()) == []
+
+
+@pytest.mark.parametrize("source", ["inherits: acme\n", "program: Not a key\ninherits: acme\n", "program: allies\n"])
+def test_a_further_program_needs_its_key_and_what_it_does_not_inherit(source: str) -> None:
+    assert not read_further(source)
+    assert not accepts(validator("further"), source)
 
 
 @pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
@@ -76,8 +89,10 @@ def test_a_campaign_or_program_of_the_tests_is_accepted(path: Path) -> None:
 
 
 def completed(source: str) -> tuple[str, str]:
-    """Which of the two an example is of, and the whole file."""
+    """Which of the three an example is of, and the whole file."""
     keys = set(top_keys(source))
+    if is_further(source):
+        return "further", source
     if keys == {"programs"}:
         return "program", source
     if keys <= set(KEYS):
@@ -278,6 +293,11 @@ def program_with(old: str, new: str) -> str:
         pytest.param(program_with("logins: 36h", "log_ins: 36h"), id="an unknown feed"),
         pytest.param(program_with("employees: number", "employees: integer"), id="an unknown type"),
         pytest.param(program_with("refer_url: https:", "refer_url: ftp:"), id="an address that is not of the web"),
+        pytest.param(program_with("    ladder:", "      mark: Acme\n    ladder:"), id="a mark too long"),
+        pytest.param(program_with("    ladder:", "      ally_mark: A\n    ladder:"), id="a mark of no ally"),
+        pytest.param(
+            program_with("    ladder:", "      share_url: https://a.example/{id}\n    ladder:"), id="an unknown place"
+        ),
         pytest.param(PROGRAM + "    frequency_caps: [{at_most: 3, in: 7d}]\n", id="a cap of nobody"),
         pytest.param(
             PROGRAM + "    frequency_caps: [{at_most: 3, per: partners, in: 7d}]\n", id="a cap of an unknown kind"
@@ -343,6 +363,10 @@ def changed(tree: Any, path: tuple[Any, ...], change: Callable[[Any, Any], None]
     return written(tree)
 
 
+def read_shipped(source: str) -> bool:
+    return read_campaign(source, SHIPPED)
+
+
 def misspelt(place: Any, key: Any) -> None:
     place[f"{key}x"] = place.pop(key)
 
@@ -364,5 +388,6 @@ def test_whatever_is_misspelt_or_of_the_wrong_type_in_an_example_is_refused_by_b
         changes += [made_a_mapping] if not isinstance(value, dict | list) else []
         for change in changes:
             text = changed(tree, path, change)
-            assert not (read_program(text) if kind == "program" else read_campaign(text, SHIPPED)), path
+            read = {"program": read_program, "further": read_further}.get(kind, read_shipped)
+            assert not read(text), path
             assert not accepts(validator(kind, "shipped" if kind == "campaign" else ""), text), path

@@ -127,6 +127,16 @@ def test_the_logo_is_the_only_picture() -> None:
     assert pictures == [("https://example.com/logo.png", "Northwind Partners")]
 
 
+def test_a_mark_stands_for_a_picture_and_an_ally_beside_the_name() -> None:
+    html = render("status_updates/won", {"program": program(mark="N", ally="Contoso & Co", ally_mark="C")}).html
+    head = html[: html.index("Harborline Logistics</")]
+    words = re.sub(r"<[^>]+>", " ", head[head.index('own-mark" style') :])
+    assert "<img" not in html
+    assert re.findall(r"N\b|Northwind Partners|&#215;|C(?= )|Contoso &amp; Co", words)[:5] == [
+        "N", "Northwind Partners", "&#215;", "C", "Contoso &amp; Co",
+    ]  # fmt: skip
+
+
 def test_a_status_update_says_which_what_next_and_how_much() -> None:
     rendered = render("status_updates/opportunity", {})
     for part in (rendered.html, rendered.text):

@@ -1,6 +1,8 @@
-"""program.yaml."""
+"""program.yaml, and the files of further programs."""
 
 from engage.authoring.inheritance import INHERITS, WITHOUT
+from engage.authoring.program_files import KEY
+from engage.authoring.programs import MARK
 from engage.authoring.schema.hours import quiet_hours, send_window
 from engage.authoring.schema.values import (
     AMOUNT,
@@ -21,6 +23,7 @@ from engage.authoring.schema.values import (
     said,
     some,
     spelled,
+    word,
 )
 from engage.authoring.schema.words import ATTRIBUTE_TYPES
 from engage.domain.facts import METRICS, Feed
@@ -31,6 +34,12 @@ _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", 
 _WORD: Schema = {"type": "string", "minLength": 1}
 _ADDRESS = spelled("[^@]+@[^@]+", "write an address, such as partners@example.com")
 _URL = spelled(r"https?://\S+", "write an https URL, such as https://partners.example.com")
+_URL_OF_A_PARTNER = spelled(
+    r"https?://(?:[^\s{}]|\{partner\})+",
+    "write an https URL; {partner} in it is the partner's id",
+    "https://partners.example.com/join?id={partner}",
+)
+_MARK = word(MARK.pattern, "write one to three letters, such as N")
 _COLOR = spelled("#[0-9a-fA-F]{6}", 'write it in quotes, such as "#1f4b99"')
 _HOST = spelled("[a-z0-9.-]+", "write a host's name only, such as partners.example.com")
 _CURRENCY = spelled("[A-Z]{3}", "write its ISO 4217 code, such as USD or EUR")
@@ -39,10 +48,21 @@ _COUNTRY = spelled("[A-Z]{2}", "write its ISO 3166 code of two letters, such as 
 
 def program_schema() -> Schema:
     """Describes program.yaml."""
-    free, needed = _apart(keys("program", _REQUIRED, _program()))
-    several = own_keys({**free, "if": {"required": [INHERITS]}, "else": needed}, minProperties=1)
+    several = own_keys(_one_program(), minProperties=1)
     root = keys("program.yaml", ("programs",), {"programs": said("Each program, by the key that data uses.", several)})
     return {"$schema": DIALECT, **root}
+
+
+def further_program_schema() -> Schema:
+    """Describes a file that holds one more program."""
+    one = _one_program()
+    key = said("Its key, which data uses and which is the name of the file.", NAMED)
+    return {"$schema": DIALECT, **one, "properties": {KEY: key, **one["properties"]}, "required": [KEY]}
+
+
+def _one_program() -> Schema:
+    free, needed = _apart(keys("program", _REQUIRED, _program()))
+    return {**free, "if": {"required": [INHERITS]}, "else": needed}
 
 
 _DEMANDS = ("required", "minProperties", "dependentRequired")
@@ -104,8 +124,14 @@ def _brand() -> Schema:
         "logo": said("A picture for the head of each mail; without it, the program's name.", _URL),
         "color": said("The colour of headings and buttons, in quotes.", _COLOR),
         "accent": said("The colour of what stands out, in quotes.", _COLOR),
+        "mark": said("One to three letters in a coloured square before the name, where there is no logo.", _MARK),
+        "ally": said("The name of a second brand, beside the own one in the head of each mail.", TEXT),
+        "ally_mark": said("The ally's letters in a square of the second colour.", _MARK),
+        "register_url": said("Where somebody who is invited joins; {partner} is their id.", _URL_OF_A_PARTNER),
+        "share_url": said("A partner's own link for their contacts; {partner} is their id.", _URL_OF_A_PARTNER),
     }
-    return keys("brand", ("from", "postal_address", "portal_url", "refer_url"), known)
+    demanded = {"ally_mark": ["ally"]}
+    return keys("brand", ("from", "postal_address", "portal_url", "refer_url"), known, dependentRequired=demanded)
 
 
 def _status() -> Schema:
