@@ -159,12 +159,18 @@ class ConditionReader:
                 if not 0 <= ratio <= 1:
                     reader.problem(node, f"{what} is a ratio from 0 to 1", "write 0.25 for a quarter")
                 return ratio
+            case FactType.MULTIPLE:
+                multiple = reader.number(node, what)
+                if multiple < 0:
+                    reader.problem(node, f"{what} is a multiple, 0 or more", "write 1.5 for half as much again")
+                return multiple
 
 
 _KINDS = {
     FactType.COUNT: "a whole number",
     FactType.MONEY: "an amount of money",
     FactType.RATIO: "a ratio",
+    FactType.MULTIPLE: "a multiple",
     FactType.DAYS_SINCE: "a number of days",
     FactType.TEXT: "a text",
     FactType.NUMBER: "a number",

@@ -13,7 +13,10 @@ from engage.domain.windows import Window, WindowKind, parse_duration
 ARGUMENTS = (*WindowKind, "method", "by", "name", "question")
 """The keys beside a fact that choose what it counts; every other key there is a comparator."""
 
-_NEED_TIERS = ("tier", "next_tier", "to_next_tier", "days_left_in_tier_period")
+_NEED_TIERS = (
+    *("tier", "next_tier", "to_next_tier", "days_left_in_tier_period"),
+    *("tier_pace", "previous_tier", "to_keep_tier", "keep_pace"),
+)
 
 
 def parse_fact_ref(node: Node, path: str, program: Program) -> FactRef:
@@ -67,7 +70,7 @@ def read_ref(
     reader: Reader, fact: Fact, place: Node, arguments: AbstractMapping[str, Node], program: Program
 ) -> FactRef:
     """The fact with those of `arguments` (by name) that are its own; `place` is where a missing one is reported."""
-    window = _window(reader, fact, arguments)
+    window = _window(reader, fact, place, arguments)
     methods: tuple[str, ...] = ()
     if "method" in arguments and _takes(reader, fact, "method", fact.methods, arguments["method"]):
         nodes = reader.one_or_more(arguments["method"], "'method'")
@@ -103,9 +106,16 @@ def _takes(reader: Reader, fact: Fact, argument: str, allowed: bool, node: Node)
     return allowed
 
 
-def _window(reader: Reader, fact: Fact, arguments: AbstractMapping[str, Node]) -> Window | None:
+def _window(reader: Reader, fact: Fact, place: Node, arguments: AbstractMapping[str, Node]) -> Window | None:
     given = [kind for kind in WindowKind if kind in arguments]
-    if not given or not _takes(reader, fact, given[0], fact.windows, arguments[given[0]]):
+    if not given:
+        if fact.last:
+            reader.problem(place, f"'{fact.name}' needs 'last'", "such as last: 30d")
+        return None
+    if fact.last and given[0] is not WindowKind.LAST:
+        reader.problem(arguments[given[0]], f"'{fact.name}' takes no '{given[0]}'", "write last: 30d")
+        return None
+    if not _takes(reader, fact, given[0], fact.windows or fact.last, arguments[given[0]]):
         return None
     if len(given) > 1:
         reader.problem(arguments[given[1]], f"'{given[0]}' and '{given[1]}' together", "one test looks at one window")

@@ -13,6 +13,7 @@ class FactType(StrEnum):
     COUNT = "count"  # a whole number
     MONEY = "money"  # minor units of the program's currency in the store; major units where authors write
     RATIO = "ratio"  # 0 to 1
+    MULTIPLE = "multiple"  # a ratio that may be more than 1: 2.5 is two and a half times as much
     DAYS_SINCE = "days_since"  # elapsed 24-hour days since an instant, rounded down
     TEXT = "text"
     NUMBER = "number"  # of an attribute
@@ -56,6 +57,7 @@ COMPARATORS: dict[FactType, frozenset[Comparator]] = {
     FactType.COUNT: _ORDER,
     FactType.MONEY: _ORDER,
     FactType.RATIO: _ORDER - {Comparator.IN},
+    FactType.MULTIPLE: _ORDER - {Comparator.IN},
     FactType.DAYS_SINCE: _ORDER,
     FactType.TEXT: _EQUAL,
     FactType.NUMBER: _ORDER,
@@ -69,10 +71,10 @@ METRICS = ("referrals", "wins", "revenue")
 class Fact:
     """One entry of the catalogue.
 
-    `windows` and `methods` say whether `last`/`previous`/`first` and `method` may be given; `by` demands a metric,
-    `named` an attribute's name, `asked` a question's. `values` names the closed list its values come from: `statuses`
-    (the program's ladder), `partner_statuses`, `tiers`, `methods`; None is any text. A MONEY_OR_COUNT fact's type
-    follows the program's tier metric and is written as `type=None`.
+    `windows` and `methods` say whether `last`/`previous`/`first` and `method` may be given; `last` demands that window
+    and no other, `by` a metric, `named` an attribute's name, `asked` a question's. `values` names the closed list its
+    values come from: `statuses` (the program's ladder), `partner_statuses`, `tiers`, `methods`; None is any text. A
+    MONEY_OR_COUNT fact's type follows the program's tier metric and is written as `type=None`.
 
     `over` names the other subjects that have it too: of a company it is taken over all its partners, of a member of
     staff over the referrals that they work.
@@ -84,6 +86,7 @@ class Fact:
     meaning: str
     feed: Feed | None = None
     windows: bool = False
+    last: bool = False
     methods: bool = False
     by: bool = False
     named: bool = False
@@ -219,8 +222,48 @@ CATALOGUE: dict[str, Fact] = {
             by=True,
             over=(_C, _S),
         ),
+        Fact(
+            "growth",
+            _P,
+            FactType.MULTIPLE,
+            "the stretch of time by the one of its length before; unknown if that had none",
+            _REF,
+            last=True,
+            by=True,
+            over=(_C, _S),
+        ),
         Fact("next_tier", _P, FactType.TEXT, "the tier above; unknown at the top", _REF, values="tiers"),
         Fact("to_next_tier", _P, None, "wins, referrals or revenue missing to the next tier; unknown at the top", _REF),
+        Fact(
+            "tier_pace",
+            _P,
+            FactType.MULTIPLE,
+            "what the rest of the tier's period brings at the pace of the last 90 days, by what is missing to the next "
+            "tier: 1 reaches it; unknown at the top",
+            _REF,
+        ),
+        Fact(
+            "previous_tier",
+            _P,
+            FactType.TEXT,
+            "the tier reached in the period before; unknown below the first",
+            _REF,
+            values="tiers",
+        ),
+        Fact(
+            "to_keep_tier",
+            _P,
+            None,
+            "wins, referrals or revenue missing in this period to the tier of the one before; unknown without one",
+            _REF,
+        ),
+        Fact(
+            "keep_pace",
+            _P,
+            FactType.MULTIPLE,
+            "tier_pace towards the tier of the period before; unknown without one, and once it is reached",
+            _REF,
+        ),
         Fact(
             "days_left_in_tier_period",
             _P,

@@ -1,7 +1,7 @@
 """The calendar periods in which tiers are counted."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from engage.domain.local_time import instant_of
@@ -35,6 +35,13 @@ def tier_period(period: TierPeriod, zone: str, now: datetime) -> Period:
             return _months(str(year), zone, year, 1, 12)
         case TierPeriod.ALWAYS:
             return Period("always", BEGINNING, None)
+
+
+def period_before(period: TierPeriod, zone: str, now: datetime) -> Period | None:
+    """The period before the one that `now` lies in; None where there is but one."""
+    if period is TierPeriod.ALWAYS:
+        return None
+    return tier_period(period, zone, tier_period(period, zone, now).start - timedelta(microseconds=1))
 
 
 def _months(key: str, zone: str, year: int, month: int, length: int) -> Period:

@@ -28,7 +28,7 @@ def compare(value: Column, type_: FactType, test: Test, minor_digits: int, binds
     match type_:
         case FactType.TEXT | FactType.BOOLEAN:
             holds = value.in_([sa.literal(_text(operand), sa.Text()) for operand in operands])
-        case FactType.NUMBER | FactType.RATIO:
+        case FactType.NUMBER | FactType.RATIO | FactType.MULTIPLE:
             holds = _as_great(value, comparator, [sa.literal(float(operand), sa.Double()) for operand in operands])
         case FactType.COUNT | FactType.MONEY:
             scale = 10**minor_digits if type_ is FactType.MONEY else 1

@@ -14,8 +14,8 @@ from sqlalchemy.types import TypeEngine
 from engage.domain.conditions import FactRef
 from engage.domain.facts import FactType, Subject
 from engage.domain.programs import Program, StatusKind, Tier, TierPeriod, Tiers
-from engage.domain.tiers import Period, tier_period
-from engage.domain.windows import BEGINNING
+from engage.domain.tiers import Period, period_before, tier_period
+from engage.domain.windows import BEGINNING, Window, WindowKind
 from engage.facts.existence import Clause, Column
 from engage.facts.sources import Sources
 from engage.facts.subjects import memberships, people
@@ -64,8 +64,12 @@ _COUNTS: dict[str, tuple[Clause, Column]] = {
 
 def _total(ask: Question, totals: Totals, name: str) -> Column:
     """The number of referrals, or for revenue their amount, by the window and methods that are asked for."""
+    return _within(ask, totals, name, ask.ref.window)
+
+
+def _within(ask: Question, totals: Totals, name: str, window: Window | None) -> Column:
     counts, instant = _COUNTS[name]
-    window, methods = ask.ref.window, ask.ref.methods
+    methods = ask.ref.methods
     clauses = [counts, *totals.within(instant, window, ask.sources.binds)]
     if methods:
         clauses.append(counted.c.method.in_([sa.literal(method, sa.Text()) for method in methods]))
@@ -94,12 +98,24 @@ def _win_rate(ask: Question) -> Column:
     totals = ask.sources.referral_totals()
     wins = _total(ask, totals, "wins")
     closed = wins + _total(ask, totals, "losses")
-    return sa.cast(wins, sa.Double()) / sa.cast(sa.func.nullif(closed, 0), sa.Double())
+    return _divided(wins, sa.func.nullif(closed, 0))
 
 
 def _rank(ask: Question) -> Column:
     ranks = ask.sources.ranks()
     return ranks.add(_total(ask, ranks.totals, ask.ref.by or ""))
+
+
+def _growth(ask: Question) -> Column:
+    totals, metric, window = ask.sources.referral_totals(), ask.ref.by or "", ask.ref.window
+    assert window is not None
+    before = _within(ask, totals, metric, Window(WindowKind.PREVIOUS, window.length))
+    # Amounts may be negative, and no growth from there is a multiple.
+    return sa.case((before > 0, _divided(_within(ask, totals, metric, window), before)))
+
+
+def _divided(upper: Column, lower: Column) -> Column:
+    return sa.cast(upper, sa.Double()) / sa.cast(lower, sa.Double())
 
 
 def _days_since_referral(ask: Question) -> Column:
@@ -113,32 +129,67 @@ def _days_since_win(ask: Question) -> Column:
 # --- tiers ------------------------------------------------------------------------------------------------------------
 
 
-def _reached(ask: Question, tiers: Tiers) -> Column:
-    """The metric of the tiers, counted in the period that contains now."""
+_PACE = Window(WindowKind.LAST, timedelta(days=90))
+"""What has been gained in this stretch of time is taken to go on."""
+
+
+def _gained(ask: Question, tiers: Tiers, key: Hashable, clauses: Callable[[Totals, Column], list[Clause]]) -> Column:
+    """The metric of the tiers over the referrals whose instant `clauses` hold of."""
+    totals = ask.sources.referral_totals()
     counts, instant = _COUNTS[tiers.metric]
-    if tiers.period is not TierPeriod.ALWAYS:
-        start = ask.sources.binds.derived("tier start", Instant(), _period_start)
-        counts = sa.and_(counts, instant >= start, instant <= ask.sources.binds.now)
-    return _sum_or_count(ask.sources.referral_totals(), "tier", tiers.metric, counts)
+    return _sum_or_count(totals, key, tiers.metric, sa.and_(counts, *clauses(totals, instant)))
+
+
+def _reached(ask: Question, tiers: Tiers) -> Column:
+    """What is counted in the period that contains now."""
+
+    def in_period(_: Totals, instant: Column) -> list[Clause]:
+        if tiers.period is TierPeriod.ALWAYS:
+            return []
+        return [instant >= _tier_start(ask), instant <= ask.sources.binds.now]
+
+    return _gained(ask, tiers, "tier", in_period)
+
+
+def _reached_before(ask: Question, tiers: Tiers) -> Column:
+    """What is counted in the period before, as is known by now: a win taken back since counts no more."""
+
+    def in_period(_: Totals, instant: Column) -> list[Clause]:
+        start = ask.sources.binds.derived("tier start before", Instant(), _start_before)
+        return [instant >= start, instant < _tier_start(ask)]
+
+    return _gained(ask, tiers, "tier before", in_period)
+
+
+def _tier_start(ask: Question) -> Column:
+    return ask.sources.binds.derived("tier start", Instant(), _period_start)
 
 
 def _steps(
-    ask: Question, type_: TypeEngine[Any], case_of: Callable[[Tier, Column], tuple[Clause, Column]], *, from_top: bool
+    ask: Question,
+    type_: TypeEngine[Any],
+    case_of: Callable[[Tier, Column], tuple[Clause, Column]],
+    *,
+    from_top: bool,
+    before: bool = False,
 ) -> Column:
-    """What `case_of` says of the first tier, from the top or the bottom, for which its clause holds."""
+    """What `case_of` says of the first tier, from the top or the bottom, for which its clause holds.
+
+    It is asked with what is counted in this period, or in the one `before`.
+    """
     tiers = ask.program.tiers
-    if tiers is None or not tiers.steps:
+    if tiers is None or not tiers.steps or (before and tiers.period is TierPeriod.ALWAYS):
         return sa.cast(sa.null(), type_)
-    reached = _reached(ask, tiers)
+    reached = _reached_before(ask, tiers) if before else _reached(ask, tiers)
     return sa.case(*(case_of(tier, reached) for tier in (reversed(tiers.steps) if from_top else tiers.steps)))
 
 
-def _tier(ask: Question) -> Column:
-    return _steps(ask, sa.Text(), lambda tier, reached: (reached >= tier.threshold, _key(tier)), from_top=True)
+def _has(tier: Tier, reached: Column) -> tuple[Clause, Column]:
+    return reached >= tier.threshold, _key(tier)
 
 
-def _next_tier(ask: Question) -> Column:
-    return _steps(ask, sa.Text(), lambda tier, reached: (reached < tier.threshold, _key(tier)), from_top=False)
+def _lacks(tier: Tier, reached: Column) -> tuple[Clause, Column]:
+    return reached < tier.threshold, _key(tier)
 
 
 def _to_next_tier(ask: Question) -> Column:
@@ -146,6 +197,29 @@ def _to_next_tier(ask: Question) -> Column:
         return reached < tier.threshold, sa.literal(tier.threshold, sa.BigInteger()) - reached
 
     return _steps(ask, sa.BigInteger(), missing, from_top=False)
+
+
+def _to_keep_tier(ask: Question) -> Column:
+    def missing(tier: Tier, before: Column) -> tuple[Clause, Column]:
+        assert ask.program.tiers is not None
+        reached = _reached(ask, ask.program.tiers)
+        lacks = sa.literal(tier.threshold, sa.BigInteger()) - reached
+        return before >= tier.threshold, sa.case((lacks > 0, lacks), else_=_NONE)
+
+    return _steps(ask, sa.BigInteger(), missing, from_top=True, before=True)
+
+
+def _pace(ask: Question, missing: Column) -> Column:
+    """What is missing, in what the rest of the period brings at the pace of late."""
+    if ask.program.tiers is None:
+        return sa.cast(sa.null(), sa.Double())
+
+    def of_late(totals: Totals, instant: Column) -> list[Clause]:
+        return totals.within(instant, _PACE, ask.sources.binds)
+
+    gained = _gained(ask, ask.program.tiers, "pace", of_late)
+    left = ask.sources.binds.derived("tier time left", sa.Double(), _paces_left)
+    return sa.case((missing > 0, sa.cast(gained, sa.Double()) * left / sa.cast(missing, sa.Double())))
 
 
 def _key(tier: Tier) -> Column:
@@ -165,9 +239,19 @@ def _period_start(program: Program, now: datetime) -> datetime | None:
     return period.start if period else None
 
 
+def _start_before(program: Program, now: datetime) -> datetime | None:
+    period = period_before(program.tiers.period, program.zone, now) if program.tiers else None
+    return period.start if period else None
+
+
 def _days_left(program: Program, now: datetime) -> int | None:
     period = _period(program, now)
     return (period.end - now) // timedelta(days=1) if period and period.end else None
+
+
+def _paces_left(program: Program, now: datetime) -> float | None:
+    period = _period(program, now)
+    return (period.end - now) / _PACE.length if period and period.end else None
 
 
 # --- rewards ----------------------------------------------------------------------------------------------------------
@@ -213,7 +297,7 @@ _BEGINNING = sa.literal(BEGINNING, Instant())
 
 MEANINGS: dict[str, Callable[[Question], Column]] = {
     "status": lambda _: partner_versions.c.status,
-    "tier": _tier,
+    "tier": lambda ask: _steps(ask, sa.Text(), _has, from_top=True),
     "program": lambda ask: ask.sources.binds.derived("key", sa.Text(), lambda program, _: program.key),
     "company": lambda ask: ask.sources.company(),
     "owner": lambda ask: ask.sources.owner(),
@@ -233,8 +317,13 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "revenue": _counted,
     "win_rate": _win_rate,
     "rank": _rank,
-    "next_tier": _next_tier,
+    "growth": _growth,
+    "next_tier": lambda ask: _steps(ask, sa.Text(), _lacks, from_top=False),
     "to_next_tier": _to_next_tier,
+    "tier_pace": lambda ask: _pace(ask, _to_next_tier(ask)),
+    "previous_tier": lambda ask: _steps(ask, sa.Text(), _has, from_top=True, before=True),
+    "to_keep_tier": _to_keep_tier,
+    "keep_pace": lambda ask: _pace(ask, _to_keep_tier(ask)),
     "days_left_in_tier_period": _days_left_in_tier_period,
     "rewards": _rewards,
     "rewards_earned": _rewards,

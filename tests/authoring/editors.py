@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from engage.authoring import load_campaigns, parse_campaign, parse_programs
-from engage.authoring.schema import campaign_schema, program_schema
+from engage.authoring.schema import campaign_schema, further_program_schema, program_schema
 from engage.domain.errors import AuthoringError
 from engage.domain.facts import CATALOGUE, FactType
 from engage.domain.programs import Program
@@ -22,11 +22,23 @@ SHIPPED = load_campaigns(ROOT / "campaigns").programs
 SAMPLES = {
     **dict.fromkeys(CATALOGUE, "3"),
     **{name: "some" for name, fact in CATALOGUE.items() if fact.type is FactType.TEXT},
-    **{"status": "active", "tier": "gold", "next_tier": "gold", "referral_status": "won", "method": "form"},
+    **{
+        "status": "active",
+        "tier": "gold",
+        "next_tier": "gold",
+        "previous_tier": "gold",
+        "referral_status": "won",
+        "method": "form",
+    },
     "win_rate": "0.5",
 }
 """A value that each fact may have."""
-DEMANDED = {"rank": "by: wins, ", "attribute": "name: employees, ", "answer": "question: how, "}
+DEMANDED = {
+    "rank": "by: wins, ",
+    "growth": "by: wins, last: 9d, ",
+    "attribute": "name: employees, ",
+    "answer": "question: how, ",
+}
 BESIDE = {
     "last": "9d",
     "previous": "9d",
@@ -63,7 +75,8 @@ def seen_by_an_editor(source: str) -> Any:
 @cache
 def validator(kind: str, name: str = "") -> Draft202012Validator:
     programs = {"": {}, "shipped": SHIPPED, "acme": texts.programs()}[name]
-    return Draft202012Validator(campaign_schema(programs) if kind == "campaign" else program_schema())
+    schemas = {"program": program_schema, "further": further_program_schema}
+    return Draft202012Validator(schemas[kind]() if kind in schemas else campaign_schema(programs))
 
 
 def mistakes(judge: Draft202012Validator, source: str) -> list[str]:
@@ -85,6 +98,17 @@ def read_campaign(source: str, programs: Mapping[str, Program]) -> bool:
 def read_program(source: str) -> bool:
     with suppress(AuthoringError):
         return bool(parse_programs(source, "program.yaml"))
+    return False
+
+
+def read_further(source: str) -> bool:
+    """Whether authoring takes it as the file of a further program, beside the shipped ones and a small one."""
+    file = re.search("^program: (.*)", source, re.M)
+    name = f"campaigns/programs/{file[1].strip() if file else 'x'}.yaml"
+    shipped = (ROOT / "campaigns" / "program.yaml").read_text()
+    with suppress(AuthoringError):
+        small = texts.PROGRAM.removeprefix("programs:\n")
+        return bool(parse_programs(f"{shipped.rstrip()}\n{small}", "campaigns/program.yaml", {name: source}))
     return False
 
 

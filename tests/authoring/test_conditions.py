@@ -133,6 +133,12 @@ def test_what_is_missing_to_the_next_tier_is_counted_or_paid_as_tiers_are() -> N
         ("attribute: {name: sector, at_least: 2}",
          "31: 'at_least' does not go with 'sector', which is a text; use one of is, is_not, in, exists"),
         ("win_rate: {at_least: 25}", "26: 'win_rate' is a ratio from 0 to 1; write 0.25 for a quarter"),
+        ("growth: {by: wins, last: 30d, at_least: -1}",
+         "45: 'growth' is a multiple, 0 or more; write 1.5 for half as much again"),
+        ("growth: {by: wins, at_least: 2}", "5: 'growth' needs 'last'; such as last: 30d"),
+        ("growth: {by: wins, previous: 30d, at_least: 2}",
+         "34: 'growth' takes no 'previous'; write last: 30d"),
+        ("tier_pace: {last: 30d, at_least: 1}", "23: 'tier_pace' takes no 'last'; take it out"),
         ("win_rate: {in: [0.5]}",
          "16: 'in' does not go with 'win_rate', which is a ratio; "
          "use one of is, is_not, at_least, at_most, more_than, less_than, between, exists"),
@@ -236,6 +242,8 @@ def scalars(type_: FactType, options: tuple[str, ...]) -> st.SearchStrategy[tupl
             return st.decimals(-1000, 1000, places=3).map(lambda value: (value, f"{value:f}"))
         case FactType.RATIO:
             return st.decimals(0, 1, places=4).map(lambda value: (value, f"{value:f}"))
+        case FactType.MULTIPLE:
+            return st.decimals(0, 10, places=4).map(lambda value: (value, f"{value:f}"))
         case FactType.BOOLEAN:
             return st.booleans().map(lambda value: (value, str(value).lower()))
 
@@ -247,6 +255,9 @@ def written_tests(draw: st.DrawFn) -> tuple[Condition, str]:
     window, methods, by, name, question = None, (), None, None, None
     if entry.windows and draw(st.booleans()):
         window = Window(draw(st.sampled_from(list(WindowKind))), timedelta(hours=draw(st.integers(1, 5000))))
+    if entry.last:
+        window = Window(WindowKind.LAST, timedelta(hours=draw(st.integers(1, 5000))))
+    if window:
         arguments.append(f"{window.kind}: {format_duration(window.length)}")
     if entry.methods and draw(st.booleans()):
         methods = tuple(draw(st.lists(st.sampled_from(METHODS), min_size=1, max_size=3, unique=True)))

@@ -18,7 +18,7 @@ from engage.domain.conditions import Comparator
 from engage.domain.errors import AuthoringError
 from engage.domain.facts import CATALOGUE, Fact, FactType, Subject
 from engage.pipeline.judging import judge
-from tests.authoring.examples import EXAMPLES, ROOT, completed_campaign, completed_program, top_keys
+from tests.authoring.examples import EXAMPLES, ROOT, completed_campaign, completed_program, is_further, top_keys
 
 GUIDE = "\n".join((ROOT / "docs" / name).read_text() for name in ("campaigns.md", "program.md"))
 FIRST = (ROOT / "docs" / "first-campaign.md").read_text()
@@ -30,6 +30,9 @@ def test_each_example_is_read(source: str) -> None:
     keys = set(top_keys(source))
     if keys == {"programs"}:
         assert parse_programs(source, "program.yaml")
+    elif is_further(source):
+        whole, (file,) = completed_program("holidays: true"), re.findall("# (campaigns/programs/.*)", source)
+        assert list(parse_programs(whole, "program.yaml", {file: source}))[1:] == [Path(file).stem]
     elif keys <= set(KEYS):
         assert parse_campaign(completed_campaign(source), "example.yaml", SHIPPED.programs)
     else:
@@ -52,6 +55,7 @@ TYPES = {
     FactType.COUNT: "count",
     FactType.MONEY: "amount",
     FactType.RATIO: "ratio",
+    FactType.MULTIPLE: "multiple",
     FactType.DAYS_SINCE: "days",
     FactType.TEXT: "text",
     None: "as declared",
@@ -61,12 +65,13 @@ TYPES = {
 def fact_row(fact: Fact, example: str) -> list[str]:
     takes = (
         ["window"] * fact.windows
+        + ["`last`"] * fact.last
         + ["`method`"] * fact.methods
         + ["`by`"] * fact.by
         + ["`name`"] * fact.named
         + ["`question`"] * fact.asked
     )
-    kind = "count or amount" if fact.name == "to_next_tier" else TYPES[fact.type]
+    kind = "count or amount" if fact.name in ("to_next_tier", "to_keep_tier") else TYPES[fact.type]
     of = ", ".join((fact.subject, *fact.over))
     return [f"`{fact.name}`", of, kind, ", ".join(takes), fact.feed or "", fact.meaning, example]
 

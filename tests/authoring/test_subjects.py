@@ -28,6 +28,7 @@ def test_a_companys_mail_goes_to_its_contact_unless_to_says_otherwise() -> None:
         ("company", "days_since_login: {at_least: 30}"),
         ("company", "rewards_earned: {last: 30d, at_least: 100}"),
         ("staff", "win_rate: {last: 90d, at_least: 0.5}"),
+        ("company", "growth: {by: revenue, last: 30d, at_least: 1.5}"),
         ("staff", "salesperson: {in: [sam, sue]}"),
         ("staff", "rank: {last: 30d, by: wins, at_most: 3}"),
     ],

@@ -4,7 +4,7 @@ It shares nothing with `engage.facts`; where the two differ, one of them has mis
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -242,8 +242,16 @@ class Brute:
             case "rewards" | "rewards_earned":
                 amounts = self.reward_amounts(partner, ref.window)
                 return len(amounts) if ref.fact == "rewards" else self.major(sum(amounts))
+            case "growth":
+                return self.growth([(id_, one) for one in self.versions_of(id_)], ref)
             case "tier" | "next_tier" | "to_next_tier":
                 return self.of_tier(id_, ref.fact)
+            case "tier_pace":
+                return self.pace(id_, self.of_tier(id_, "to_next_tier"))
+            case "previous_tier" | "to_keep_tier":
+                return self.of_tier_before(id_, ref.fact)
+            case "keep_pace":
+                return self.pace(id_, self.of_tier_before(id_, "to_keep_tier"))
             case "days_left_in_tier_period":
                 return self.days_left()
         return NotImplemented
@@ -293,6 +301,8 @@ class Brute:
                 return self.major(self.sum_of(own, "revenue", ref))
             case "referrals" | "qualified" | "open" | "wins" | "losses":
                 return self.sum_of(own, ref.fact, ref)
+            case "growth":
+                return self.growth(own, ref)
             case "rank":
                 totals = {one: self.sum_of(theirs, ref.by or "", ref) for one, theirs in referrals.items()}
                 place = 1 + sum(total > totals[name] for total in totals.values())
@@ -336,6 +346,18 @@ class Brute:
             if (not ref.methods or version.method in ref.methods)
             and self.counts(partner, self.instant_of(version, name), ref.window)
         )
+
+    def growth(self, referrals: list[tuple[int, ReferralVersion]], ref: FactRef) -> float | None:
+        assert ref.window is not None
+        start = self.now - ref.window.length
+        ended, ongoing = 0, 0
+        for _, version in referrals:
+            at = self.instant_of(version, ref.by or "")
+            if at is not None and start < at <= self.now:
+                ongoing += self.weight(version, ref.by or "")
+            elif at is not None and start - ref.window.length < at <= start:
+                ended += self.weight(version, ref.by or "")
+        return ongoing / ended if ended > 0 else None
 
     def instant_of(self, version: ReferralVersion, name: str) -> datetime | None:
         if name in ("referrals", "open"):
@@ -383,11 +405,7 @@ class Brute:
         tiers = self.program.tiers
         if tiers is None:
             return None
-        reached = sum(
-            self.weight(version, tiers.metric)
-            for version in self.versions_of(partner)
-            if self.in_tier_period(self.instant_of(version, tiers.metric))
-        )
+        reached = self.tier_metric(partner, self.in_tier_period)
         below = [tier for tier in tiers.steps if tier.threshold <= reached]
         above = [tier for tier in tiers.steps if tier.threshold > reached]
         if fact == "tier":
@@ -398,6 +416,44 @@ class Brute:
         if fact == "next_tier":
             return above[0].key
         return self.major(missing) if tiers.metric == "revenue" else missing
+
+    def tier_metric(self, partner: int, counts: Callable[[datetime | None], bool]) -> int:
+        assert self.program.tiers is not None
+        metric = self.program.tiers.metric
+        return sum(
+            self.weight(version, metric)
+            for version in self.versions_of(partner)
+            if counts(self.instant_of(version, metric))
+        )
+
+    def of_tier_before(self, partner: int, fact: str) -> Found:
+        tiers = self.program.tiers
+        if tiers is None or tiers.period is TierPeriod.ALWAYS:
+            return None
+        before = self.tier_metric(partner, self.in_tier_period_before)
+        held = [tier for tier in tiers.steps if tier.threshold <= before]
+        if not held:
+            return None
+        if fact == "previous_tier":
+            return held[-1].key
+        missing = max(held[-1].threshold - self.tier_metric(partner, self.in_tier_period), 0)
+        return self.major(missing) if tiers.metric == "revenue" else missing
+
+    def in_tier_period_before(self, instant: datetime | None) -> bool:
+        """The day before the first of this period lies in the one before, and so does all that shares its period."""
+        day = self.now
+        while self.calendar(day) == self.calendar(self.now):
+            day -= DAY
+        return instant is not None and self.calendar(instant) == self.calendar(day)
+
+    def pace(self, partner: int, missing: Found) -> float | None:
+        end = self.period_end()
+        if missing is None or end is None or missing == 0:
+            return None
+        late = self.tier_metric(partner, lambda at: at is not None and self.now - 90 * DAY < at <= self.now)
+        metric = self.program.tiers.metric if self.program.tiers else ""
+        whole = int(missing * 10**self.program.minor_digits) if metric == "revenue" else missing  # type: ignore[operator]
+        return late * ((end - self.now) / (90 * DAY)) / whole  # type: ignore[operator]
 
     def in_tier_period(self, instant: datetime | None) -> bool:
         assert self.program.tiers is not None
@@ -413,6 +469,10 @@ class Brute:
         return local.year, (local.month - 1) // months
 
     def days_left(self) -> int | None:
+        end = self.period_end()
+        return None if end is None else math.floor((end.timestamp() - self.now.timestamp()) / 86_400)
+
+    def period_end(self) -> datetime | None:
         if self.program.tiers is None or self.program.tiers.period is TierPeriod.ALWAYS:
             return None
         day: date = self.now.astimezone(ZoneInfo(self.program.zone)).date()
@@ -420,7 +480,7 @@ class Brute:
             day += DAY
             midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.program.zone))
             if self.calendar(midnight) != self.calendar(self.now):
-                return math.floor((midnight.timestamp() - self.now.timestamp()) / 86_400)
+                return midnight
 
 
 def latest(instants: Iterable[datetime | None]) -> datetime | None:

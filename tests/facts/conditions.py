@@ -24,11 +24,13 @@ def all_refs(program: Program) -> list[FactRef]:
     refs: list[FactRef] = []
     for fact in CATALOGUE.values():
         for window in _WINDOWS if fact.windows else (None,):
-            refs += [FactRef(fact.name, window, by=metric) for metric in METRICS if fact.by]
+            refs += [FactRef(fact.name, window, by=metric) for metric in METRICS if fact.by and not fact.last]
             refs += [FactRef(fact.name, name=name) for name in program.attributes if fact.named]
             refs += [FactRef(fact.name, question=question) for question in QUESTIONS if fact.asked]
             refs += [FactRef(fact.name, window)] if not fact.by and not fact.named and not fact.asked else []
             refs += [FactRef(fact.name, window, methods) for methods in (("email",), METHODS[:3]) if fact.methods]
+        last = [window for window in _WINDOWS if window and window.kind is WindowKind.LAST]
+        refs += [FactRef(fact.name, window, by=metric) for window in last for metric in METRICS if fact.last]
     return refs
 
 
@@ -44,6 +46,7 @@ _TEXTS = {
     "status": PARTNER_STATUSES,
     "tier": ("bronze", "silver", "gold"),
     "next_tier": ("bronze", "silver", "gold"),
+    "previous_tier": ("bronze", "silver", "gold"),
     "program": ("acme", "Acme"),
     "company": ("company-1", "Company-1"),
     "owner": ("sales-1", "sales-2"),
@@ -74,6 +77,8 @@ def operand(random: Random, ref: FactRef, type_: FactType) -> Scalar:
             return random.choice((0, 1, Decimal("2.5"), Decimal("9.99"), Decimal("0.125"), -1, 100, 10**15, 10**30))
         case FactType.RATIO:
             return random.choice((0, 1, Decimal("0.5"), Decimal("0.3333333333333333"), Decimal("0.25")))
+        case FactType.MULTIPLE:
+            return random.choice((0, 1, Decimal("0.5"), Decimal("0.01"), Decimal("1.3333"), 2, 10))
         case FactType.NUMBER:
             return random.choice((0, Decimal("0.1"), Decimal("2.5"), 12, -3, 2**40, Decimal("1099511627776.5")))
 

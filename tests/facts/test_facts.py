@@ -89,7 +89,13 @@ def test_values_are_what_facts_mean_at_any_instant(database: Database, seed: int
                 assert values(db, scope, subject, refs, now, everything) == expected
 
 
-TIER_FACTS = [FactRef(name) for name in ("tier", "next_tier", "to_next_tier", "days_left_in_tier_period")]
+TIER_FACTS = [
+    FactRef(name)
+    for name in (
+        *("tier", "next_tier", "to_next_tier", "tier_pace", "previous_tier", "to_keep_tier", "keep_pace"),
+        "days_left_in_tier_period",
+    )
+]
 
 
 def test_tiers_by_every_metric_in_every_period(database: Database) -> None:
@@ -165,7 +171,7 @@ def test_every_comparison_of_every_fact_is_explained_as_it_is_meant(
             comparison(random, ref, own, comparator)
             for ref in refs_for(subject, own)
             for comparator in sorted(COMPARATORS[own.type_of(ref)])
-            if ref.window is None or random.random() < 0.3
+            if ref.window is None or random.random() < 0.2
         )
     )
     # A test of the status, or of how many partners, keeps the rule "active partners only" out of the tree.

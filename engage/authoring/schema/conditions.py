@@ -3,6 +3,7 @@
 from itertools import combinations
 
 from engage.authoring.schema.values import (
+    AMOUNT,
     BOOLEAN,
     COUNT,
     NAMED,
@@ -46,6 +47,7 @@ _VALUES = {
     FactType.COUNT: COUNT,
     FactType.MONEY: NUMBER,
     FactType.RATIO: RATIO,
+    FactType.MULTIPLE: AMOUNT,
     FactType.DAYS_SINCE: COUNT,
     FactType.TEXT: TEXT,
     FactType.NUMBER: NUMBER,
@@ -73,6 +75,7 @@ def _test(fact: Fact, words: Words) -> Schema:
     value = values[0] if len(values) == 1 else {"anyOf": values}
     known = arguments | {one: said(COMPARED[one], _compared(one, value)) for one in comparators}
     demanded = [name for name in ("by", "name", "question") if name in arguments]
+    demanded += [WindowKind.LAST] * fact.last
     schema = keys(fact.name, demanded, known, oneOf=exactly_one(comparators))
     if fact.windows:
         schema["not"] = {"anyOf": [{"required": list(pair)} for pair in combinations(WindowKind, 2)]}
@@ -84,6 +87,8 @@ def _arguments(fact: Fact, words: Words) -> dict[str, Schema]:
     known: dict[str, Schema] = {}
     if fact.windows:
         known |= {kind: said(_STRETCHES[kind], WINDOW) for kind in WindowKind}
+    if fact.last:
+        known[WindowKind.LAST] = said(_STRETCHES[WindowKind.LAST], WINDOW)
     if fact.methods:
         known["method"] = said("Only referrals that were made in these ways.", one_or_more(one_of(METHODS)))
     if fact.by:
