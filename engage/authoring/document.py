@@ -1,4 +1,4 @@
-"""YAML text becomes a tree of nodes that know their line and column, or problems that do.
+"""YAML text becomes a tree of nodes that know their file, line and column, or problems that do.
 
 The part of YAML 1.2 that authors need and nothing else: one document of mappings, lists and scalars. Scalars stay the
 text that was written (`NO` is NO, `19:30` is 19:30); who reads one says what it should be. Anchors, aliases, tags,
@@ -7,7 +7,7 @@ directives and equal keys are refused, size and depth are capped, so that what a
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +45,7 @@ class Scalar:
     plain: bool
     line: int
     column: int
+    file: str = field(default="", compare=False)
 
     @property
     def empty(self) -> bool:
@@ -56,6 +57,7 @@ class Sequence:
     items: tuple["Node", ...]
     line: int
     column: int
+    file: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Mapping:
     entries: tuple[tuple[Scalar, "Node"], ...]
     line: int
     column: int
+    file: str = field(default="", compare=False)
 
 
 Node = Scalar | Sequence | Mapping
@@ -102,7 +105,7 @@ class _Composer:
         self.problems: list[Problem] = []
 
     def compose(self, source: str) -> Node:
-        root: Node = Scalar("", True, self.offset + 1, 1)
+        root: Node = Scalar("", True, self.offset + 1, 1, self.path)
         documents = 0
         try:
             events = iter(YAML(typ="rt", pure=True).parse(source))
@@ -134,7 +137,7 @@ class _Composer:
             text = str(event.value)
             if not text.isprintable() and (hidden := _UNFIT.search(text)):
                 self._refuse(event, f"character U+{ord(hidden[0]):04X} has no place in a text", "remove it")
-            return Scalar(text, event.style is None, line, column)
+            return Scalar(text, event.style is None, line, column, self.path)
         if depth > MAX_DEPTH:
             raise AuthoringError.at(
                 self.path,
@@ -147,10 +150,10 @@ class _Composer:
             items = []
             while not isinstance(child := next(events), SequenceEndEvent):
                 items.append(self._node(child, events, depth + 1))
-            return Sequence(tuple(items), line, column)
+            return Sequence(tuple(items), line, column, self.path)
         if isinstance(event, MappingStartEvent):
-            return Mapping(self._entries(events, depth + 1), line, column)
-        return Scalar("", True, line, column)  # an alias, refused above
+            return Mapping(self._entries(events, depth + 1), line, column, self.path)
+        return Scalar("", True, line, column, self.path)  # an alias, refused above
 
     def _entries(self, events: Iterator[Any], depth: int) -> tuple[tuple[Scalar, Node], ...]:
         entries: list[tuple[Scalar, Node]] = []
@@ -172,7 +175,7 @@ class _Composer:
             seen[key.text] = key.line
             if isinstance(value, Scalar) and value.plain and not value.text:
                 # The parser places a value that was left out where the next thing begins.
-                value = Scalar("", True, key.line, key.column)
+                value = Scalar("", True, key.line, key.column, self.path)
             entries.append((key, value))
         return tuple(entries)
 
@@ -216,7 +219,7 @@ def _in_thousands(before: Node, key: Node, value: Node) -> Scalar | None:
     behind = (before.line, before.column + len(before.text) + 1)
     if not (before.plain and re.fullmatch(r"[0-9,]+", before.text) and re.fullmatch(r"[0-9]{3}", key.text)):
         return None
-    number = Scalar(f"{before.text},{key.text}", True, before.line, before.column)
+    number = Scalar(f"{before.text},{key.text}", True, before.line, before.column, before.file)
     return number if (key.line, key.column) == behind else None
 
 

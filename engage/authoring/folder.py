@@ -1,11 +1,12 @@
-"""Reads the campaigns folder: program.yaml and every campaign, good files though others are wrong."""
+"""Reads the campaigns folder: the programs and every campaign, good files though others are wrong."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engage.authoring.campaigns import parse_campaign
 from engage.authoring.document import read_document
 from engage.authoring.inheritance import names_of
+from engage.authoring.program_files import FURTHER, PROGRAM_FILE, is_program_file
 from engage.authoring.programs import names_listed, read_programs
 from engage.authoring.questions import misasked
 from engage.authoring.reader import Reader, did_you_mean
@@ -13,21 +14,19 @@ from engage.domain.campaigns import Campaign, CampaignKey
 from engage.domain.errors import AuthoringError, Problem
 from engage.domain.programs import Program, gather_campaign
 
-PROGRAM_FILE = "program.yaml"
-
 
 @dataclass(frozen=True, slots=True)
 class Authored:
     """What a campaigns folder says. A file with a problem is left out of `programs` and `campaigns`.
 
-    `campaigns` are those that have files: a name is unique in its program. `program_source` is the text of
-    program.yaml, for keeping as a version; "" if it has problems.
+    `campaigns` are those that have files: a name is unique in its program. `program_sources` are the texts
+    of program.yaml and of further programs' files by path, for keeping as versions; none if one has problems.
     """
 
     programs: dict[str, Program]
     campaigns: dict[CampaignKey, Campaign]
     problems: tuple[Problem, ...]
-    program_source: str = ""
+    program_sources: dict[str, str] = field(default_factory=dict)
 
 
 def load_campaigns(directory: Path) -> Authored:
@@ -50,30 +49,34 @@ class _Folder:
         if not self.directory.is_dir():
             self._report(self.shown, "there is no such folder", "name the folder that holds program.yaml")
             return Authored({}, {}, tuple(self.problems))
-        source = self._program_source()
-        drafts = self._drafts(source)
+        sources = self._program_sources()
+        drafts = self._drafts(sources)
         sound = not self.problems
         for file in self._campaign_files():
             self._campaign(file, drafts)
-        if source is None or not sound:
+        if not sources or not sound:
             return Authored({}, {}, tuple(sorted(self.problems)))
         if not self.problems:  # a campaign with problems is missing here, and would be reported as unknown
-            self._check_names(source, drafts)
+            self._check_names(sources, drafts)
             self.problems += misasked(self.campaigns, drafts)
-        return Authored(drafts, self.campaigns, tuple(sorted(self.problems)), source)
+        return Authored(drafts, self.campaigns, tuple(sorted(self.problems)), sources)
 
-    def _program_source(self) -> str | None:
+    def _program_sources(self) -> dict[str, str]:
+        """By path, that of program.yaml first; none of them without it."""
         file = self.directory / PROGRAM_FILE
         if not file.exists():
             self._report(self._path(file), f"there is no {PROGRAM_FILE}", "begin with the one in docs/program.md")
-            return None
-        return self._text(file)
+            return {}
+        further = [one for one in sorted((self.directory / FURTHER).glob("*.yaml")) if one.name[0] not in "._"]
+        texts = {self._path(one): self._text(one) for one in (file, *further)}
+        sources = {path: text for path, text in texts.items() if text is not None}
+        return sources if self._path(file) in sources else {}
 
-    def _drafts(self, source: str | None) -> dict[str, Program]:
-        if source is None:
+    def _drafts(self, sources: dict[str, str]) -> dict[str, Program]:
+        if not sources:
             return {}
         try:
-            programs, reader = read_programs(source, self._path(self.directory / PROGRAM_FILE))
+            programs, reader = read_programs(*_split(sources))
         except AuthoringError as error:
             self.problems += error.problems
             return {}
@@ -85,10 +88,14 @@ class _Folder:
         for file in sorted(self.directory.rglob("*")):
             parts = file.relative_to(self.directory).parts
             # Names with a dot are the operating system's and editors'; those with _ are the author's notes.
-            if any(part.startswith((".", "_")) for part in parts) or file.is_dir() or parts == (PROGRAM_FILE,):
+            if any(part.startswith((".", "_")) for part in parts) or file.is_dir():
+                continue
+            if is_program_file(self._path(file)):
                 continue
             if file.name == PROGRAM_FILE:
                 self._report(self._path(file), f"{PROGRAM_FILE} lies in the wrong place", f"move it to {self.shown}/")
+            elif parts[0] == FURTHER:
+                self._report(self._path(file), "this is not a program", f"name programs {FURTHER}/<key>.yaml")
             elif file.suffix != ".yaml":
                 hint = "name campaigns x.yaml, and begin the names of other files with _"
                 self._report(self._path(file), "this is not a campaign", hint)
@@ -122,19 +129,18 @@ class _Folder:
         topic = next((key for key in gathering if gather_campaign(key) == campaign.name), None)
         return f"'{campaign.name}' is the daily mail of topic '{topic}'" if topic else ""
 
-    def _check_names(self, source: str, programs: dict[str, Program]) -> None:
+    def _check_names(self, sources: dict[str, str], programs: dict[str, Program]) -> None:
         """`order` and `without` name campaigns of other files: a mistake is reported, and breaks nothing that runs."""
-        path = self._path(self.directory / PROGRAM_FILE)
-        for program, node in names_listed(source, path, "order"):
+        for program, node in names_listed(*_split(sources), "order"):
             own = names_of(self.campaigns, programs, programs[program])
             if node.text not in own:
                 message = f"the order names '{node.text}', and '{program}' has no such campaign"
-                self._report(path, message, did_you_mean(node.text, own), node.line, node.column)
-        for program, node in names_listed(source, path, "without"):
+                self._report(node.file, message, did_you_mean(node.text, own), node.line, node.column)
+        for program, node in names_listed(*_split(sources), "without"):
             theirs = [name for key, name in self.campaigns if key in programs[program].ancestors]
             if node.text not in theirs:
                 message = f"'{program}' is without '{node.text}', and inherits no such campaign"
-                self._report(path, message, did_you_mean(node.text, theirs), node.line, node.column)
+                self._report(node.file, message, did_you_mean(node.text, theirs), node.line, node.column)
 
     def _text(self, file: Path) -> str | None:
         try:
@@ -152,3 +158,9 @@ class _Folder:
 
     def _report(self, path: str, message: str, hint: str, line: int = 1, column: int = 1) -> None:
         self.problems.append(Problem(path, line, column, message, hint))
+
+
+def _split(sources: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    """The text and the path of program.yaml, and the other files."""
+    (path, source), *further = sources.items()
+    return source, path, dict(further)

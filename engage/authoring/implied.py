@@ -12,7 +12,7 @@ DAILY_STEP = "daily"
 
 
 def implied_campaigns(program: Program, path: str = "") -> list[Campaign]:
-    """One campaign for each topic with `gather`; `path` is the program's file, as problems name it."""
+    """One campaign for each topic with `gather`; `path` is of the file of one whose place does not name it."""
     return [campaign for topic in program.topics.values() if (campaign := daily_campaign(program, topic, path))]
 
 
@@ -37,7 +37,7 @@ def daily_campaign(program: Program, topic: Topic, path: str = "") -> Campaign |
         steps=(SendStep(DAILY_STEP, (Text(gather.template, place=gather.place),)),),
         starts=None,
         ends=None,
-        path=path,
+        path=gather.place.file or path,
         source=f"# implied by `gather` of topic {topic.key}\n",
         content_hash=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
     )

@@ -16,6 +16,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from engage.authoring.caps import PROGRAM_KEYS as CAPS
 from engage.authoring.caps import read_dispatch_window, read_frequency_caps
+from engage.authoring.document import Mapping as MappingNode
 from engage.authoring.document import Node, Scalar
 from engage.authoring.experiments import read_control_group
 from engage.authoring.hours import PROGRAM_KEYS, ProgramHours
@@ -26,11 +27,23 @@ from engage.authoring.program_files import written_programs
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
 from engage.domain.facts import METRICS, FactType, Feed
-from engage.domain.programs import PARTNER_PLACE, Brand, Program, Status, StatusKind, Tier, TierPeriod, Tiers
+from engage.domain.programs import (
+    OWNER,
+    PARTNER_PLACE,
+    Brand,
+    Desk,
+    Program,
+    Status,
+    StatusKind,
+    Tier,
+    TierPeriod,
+    Tiers,
+)
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
 _OPTIONAL = (
     "default_owner",
+    "desks",
     "tiers",
     "attributes",
     "limits",
@@ -39,6 +52,7 @@ _OPTIONAL = (
     "control_group",
     "link_tags",
     "locales",
+    "words",
     *INHERITANCE,
     *PROGRAM_KEYS,
     *CAPS,
@@ -74,9 +88,7 @@ def parse_programs(source: str, path: str, further: Mapping[str, str] = _NONE) -
     return programs
 
 
-def read_programs(
-    source: str, path: str, further: Mapping[str, str] = _NONE
-) -> tuple[dict[str, Program], Reader]:
+def read_programs(source: str, path: str, further: Mapping[str, str] = _NONE) -> tuple[dict[str, Program], Reader]:
     """The programs as far as they can be read, and the reader with the problems found.
 
     With problems, the programs hold placeholders: good for checking campaigns against, not for running them.
@@ -131,6 +143,7 @@ class _ProgramReader:
             feeds=self._feeds(),
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
+            desks=self._desks(),
             attributes=self._attributes(),
             status_changes_per_hour=self._limit("status_changes_per_hour"),
             frequency_caps=read_frequency_caps(fields, topics),
@@ -144,6 +157,7 @@ class _ProgramReader:
             locales=self._locales(),
             ancestors=self.ancestors,
             without=self._without(),
+            words={key.text: self.reader.text(node, f"'{key.text}'") for key, node in self.fields.entries("words")},
         )
 
     def _brand(self) -> Brand:
@@ -246,6 +260,20 @@ class _ProgramReader:
             name = self.reader.name(key, "an attribute")
             attributes[name] = FactType(word) if word in _ATTRIBUTE_TYPES else FactType.TEXT
         return attributes
+
+    def _desks(self) -> dict[str, Desk]:
+        """`desks: {marketing: marketing@example.com, channel-chief: {email: chief@example.com, name: Maria Okafor}}`."""
+        desks: dict[str, Desk] = {}
+        for key, node in self.fields.entries("desks"):
+            name = self.reader.name(key, "a desk")
+            if name == OWNER:
+                self.reader.problem(key, f"'{OWNER}' is whoever looks after the partner", "call the desk otherwise")
+            if isinstance(node, MappingNode):
+                fields = self.reader.fields(node, f"desk '{name}'", ("email",), ("name",))
+                desks[name] = Desk(name, fields.parsed("email", _email), fields.text("name"))
+            else:
+                desks[name] = Desk(name, self.reader.parsed(node, "a desk's address", _email, ""))
+        return desks
 
     def _limit(self, key: str) -> int:
         """What a program says of one of its limits, or the default."""

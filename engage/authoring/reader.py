@@ -44,7 +44,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 class Reader:
-    """Collects the problems of one file."""
+    """Collects the problems of one file, and of those whose nodes are read together with it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class Reader:
     def problem(self, node: Node, message: str, hint: str = "") -> None:
         if isinstance(node, Scalar) and node.plain and CURLY.match(node.text):
             hint = STRAIGHT
-        self.problems.append(Problem(self.path, node.line, node.column, message, hint))
+        self.problems.append(Problem(node.file or self.path, node.line, node.column, message, hint))
 
     def finish(self) -> None:
         """Raises AuthoringError if there was any problem."""

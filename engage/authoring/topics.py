@@ -107,7 +107,7 @@ def _gather(fields: Fields) -> Gather | None:
         return None
     at = reader.parsed(written["at"], "'at'", parse_time_of_day, time())
     send = written["send"]
-    return Gather(at, reader.template(send, "status_updates/daily"), Place(send.line, send.column))
+    return Gather(at, reader.template(send, "status_updates/daily"), Place(send.line, send.column, send.file))
 
 
 def read_sunset(fields: Fields) -> Sunset | None:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from engage.authoring.folder import PROGRAM_FILE
+from engage.authoring.program_files import is_program_file
 from engage.bootstrap import Services
 from engage.cli import wishes
 from engage.cli.context import (
@@ -186,7 +186,7 @@ def lift_(
 def _sound_library(built: Services) -> Library:
     """The library, whose programs are those of the files now. Raises InputError if a program file is broken."""
     library = library_of(built)
-    broken = next((problem for problem in library.problems if Path(problem.file).name == PROGRAM_FILE), None)
+    broken = next((problem for problem in library.problems if is_program_file(problem.file)), None)
     if broken is not None:
         raise InputError(str(broken), "mend it first: topics and time zone are read from it")
     return library

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from engage.authoring import load_campaigns
-from engage.authoring.folder import PROGRAM_FILE
-from engage.authoring.schema import campaign_schema, program_schema
+from engage.authoring.program_files import PROGRAM_FILE
+from engage.authoring.schema import campaign_schema, further_program_schema, program_schema
 from engage.authoring.schema.values import Schema
 from engage.domain.errors import InputError
 from engage.settings import Settings
@@ -21,6 +21,7 @@ FOLDER = "_schema"
 class Described(StrEnum):
     CAMPAIGN = "campaign"
     PROGRAM = "program"
+    FURTHER_PROGRAM = "further_program"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +30,9 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     which: Annotated[Described, typer.Argument(help="What to describe.")] = Described.CAMPAIGN,
-    write: Annotated[bool, typer.Option("--write", help="Write both, beside the campaigns.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write all, beside the campaigns.")] = False,
 ) -> None:
-    """Print what may stand in a campaign, or in program.yaml, as JSON Schema for editors."""
+    """Print what may stand in a campaign, program.yaml or a further program's file, as JSON Schema for editors."""
     directory = Settings.load().campaigns_dir
     if not write:
         typer.echo(_text(_described(which, directory)), nl=False)
@@ -59,6 +60,8 @@ def outdated(directory: Path) -> list[Path]:
 def _described(which: Described, directory: Path) -> Schema:
     if which is Described.PROGRAM:
         return program_schema()
+    if which is Described.FURTHER_PROGRAM:
+        return further_program_schema()
     programs = load_campaigns(directory).programs
     if not programs and (directory / PROGRAM_FILE).exists():
         raise InputError(f"{directory / PROGRAM_FILE} has problems", "engage lint names them")

@@ -7,6 +7,7 @@ from enum import StrEnum
 from engage.domain.conditions import Condition
 from engage.domain.facts import Subject
 from engage.domain.limits import SendWindow
+from engage.domain.local_time import FIRST_ZONE
 
 
 class CampaignState(StrEnum):
@@ -35,12 +36,24 @@ class EventTrigger:
     to: tuple[str, ...] = ()
 
 
+class Clock(StrEnum):
+    """Whose clocks a schedule is read on."""
+
+    PROGRAM = "program"
+    PARTNER = "partner"
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduleTrigger:
-    """`cron` has five fields and is read in the program's zone; `written` is what the author wrote."""
+    """`cron` has five fields and is read on `clock`; `written` is what the author wrote."""
 
     cron: str
     written: str
+    clock: Clock = Clock.PROGRAM
+
+    def zone(self, program: str) -> str:
+        """The zone in which a slot comes due, given the program's: for partners' clocks, where it comes first."""
+        return FIRST_ZONE if self.clock is Clock.PARTNER else program
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +96,14 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a thing stands in its file, for lint. All places are equal: moving a thing does not change it."""
+    """Where a thing stands, for lint. All places are equal: moving a thing does not change it.
+
+    `file` is "" where it is that of the campaign.
+    """
 
     line: int = field(default=1, compare=False)
     column: int = field(default=1, compare=False)
+    file: str = field(default="", compare=False)
 
 
 class Choice(StrEnum):
@@ -116,7 +133,7 @@ class SendStep:
 
 @dataclass(frozen=True, slots=True)
 class AlertStep:
-    """Mail an alert (written `say: x`, found at `alerts/x`) to the salesperson who owns the partner."""
+    """Mail an alert (written `say: x`, found at `alerts/x`) to the salesperson who owns the partner, or to a desk."""
 
     id: str
     text: Text

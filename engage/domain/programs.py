@@ -1,5 +1,6 @@
 """What `campaigns/program.yaml` says of a referral programme: brand, ladder, tiers, topics, feeds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
@@ -141,6 +142,23 @@ class Topic:
         return self.kind is TopicKind.TRANSACTIONAL
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whom of our own a campaign may alert by name, beside a partner's owner: a team, or the person called `name`."""
+
+    key: str
+    email: str
+    name: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.name or self.key.replace("-", " ").replace("_", " ").capitalize()
+
+
+OWNER = "owner"
+"""The receiver of alerts who is no desk: whoever looks after the partner."""
+
+
 PARTNER_PLACE = "{partner}"
 """Stands in addresses of a brand for the partner whom a mail is to."""
 
@@ -204,13 +222,13 @@ class Program:
     """One referral programme. `attributes` declares the imported attributes that facts may ask for, with type.
 
     `feeds` maps each connected feed to the silence after which it counts as stale. `default_owner` is the address
-    that alerts fall back to. `currency` is an ISO 4217 code; `minor_digits` its number of decimals. When a source
+    that alerts fall back to; `desks` are those they may go to by name. `currency` is an ISO 4217 code; `minor_digits` its number of decimals. When a source
     tells of more than `status_changes_per_hour`, they are held. Marketing mails that come due in one `dispatch_window`
     compete by `order` where `frequency_caps` leave less room. With `holidays` no marketing mail goes out on public
     holidays of the partner's country, which follows from their zone, or is `country` (ISO 3166). `control_group` is the
     share of partners (0 to 1) who get no marketing mail at all. `locales` are those in which emails are to be there.
     `ancestors` are the keys of the programs that it inherits from, the nearest first; campaigns of theirs that it is
-    `without` are not its own.
+    `without` are not its own. `words` are texts that it says instead of others, in all of its mails.
     """
 
     key: str
@@ -225,6 +243,7 @@ class Program:
     feeds: dict[Feed, timedelta]
     order: tuple[str, ...] = ()
     default_owner: str = ""
+    desks: dict[str, Desk] = field(default_factory=dict)
     attributes: dict[str, FactType] = field(default_factory=dict)
     status_changes_per_hour: int = 1000
     frequency_caps: tuple[FrequencyCap, ...] = ()
@@ -238,6 +257,7 @@ class Program:
     locales: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lineage(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
 from engage.authoring.implied import implied_campaigns
 from engage.authoring.inheritance import inherited
+from engage.authoring.program_files import PROGRAM_FILE, is_program_file
 from engage.authoring.reader import did_you_mean
 from engage.content import Templates, load_templates
 from engage.domain.campaigns import AskStep, Campaign, CampaignKey, GatherTrigger, MailStep, goes_to_staff, texts_of
@@ -41,13 +42,14 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     good = good or {}
     authored = load_campaigns(campaigns_dir)
     problems = set(authored.problems)
-    program_path = f"{campaigns_dir.name}/program.yaml"
-    programs = authored.programs or _programs(good.get(program_path), program_path)
+    program_path = f"{campaigns_dir.name}/{PROGRAM_FILE}"
+    program_sources = authored.program_sources or {path: text for path, text in good.items() if is_program_file(path)}
+    programs = authored.programs or _programs(program_sources, program_path)
     _, unfit = inherited(authored.campaigns, programs)
     problems |= set(unfit)
     broken = {problem.file for problem in problems} if authored.programs else set(good)
     campaigns = {key: campaign for key, campaign in authored.campaigns.items() if campaign.path not in broken}
-    campaigns |= _stand_ins(broken - {program_path}, good, programs, f"{campaigns_dir.name}/", campaigns)
+    campaigns |= _stand_ins(broken, good, programs, f"{campaigns_dir.name}/", campaigns)
     campaigns |= inherited(campaigns, programs)[0]
     templates, found = _templates(templates_dir, programs, good)
     problems |= {problem for problem in found if problem.message != _UNJUDGED}
@@ -61,15 +63,16 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     sources = {campaign.path: campaign.source for campaign in files if campaign.path not in faulty}
     root = f"{templates_dir.name}/"
     sources |= {root + path: text for path, text in templates.sources.items() if root + path not in faulty}
-    if authored.program_source and program_path not in faulty:
-        sources[program_path] = authored.program_source
+    sources |= {path: text for path, text in program_sources.items() if path not in faulty}
     programs = {key: _gathering(program, campaigns) for key, program in programs.items()}
     return Judged(programs, campaigns, templates, tuple(sorted(problems)), sources)
 
 
-def _programs(source: str | None, path: str) -> dict[str, Program]:
+def _programs(sources: Mapping[str, str], path: str) -> dict[str, Program]:
+    """The programs of the files by path; `path` is that of program.yaml."""
+    further = {other: text for other, text in sources.items() if other != path}
     try:
-        return parse_programs(source, path) if source is not None else {}
+        return parse_programs(sources[path], path, further) if path in sources else {}
     except AuthoringError:  # an older engage judged it good
         return {}
 
@@ -84,7 +87,7 @@ def _stand_ins(
     """The last good versions of broken campaign files, unless another file has taken the name."""
     found: dict[CampaignKey, Campaign] = {}
     for path in sorted(broken):
-        if path.startswith(root) and path.endswith(".yaml") and not path.endswith("/program.yaml") and path in good:
+        if path.startswith(root) and path.endswith(".yaml") and not is_program_file(path) and path in good:
             try:
                 campaign = parse_campaign(good[path], path, programs)
             except AuthoringError:
@@ -149,14 +152,14 @@ def _misfits(
                     hint = f"write email_templates/{text.template}.md; {did_you_mean(text.template, templates.names)}"
                     problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
                 audience = "staff" if goes_to_staff(campaign, step) else "partner"
-                also = _occasional(campaign, step)
+                also = occasional(campaign, step)
                 problems += [p for version in versions for p in version.lint(campaign.subject, audience, also)]
                 if audience == "partner" and programs[campaign.program].topics[campaign.topic].transactional:
                     problems += [p for version in versions for p in version.promoting(campaign.name)]
     return problems
 
 
-def _occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
+def occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
     """What only emails of such a step or campaign know."""
     answers = ("answers",) if isinstance(step, AskStep) else ()
     promotion = ("promotion",) if campaign.promotion is not None else ()

@@ -31,6 +31,11 @@ def top_keys(source: str) -> list[str]:
     return [key.text for key, _ in node.entries]
 
 
+def is_further(source: str) -> bool:
+    """Whether it is the file of a further program."""
+    return {"program", "brand"} <= set(top_keys(source))
+
+
 def completed_campaign(source: str) -> str:
     """An excerpt of a campaign with the keys that it does not show."""
     keys = top_keys(source)

@@ -35,7 +35,7 @@ def test_campaigns_are_found_at_any_depth(folder: Path) -> None:
         ("acme", "y"): "campaigns/nudges/deep/y.yaml",
     }
     assert authored.problems == ()
-    assert authored.program_source == PROGRAM
+    assert authored.program_sources == {"campaigns/program.yaml": PROGRAM}
 
 
 def test_good_files_load_though_others_are_wrong(folder: Path) -> None:
@@ -109,7 +109,7 @@ def test_problems_of_the_program_come_together_with_those_of_campaigns(folder: P
 
     authored = load_campaigns(folder)
 
-    assert (authored.programs, authored.campaigns, authored.program_source) == ({}, {}, "")
+    assert (authored.programs, authored.campaigns, authored.program_sources) == ({}, {}, {})
     assert [str(problem) for problem in authored.problems] == [
         "campaigns/bad.yaml:2:8: unknown topic 'tipps'; did you mean 'tips'?",
         "campaigns/program.yaml:4:11: unknown zone 'Europe/Berln'; did you mean 'Europe/Berlin'?",
@@ -172,3 +172,73 @@ def test_whatever_program_yaml_holds_it_loads_or_is_reported(folder: Path, at: i
     authored = load_campaigns(folder)
 
     assert authored.programs or authored.problems
+
+
+ALLIES = "program: allies\ninherits: acme\nname: Acme and Allies\nbrand: {from: allies@example.com}\n"
+
+
+@pytest.fixture
+def further(folder: Path) -> Path:
+    (folder / "programs").mkdir()
+    (folder / "programs" / "allies.yaml").write_text(ALLIES)
+    return folder
+
+
+def test_a_further_program_stands_in_a_file_of_its_own(further: Path) -> None:
+    authored = load_campaigns(further)
+
+    assert authored.problems == ()
+    assert list(authored.programs) == ["acme", "allies"]
+    assert authored.programs["allies"].lineage == ("allies", "acme")
+    assert authored.programs["allies"].brand.portal_url == authored.programs["acme"].brand.portal_url
+    assert list(authored.campaigns) == [("acme", "x")]
+    assert authored.program_sources == {"campaigns/program.yaml": PROGRAM, "campaigns/programs/allies.yaml": ALLIES}
+
+
+def test_what_is_wrong_with_a_further_program_is_said_in_its_file(further: Path) -> None:
+    (further / "programs" / "allies.yaml").write_text(ALLIES + "zone: Berlin\norder: [x]\nwithout: [y]\ntopics: 3\n")
+    (further / "programs" / "local.yaml").write_text("program: local\ninherits: alies\n")
+
+    problems = "\n".join(lint(further))
+
+    assert "campaigns/programs/allies.yaml:5:7: unknown zone 'Berlin'; did you mean" in problems
+    assert "campaigns/programs/allies.yaml:8:9: " in problems
+    assert "campaigns/programs/local.yaml:2:11: unknown program 'alies'; did you mean 'allies'?" in problems
+    assert "campaigns/program.yaml" not in problems
+
+
+def test_a_mistake_in_what_is_inherited_is_said_where_it_stands(further: Path) -> None:
+    (further / "program.yaml").write_text(PROGRAM.replace("currency: EUR", "currency: Euro"))
+
+    assert [problem.split(": ")[0] for problem in lint(further)] == ["campaigns/program.yaml:6:15"]
+
+
+def test_what_a_further_program_names_must_be_there(further: Path) -> None:
+    (further / "programs" / "allies.yaml").write_text(ALLIES + "order: [x, z]\nwithout: [y]\n")
+
+    assert lint(further) == [
+        "campaigns/programs/allies.yaml:5:12: the order names 'z', and 'allies' has no such campaign; known are x",
+        "campaigns/programs/allies.yaml:6:11: 'allies' is without 'y', and inherits no such campaign; known are x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("friends.yaml", ALLIES, "friends.yaml:1:10: program 'allies' stands in a file of another name; call the file"),
+        ("acme.yaml", "program: acme\n", "acme.yaml:1:10: program 'acme' stands in program.yaml too; remove one"),
+        ("y.yaml", campaign_text(), "y.yaml:1:1: this is a campaign, and programs/ holds programs; move it elsewhere"),
+        ("y.yaml", "name: Y\n", "y.yaml:1:1: the file does not say which program it is; begin with program: and"),
+        ("y.yaml", "- a\n", "y.yaml:1:1: a program's file must be keys with values; write 'key: value' lines"),
+        ("y.yaml", "a: [\n", "y.yaml:2:1: this is not YAML"),
+        ("y.yml", ALLIES, "y.yml:1:1: this is not a program; name programs programs/<key>.yaml"),
+        ("deep/allies.yaml", ALLIES, "deep/allies.yaml:1:1: this is not a program; name programs programs/<key>.yaml"),
+    ],
+)
+def test_a_file_among_programs_is_one_program_called_by_its_key(folder: Path, name: str, text: str, said: str) -> None:
+    file = folder / "programs" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+    (problem,) = lint(folder)
+    assert problem.startswith(f"campaigns/programs/{said}")

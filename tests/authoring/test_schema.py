@@ -52,7 +52,9 @@ DATA = sorted(
 # -- what there is is accepted -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("schema", [campaign_schema({}), campaign_schema(SHIPPED), program_schema(), further_program_schema()])
+@pytest.mark.parametrize(
+    "schema", [campaign_schema({}), campaign_schema(SHIPPED), program_schema(), further_program_schema()]
+)
 def test_it_is_a_json_schema(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
 
@@ -155,7 +157,7 @@ def examples_read() -> Read:
         patch.setattr(Reader, "fields", noted)
         for _, source in TEXTS:
             kind, whole = completed(source)
-            assert read_program(whole) if kind == "program" else read_campaign(whole, SHIPPED)
+            assert {"program": read_program, "further": read_further}.get(kind, read_shipped)(whole)
     return read
 
 
@@ -293,6 +295,8 @@ def program_with(old: str, new: str) -> str:
         pytest.param(program_with("logins: 36h", "log_ins: 36h"), id="an unknown feed"),
         pytest.param(program_with("employees: number", "employees: integer"), id="an unknown type"),
         pytest.param(program_with("refer_url: https:", "refer_url: ftp:"), id="an address that is not of the web"),
+        pytest.param(PROGRAM + "    desks: {owner: a@example.com}\n", id="a desk called as no desk is"),
+        pytest.param(PROGRAM + "    desks: {marketing: {name: Maria}}\n", id="a desk without an address"),
         pytest.param(program_with("    ladder:", "      mark: Acme\n    ladder:"), id="a mark too long"),
         pytest.param(program_with("    ladder:", "      ally_mark: A\n    ladder:"), id="a mark of no ally"),
         pytest.param(

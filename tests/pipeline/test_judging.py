@@ -112,3 +112,41 @@ def test_updates_are_known_to_daily_mails_only(authored: tuple[Path, Path]) -> N
     won = authored[1] / "status_updates" / "won.md"
     won.write_text(won.read_text() + "\n{{ blocks.updates(updates) }}\n")
     assert said(authored) == ["email_templates/status_updates/won.md: unknown name 'updates'"]
+
+
+HARBOR = """\
+program: northwind-harbor
+inherits: northwind-partners
+name: Northwind and Harbor
+brand: {from: harbor@example.com}
+"""
+
+
+def test_the_file_of_a_further_program_that_breaks_is_stood_in_for_like_any_other(authored: tuple[Path, Path]) -> None:
+    file = authored[0] / "programs" / "northwind-harbor.yaml"
+    file.parent.mkdir()
+    file.write_text(HARBOR)
+    before = judge(*authored)
+    assert before.problems == ()
+    assert before.sources["campaigns/programs/northwind-harbor.yaml"] == HARBOR
+    assert ("northwind-harbor", "referral-won") in before.campaigns
+
+    for broken in (file, authored[0] / "program.yaml"):
+        right = broken.read_text()
+        broken.write_text(right + "zone: Berlin\n")
+        after = judge(*authored, before.sources)
+        assert {problem.file for problem in after.problems} == {f"campaigns/{broken.relative_to(authored[0])}"}
+        assert (after.programs, after.campaigns) == (before.programs, before.campaigns)
+        left = {path for path in before.sources if path not in after.sources}
+        assert left <= {f"campaigns/{broken.relative_to(authored[0])}"}, "nothing else is forgotten"
+        broken.write_text(right)
+
+    file.unlink()
+    assert list(judge(*authored, before.sources).programs) == ["northwind-partners"]
+
+
+def test_a_daily_mail_that_a_further_program_names_is_missed_in_its_file(authored: tuple[Path, Path]) -> None:
+    file = authored[0] / "programs" / "northwind-harbor.yaml"
+    file.parent.mkdir()
+    file.write_text(HARBOR + 'topics: {referral-status: {gather: {at: "17:00", send: harbor/daily}}}\n')
+    assert said(authored) == ["campaigns/programs/northwind-harbor.yaml: there is no email 'harbor/daily'"]

@@ -16,6 +16,7 @@ from engage.authoring.schema.values import (
     TEXT,
     TIME,
     Schema,
+    either,
     keys,
     one_of,
     one_or_more,
@@ -28,7 +29,7 @@ from engage.authoring.schema.values import (
 from engage.authoring.schema.words import ATTRIBUTE_TYPES
 from engage.domain.facts import METRICS, Feed
 from engage.domain.limits import Per
-from engage.domain.programs import Regression, StatusKind, TierPeriod, TopicKind
+from engage.domain.programs import OWNER, Regression, StatusKind, TierPeriod, TopicKind
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
 _WORD: Schema = {"type": "string", "minLength": 1}
@@ -93,6 +94,7 @@ def _program() -> dict[str, Schema]:
         "locale": said("How dates and amounts are written where a partner has no locale.", _WORD),
         "currency": said("The currency of all amounts, by its ISO 4217 code.", _CURRENCY),
         "default_owner": said("The address that alerts go to when nobody owns the partner.", _ADDRESS),
+        "desks": said("Whom alerts may go to by name: an address, or an address and a name.", _desks()),
         "ladder": said("The statuses of a referral, in order.", some(_status())),
         "tiers": said("What partners can reach, lowest first.", _tiers()),
         "topics": said("The kinds of mail, by the key that campaigns use.", own_keys(_topic())),
@@ -111,7 +113,17 @@ def _program() -> dict[str, Schema]:
         "sunset": said("Who gives no sign of life is mailed less, then not at all.", _sunset()),
         "link_tags": said("Parameters that the links in mails to partners get, by name.", _link_tags()),
         "locales": said("The locales in which emails are to be there.", one_or_more(_WORD)),
+        "words": said("What its mails say instead of a text of frame, blocks or program.yaml.", _words()),
     }
+
+
+def _desks() -> Schema:
+    known = {
+        "email": said("The address that alerts go to.", _ADDRESS),
+        "name": said("Who is there, where it is one person.", TEXT),
+    }
+    desk = either(_ADDRESS, keys("a desk", ("email",), known))
+    return own_keys(desk) | {"propertyNames": {**NAMED, "not": {"const": OWNER}}}
 
 
 def _brand() -> Schema:
@@ -213,6 +225,10 @@ def _sunset() -> Schema:
         "rest_after": said("Who gave no sign of life for so long gets no marketing mail.", LENGTH),
     }
     return keys("sunset", tuple(known), known)
+
+
+def _words() -> Schema:
+    return {"type": "object", "additionalProperties": TEXT}
 
 
 def _link_tags() -> Schema:
