@@ -1,4 +1,4 @@
-"""`preview`: a campaign's mails as one partner would read them."""
+"""`preview`: a campaign's mails as one partner would read them, or an email with a sample in the place of data."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,23 @@ from typing import Annotated
 import typer
 
 from engage.cli.context import JsonOption, console, library_of, print_json, services
-from engage.cli.planning import CampaignArgument, PartnerArgument, find_campaign
-from engage.domain.errors import InputError
+from engage.cli.planning import find_campaign
+from engage.content import RenderError
+from engage.domain.errors import InputError, UsageError
 from engage.pipeline.previewing import Previewed
 from engage.pipeline.previewing import preview as preview_campaign
+from engage.pipeline.sampling import Showcase
+from engage.settings import Settings
+
+ShownArgument = Annotated[
+    str, typer.Argument(help="A campaign's name, or the path to its file; with --sample an email's name.")
+]
+PartnerArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="The partner's external id or email address; the company's or member of staff's if it is for these."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -17,17 +30,29 @@ def register(app: typer.Typer) -> None:
 
 
 def preview(
-    campaign: CampaignArgument,
-    partner: PartnerArgument,
+    shown: ShownArgument,
+    partner: PartnerArgument = None,
+    sample: Annotated[
+        str | None, typer.Option("--sample", help="Show one email with this sample, such as usual; asks no database.")
+    ] = None,
+    locale: Annotated[str, typer.Option("--locale", help="With --sample: the reader's locale, such as de.")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Write the HTML here; a browser shows it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a campaign's mails as a partner would read them now, drafts too. Sends nothing."""
-    with services() as built:
-        library = library_of(built)
-        found = find_campaign(library, campaign)
-        with built.database.read() as db:
-            mails = preview_campaign(db, library, found, partner, built.settings.public_url, built.clock())
+    if (sample is None) == (partner is None):
+        hint = "engage preview referral-won P-1007, or engage preview --sample usual status_updates/won"
+        raise UsageError("a preview is for a partner, or of a sample", hint)
+    if partner is None:
+        mails = [_of_sample(shown, sample or "", locale)]
+    elif locale:
+        raise UsageError("--locale goes with --sample", "a partner has a locale of their own")
+    else:
+        with services() as built:
+            library = library_of(built)
+            found = find_campaign(library, shown)
+            with built.database.read() as db:
+                mails = preview_campaign(db, library, found, partner, built.settings.public_url, built.clock())
     written = _write(out, mails) if out else []
     if as_json:
         print_json([_json(one) for one in mails])
@@ -41,6 +66,17 @@ def preview(
         typer.echo(f"To: {to}\nSubject: {mail.subject}\n\n{mail.text}")  # as it is: brackets in a mail are no markup
     for path in written:
         typer.echo(f"HTML written to {path}")
+
+
+def _of_sample(email: str, sample: str, locale: str) -> Previewed:
+    """The email with a sample's values: the files are all that it takes."""
+    settings = Settings.load()
+    showcase = Showcase.load(settings.campaigns_dir, settings.templates_dir)
+    try:
+        message = showcase.message(email, sample, locale)
+    except RenderError as error:
+        raise InputError(f"email '{email}': {error}", "engage lint may say more") from None
+    return Previewed(f"{email}, {showcase.sample(sample).about}", email, message)
 
 
 def _title(one: Previewed) -> str:
