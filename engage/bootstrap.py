@@ -17,6 +17,7 @@ from engage.failpoints import failpoint
 from engage.logs import Outage
 from engage.pipeline.absorb import absorb
 from engage.pipeline.alarms import send_alarms
+from engage.pipeline.clocks import slot_now
 from engage.pipeline.compose import Composer
 from engage.pipeline.contest import decide_contests
 from engage.pipeline.deliver import deliver
@@ -43,7 +44,6 @@ from engage.queueing import Lane, Queue
 from engage.settings import PREFIX, Settings, SettingsError, environment, kept_secret, secret_keys
 from engage.settings import Provider as ProviderName
 from engage.signing import Signer
-from engage.slots import current_slot
 from engage.sources.polling import Polled, Poller
 from engage.sources.watched import Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
@@ -239,7 +239,7 @@ class Services:
         assert isinstance(campaign.trigger, ScheduleTrigger), "only schedules have slots"
         library, now = self.library(), self.clock()
         scope = library.scope_of(campaign)
-        slot = current_slot(campaign.trigger.cron, scope.program.zone, now)
+        slot = slot_now(campaign.trigger, scope.program.zone, now)
         with self.database.write() as db:
             version = library.version_of(campaign)
             opened, new = begin_run(db, scope.program_id, campaign.name, version, slot.key, now)

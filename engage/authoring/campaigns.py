@@ -23,6 +23,7 @@ from engage.domain.campaigns import (
     Campaign,
     CampaignState,
     CatchUp,
+    Clock,
     Conversion,
     EventKind,
     EventTrigger,
@@ -169,18 +170,27 @@ class _CampaignReader:
             return None
         node, reader = self.fields["when"], self.reader
         known_problems = len(reader.problems)
-        fields = reader.fields(node, "when", (), ("event", "to", "every", "cron"))
+        fields = reader.fields(node, "when", (), ("event", "to", "every", "cron", "clock"))
         ways = [way for way in ("event", "every", "cron") if way in fields]
         if len(ways) != 1:
             if len(reader.problems) == known_problems:
                 reader.problem(node, "'when' names one of event, every and cron", 'such as {every: "monday 09:00"}')
             return None
         if ways == ["event"]:
+            if "clock" in fields:
+                reader.problem(fields["clock"], "'clock' belongs to a schedule", "take it out")
             return self._event(fields, subject)
         if "to" in fields:
             reader.problem(fields["to"], "'to' belongs to an event", "take it out")
         parse = cron_of if ways == ["every"] else checked_cron
-        return ScheduleTrigger(fields.parsed(ways[0], parse), fields.text(ways[0]))
+        return ScheduleTrigger(fields.parsed(ways[0], parse), fields.text(ways[0]), self._clock(fields, subject))
+
+    def _clock(self, fields: Fields, subject: Subject | None) -> Clock:
+        clock = fields.member("clock", Clock) or Clock.PROGRAM
+        if clock is Clock.PARTNER and subject and not subject.leads_to_partner:
+            message = f"{subject.plural} have no clocks of their own that are known"
+            self.reader.problem(fields["clock"], message, "take it out: the program's clocks are read")
+        return clock
 
     def _event(self, fields: Fields, subject: Subject | None) -> EventTrigger | None:
         reader = self.reader

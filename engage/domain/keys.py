@@ -1,14 +1,29 @@
 """The keys of occasions, made of stable ids and ISO dates, in this one place. Rows depend on every format here."""
 
+import re
 import uuid
 from datetime import UTC, date, datetime
 
 _NAMESPACE = uuid.UUID("6f1c2c4e-3d0b-5d0c-9a43-2f6f0f1f9f10")
 
 
+_SLOT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
+
+
 def slot_key(local: datetime) -> str:
     """A schedule's slot by its local date and time, never by the instant: `2026-11-02T09:00`."""
     return local.replace(tzinfo=None).isoformat(timespec="minutes")
+
+
+def local_of(slot: str) -> datetime:
+    """The local time, naive, of a `slot_key`."""
+    return datetime.fromisoformat(slot)
+
+
+def slot_of(key: str) -> str | None:
+    """The slot by which somebody entered under this key; None where the key does not say."""
+    slot = key.partition("|")[0]
+    return slot if _SLOT.fullmatch(slot) else None
 
 
 def run_key(slot: str) -> str:

@@ -3,6 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+FIRST_ZONE = "Etc/GMT-14"
+"""Fourteen hours ahead of UTC: no clocks anywhere show a time earlier than these."""
+
+FIRST_TO_LAST = timedelta(hours=26)
+"""For so long a local time comes on one clock after another around the world: from 14 hours ahead to 12 behind UTC."""
+
 
 def instant_of(local: datetime, zone: str) -> datetime:
     """The instant, in UTC, at which clocks in `zone` show the naive `local`.

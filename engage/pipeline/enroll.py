@@ -59,6 +59,6 @@ def enroll(
     def walker(id_: int, entry: Entry) -> Walker:
         name = entry.campaign.name
         ends = OVERTAKEN if id_ in overtaken else Reason.TOO_OLD if entry.is_history(scope.program) else None
-        return Walker(id_, version_ids[name], entry, paths[name], paths[name].first, now, now, ends=ends)
+        return Walker(id_, version_ids[name], entry, paths[name], paths[name].first, entry.begins(now), now, ends=ends)
 
     return walk(db, scope, [walker(id_, entry) for id_, entry in new.items()], now)

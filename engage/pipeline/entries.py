@@ -44,6 +44,8 @@ class Whom:
 class Entry:
     """One subject that enters, or has entered, a campaign. `by_run`: a schedule's slot found it, not an event.
 
+    `not_before`: on the partner's clock, what they enter by comes then only.
+
     `partner_id` is None for companies and staff. `arm` is the one in which it entered; None: not drawn yet, or no more
     theirs since a merge.
     """
@@ -60,10 +62,15 @@ class Entry:
     event_age: timedelta | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     arm: Arm | None = None
+    not_before: datetime | None = None
 
     def is_history(self, program: Program) -> bool:
         """Whether the event was too old for news when we learned of it."""
         return self.event_age is not None and self.event_age > program.topics[self.campaign.topic].ignore_older_than
+
+    def begins(self, now: datetime) -> datetime:
+        """From when waits count."""
+        return max(now, self.not_before or now)
 
     @property
     def subject_id(self) -> int | None:

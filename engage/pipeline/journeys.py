@@ -111,7 +111,7 @@ def _one_step(db: Connection, scope: Scope, moving: Sequence[Walker], waits: Wai
             case BranchStep() as step:
                 at_branch.setdefault((w.entry.campaign.name, w.version_id, step.id), []).append(w)
             case step:
-                taken.mailings.append(Mailing(w.enrollment_id, w.version_id, w.entry, step))
+                taken.mailings.append(Mailing(w.enrollment_id, w.version_id, w.entry, step, w.entry.not_before))
                 going_on.append(w.on(node.follows, taken.now))
     for those in at_branch.values():
         going_on += _branched(db, scope, those, taken)

@@ -18,6 +18,7 @@ from engage.pipeline.cap_room import Taken, room_for
 from engage.pipeline.caps import is_held_to_caps
 from engage.pipeline.cases import Recipient, as_if_live, case_for
 from engage.pipeline.choosing import Words, arm_in, drawn
+from engage.pipeline.clocks import current_comes_at, slot_now
 from engage.pipeline.entries import Whom
 from engage.pipeline.mailing import heard_feeds, lane_of
 from engage.pipeline.match import entering_now, event_key, meeting_condition
@@ -29,7 +30,6 @@ from engage.pipeline.sunset import resting
 from engage.pipeline.updates import gathered
 from engage.policy import Case, decide
 from engage.policy.caps import Whose, competes
-from engage.slots import current_slot
 from engage.store.events import HistoryEvent, events_between
 from engage.store.experiments import first_entries
 from engage.store.people import PartnerStanding, names_of
@@ -227,8 +227,7 @@ def may_enter(
     db: Connection, scope: Scope, campaign: Campaign, trigger: ScheduleTrigger, ids: Sequence[int], as_of: datetime
 ) -> set[int]:
     """Those of these subjects, which all meet the condition, whom `again` lets in on the slot that is current."""
-    slot = current_slot(trigger.cron, scope.program.zone, as_of).key
-    return entering(db, scope, campaign, ids, slot, as_of)
+    return entering(db, scope, campaign, ids, slot_now(trigger, scope.program.zone, as_of).key, as_of)
 
 
 def _of_events(
@@ -316,5 +315,6 @@ def planned_case(
         stopped=stopped,
         resting=partner is not None and partner.partner_id in people.resting,
         untold=gathered(scope.program, campaign, step, partner.rhythms) if partner else None,
+        not_before=current_comes_at(campaign, scope.program, partner.zone if partner else None, as_of),
     )
     return as_if_live(case)

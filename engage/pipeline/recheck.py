@@ -17,6 +17,8 @@ from engage.facts import FeedState, Scope, Value, holds, values
 from engage.pipeline.caps import lock_wider
 from engage.pipeline.cases import Recipient, case_for
 from engage.pipeline.choosing import arm_in
+from engage.pipeline.clocks import due_on_their_clocks
+from engage.pipeline.coach import address_of_program
 from engage.pipeline.gathering import due_where_they_are
 from engage.pipeline.goals import Entered, reached
 from engage.pipeline.library import Library
@@ -235,7 +237,8 @@ def _look(
         paused=paused_topics(db, scope.program_id, now),
         asleep=resting(db, scope, {one.partner_id for one in batch if one.partner_id is not None}, now),
         untold=untold_again(db, scope, batch, campaigns, now),
-        not_before=due_where_they_are(scope.program, batch, campaigns, partners),
+        not_before=due_where_they_are(scope.program, batch, campaigns, partners)
+        | due_on_their_clocks(scope.program, batch, campaigns, partners),
         arms=_arms(db, library, scope, batch, campaigns, partners),
     )
 

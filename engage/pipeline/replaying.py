@@ -128,7 +128,7 @@ class Replay:
             slot.at
             for campaign in library.on_schedules()
             if isinstance(campaign.trigger, ScheduleTrigger)
-            for slot in slots_between(campaign.trigger.cron, scope.program.zone, start, end)
+            for slot in slots_between(campaign.trigger.cron, campaign.trigger.zone(scope.program.zone), start, end)
         }
 
     def _take_in(self, library: Library, scope: Scope, heard: dict[Feed, datetime]) -> None:

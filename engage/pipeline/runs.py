@@ -12,6 +12,7 @@ from engage.domain.decisions import Reason
 from engage.domain.keys import run_key
 from engage.facts import Member, Scope, audience
 from engage.pipeline.again import entering, entry_keys, turn_episodes
+from engage.pipeline.clocks import comes_at, on_their_clocks
 from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
@@ -21,6 +22,7 @@ from engage.pipeline.rollout import admitted
 from engage.pipeline.subjects import whom_of
 from engage.store.database import Database
 from engage.store.enrollments import ensure_occasions
+from engage.store.people import zones_of
 from engage.store.runs import (
     DONE,
     HELD,
@@ -80,7 +82,7 @@ def open_due_runs(db: Connection, library: Library, now: datetime) -> Opened:
         if mark is None or mark.schedule != schedule or found != Due():
             mark = Mark(scope.program_id, campaign.name, schedule, now)
             moved.append(mark)
-        coming.append(next_at(trigger.cron, scope.program.zone, mark.looked_until))
+        coming.append(next_at(trigger, scope.program.zone, mark.looked_until))
     due.sort(key=lambda one: (one[0], one[1].program_id, one[1].campaign, one[1].slot))
     opened = open_runs(db, [run for _, run in due], now)
     set_marks(db, sorted(moved, key=lambda mark: (mark.program_id, mark.campaign)))
@@ -91,10 +93,10 @@ def _look(campaign: Campaign, trigger: ScheduleTrigger, zone: str, mark: Mark | 
     if mark is None or mark.schedule is None:
         return Due()
     if mark.schedule == schedule_in(trigger, zone):
-        return due_slots(trigger.cron, zone, campaign.catch_up, mark.looked_until, now)
+        return due_slots(trigger, zone, campaign.catch_up, mark.looked_until, now)
     # Edited: slots that it would have had while it said otherwise were not missed. But the ones on time are fired:
     # while a new version is rolled out, two schedulers may read two versions of the file, and each finds the other's.
-    return due_slots(trigger.cron, zone, CatchUp.SKIP, now - ON_TIME, now)
+    return due_slots(trigger, zone, CatchUp.SKIP, now - ON_TIME, now)
 
 
 def carry_out(
@@ -230,6 +232,11 @@ def _enroll_chunk(
         "occurred_at": run.as_of,
     }
     occasion = ensure_occasions(db, [row])[campaign.name, key]
+    zones = zones_of(db, {one.partner_id for one in members if one.partner_id}) if on_their_clocks(campaign) else None
+
+    def not_before(partner_id: int | None) -> datetime | None:
+        return None if zones is None else comes_at(run.slot, zones.get(partner_id or 0), scope.program)
+
     entries = [
         Entry(
             occasion_id=occasion.id,
@@ -242,6 +249,7 @@ def _enroll_chunk(
             company_id=whom.company_id,
             staff_id=whom.staff_id,
             values=member.values,
+            not_before=not_before(whom.partner_id),
         )
         for member, whom in zip(members, whom_of(db, campaign.subject, members), strict=True)
         if member.subject_id in keys

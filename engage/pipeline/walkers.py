@@ -58,7 +58,7 @@ class Walker:
         return self.path.nodes[self.at] if self.at is not None else None
 
     def on(self, step: str | None, now: datetime) -> "Walker":
-        return replace(self, at=step, reached_at=now, standing=False)
+        return replace(self, at=step, reached_at=self.entry.begins(now), standing=False)
 
 
 @dataclass(frozen=True, slots=True)

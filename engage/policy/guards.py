@@ -153,7 +153,7 @@ def feeds_are_heard(case: Case) -> Decision | None:
 
 
 def time_has_come(case: Case) -> Decision | None:
-    """The mail of a day's updates waits for its time of day, where the partner is."""
+    """The mail of a day's updates, or of a schedule on partners' clocks, waits for its time where the partner is."""
     early = case.not_before is not None and case.now < case.not_before
     return Defer(case.not_before, Reason.OUTSIDE_SEND_WINDOW) if early and case.not_before else None
 

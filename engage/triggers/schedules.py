@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from engage.domain.campaigns import CatchUp, ScheduleTrigger
+from engage.domain.campaigns import CatchUp, Clock, ScheduleTrigger
+from engage.domain.local_time import FIRST_TO_LAST
 from engage.slots import Slot, next_slot, slots_between
 
 ON_TIME = timedelta(minutes=5)
@@ -26,21 +27,23 @@ class Due:
 
 
 def schedule_in(trigger: ScheduleTrigger, zone: str) -> str:
-    """Names a schedule as it is read in a zone: the same text, the same slots."""
-    return f"{trigger.cron} {zone}"
+    """Names a schedule as it is read by a program in this zone: the same text, the same slots."""
+    return f"{trigger.cron} {trigger.zone(zone)}"
 
 
-def due_slots(cron: str, zone: str, catch_up: CatchUp, looked_until: datetime, now: datetime) -> Due:
-    """What becomes of the slots after `looked_until` up to `now`.
+def due_slots(trigger: ScheduleTrigger, zone: str, catch_up: CatchUp, looked_until: datetime, now: datetime) -> Due:
+    """What becomes of the slots after `looked_until` up to `now`, of a program in `zone`.
 
-    Those that are on time are fired, whatever `catch_up` says; it says which of those that were missed are, too.
+    Those that are on time are fired, whatever `catch_up` says; it says which of those that were missed are, too. On
+    partners' clocks a slot is on time until it has come on the last of them.
     """
-    if next_at(cron, zone, looked_until) > now:
+    if next_at(trigger, zone, looked_until) > now:
         return Due()
-    slots = slots_between(cron, zone, looked_until, now)
-    on_time = [slot for slot in slots if slot.at >= now - ON_TIME]
+    slots = slots_between(trigger.cron, trigger.zone(zone), looked_until, now)
+    last_on_clocks = now - FIRST_TO_LAST if trigger.clock is Clock.PARTNER else now
+    on_time = [slot for slot in slots if slot.at >= last_on_clocks - ON_TIME]
     missed = slots[: len(slots) - len(on_time)]
-    made_up = _made_up(missed, catch_up, superseded=bool(on_time), now=now)
+    made_up = _made_up(missed, catch_up, superseded=bool(on_time), now=last_on_clocks)
     return Due((*made_up, *on_time), len(missed) - len(made_up))
 
 
@@ -58,6 +61,6 @@ def _made_up(missed: list[Slot], catch_up: CatchUp, *, superseded: bool, now: da
 
 
 @lru_cache(maxsize=4096)  # the same is asked at each slot of any campaign, and cron takes long to work out
-def next_at(cron: str, zone: str, after: datetime) -> datetime:
-    """The instant of the first slot after `after`."""
-    return next_slot(cron, zone, after).at
+def next_at(trigger: ScheduleTrigger, zone: str, after: datetime) -> datetime:
+    """The instant of the first slot after `after`, of a program in `zone`."""
+    return next_slot(trigger.cron, trigger.zone(zone), after).at

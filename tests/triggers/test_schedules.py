@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engage.domain.campaigns import CatchUp
+from engage.domain.campaigns import CatchUp, ScheduleTrigger
 from engage.triggers import due_slots
 
 HOURLY, DAILY, MINUTELY = "0 * * * *", "0 9 * * *", "* * * * *"
@@ -15,7 +15,7 @@ def utc(text: str) -> datetime:
 
 
 def found(cron: str, catch_up: CatchUp, last: str, now: str, zone: str = "UTC") -> tuple[list[str], int]:
-    due = due_slots(cron, zone, catch_up, utc(last), utc(now))
+    due = due_slots(ScheduleTrigger(cron, cron), zone, catch_up, utc(last), utc(now))
     return [slot.key[5:] for slot in due.slots], due.passed_over
 
 

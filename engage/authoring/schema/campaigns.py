@@ -31,6 +31,7 @@ from engage.domain.campaigns import (
     AgainKind,
     CampaignState,
     CatchUp,
+    Clock,
     CompanyRecipient,
     Conversion,
     EventKind,
@@ -87,10 +88,12 @@ def _when(words: Words) -> Schema:
     known = {
         "event": said("The event that starts it, each time it happens.", one_of(EventKind)),
         "to": said("The status, or statuses, that a referral must reach.", one_or_more(one_of(words.statuses, NAMED))),
-        "every": said("Days and time in the program's zone, such as monday 09:00.", EVERY),
+        "every": said("Days and time, such as monday 09:00.", EVERY),
         "cron": said("The same in cron: minute, hour, day of month, month, weekday.", cron),
+        "clock": said("Whose clocks are read: the program's, or each partner's own.", one_of(Clock)),
     }
-    return keys("when", (), known, oneOf=exactly_one(("event", "every", "cron")), dependentRequired={"to": ["event"]})
+    only_of = {"to": {"required": ["event"]}, "clock": {"properties": {"event": False}}}
+    return keys("when", (), known, oneOf=exactly_one(("event", "every", "cron")), dependentSchemas=only_of)
 
 
 def _again() -> Schema:
