@@ -203,6 +203,16 @@ CATALOGUE: dict[str, Fact] = {
             over=(_C, _S),
         ),
         Fact(
+            "wins_in_doubt",
+            _P,
+            FactType.COUNT,
+            "those of wins whose reversal is pending: they count for no tier",
+            _REF,
+            windows=True,
+            methods=True,
+            over=(_C, _S),
+        ),
+        Fact(
             "win_rate",
             _P,
             FactType.RATIO,

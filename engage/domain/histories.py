@@ -7,8 +7,8 @@ it yields to a neighbouring dated change to the same status, which knows more, a
 later.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from engage.domain.programs import QUALIFIED_KINDS, Program, StatusKind
@@ -96,6 +96,19 @@ def fold(history: History, program: Program) -> tuple[Version, ...]:
         if start != end:
             versions.append(Version(start, end, moment.status, kind, since, qualified_at, qualified))
     return tuple(versions)
+
+
+def doubted(versions: Sequence[Version], doubts: Sequence[tuple[datetime, bool]]) -> Iterator[tuple[Version, bool]]:
+    """The versions, parted where a doubt begins or ends, each with whether it is in doubt.
+
+    `doubts`: (from when on, whether), oldest first, the first from before all versions.
+    """
+    for version in versions:
+        for (begins, in_doubt), ends in zip(doubts, (*(at for at, _ in doubts[1:]), None), strict=True):
+            start = max(begins, version.valid_from)
+            end = ends if version.valid_to is None else min(ends or version.valid_to, version.valid_to)
+            if end is None or start < end:
+                yield replace(version, valid_from=start, valid_to=end), in_doubt
 
 
 def counting(changes: Sequence[Change], program: Program) -> list[Change]:

@@ -72,6 +72,7 @@ class ReferralRecord:
     status_at: datetime | None = None
     loss_reason: str | None = None
     involvement: str | None = None
+    reversal_pending: bool | None = None  # it is won, and may be taken back
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def _is(kind: StatusKind) -> Clause:
 _NONE = sa.literal_column("0", sa.BigInteger())
 _WON, _LOST = _is(StatusKind.WON), _is(StatusKind.LOST)
 _QUALIFIED = sa.and_(counted.c.qualified.is_(sa.true()), sa.not_(_LOST))
+_IN_DOUBT = counted.c.in_doubt.is_(sa.true())
 _OPEN = sa.and_(sa.not_(_WON), sa.not_(_LOST))
 
 _COUNTS: dict[str, tuple[Clause, Column]] = {
@@ -58,6 +59,7 @@ _COUNTS: dict[str, tuple[Clause, Column]] = {
     "wins": (_WON, counted.c.since),
     "losses": (_LOST, counted.c.since),
     "revenue": (_WON, counted.c.since),
+    "wins_in_doubt": (sa.and_(_WON, _IN_DOUBT), counted.c.since),
 }
 """Which referrals are counted, and which of their instants must lie in the window if there is one."""
 
@@ -134,10 +136,14 @@ _PACE = Window(WindowKind.LAST, timedelta(days=90))
 
 
 def _gained(ask: Question, tiers: Tiers, key: Hashable, clauses: Callable[[Totals, Column], list[Clause]]) -> Column:
-    """The metric of the tiers over the referrals whose instant `clauses` hold of."""
+    """The metric of the tiers over the referrals whose instant `clauses` hold of.
+
+    A win whose reversal is pending counts for no tier: nobody is promised what may be taken away.
+    """
     totals = ask.sources.referral_totals()
     counts, instant = _COUNTS[tiers.metric]
-    return _sum_or_count(totals, key, tiers.metric, sa.and_(counts, *clauses(totals, instant)))
+    sure = [] if tiers.metric == "referrals" else [sa.not_(_IN_DOUBT)]
+    return _sum_or_count(totals, key, tiers.metric, sa.and_(counts, *sure, *clauses(totals, instant)))
 
 
 def _reached(ask: Question, tiers: Tiers) -> Column:
@@ -315,6 +321,7 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "wins": _counted,
     "losses": _counted,
     "revenue": _counted,
+    "wins_in_doubt": _counted,
     "win_rate": _win_rate,
     "rank": _rank,
     "growth": _growth,

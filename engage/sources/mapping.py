@@ -32,12 +32,13 @@ class Kind:
     texts: tuple[str, ...] = ()
     instants: tuple[str, ...] = ()
     amounts: tuple[str, ...] = ()
+    truths: tuple[str, ...] = ()
     attributes: bool = False
     feed: Feed | None = None
 
     @property
     def optional(self) -> tuple[str, ...]:
-        named = (*self.texts, *self.instants, *self.amounts)
+        named = (*self.texts, *self.instants, *self.amounts, *self.truths)
         return tuple(name for name in named if name not in self.required)
 
 
@@ -73,6 +74,7 @@ KINDS: dict[str, Kind] = {
         ),
         ("submitted_at", "status_at"),
         ("amount",),
+        ("reversal_pending",),
         feed=Feed.REFERRALS,
     ),
     "status": Kind(_status, ("referral", "status"), ("referral", "partner", "status"), ("at",), feed=Feed.REFERRALS),

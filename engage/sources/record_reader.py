@@ -11,7 +11,19 @@ from engage.domain.errors import InputError
 from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
 from engage.sources.expressions import FILTERS, Expression, is_expression
 from engage.sources.mapping import KINDS, Kind, NamedColumn, RecordMapping, RowMapping
-from engage.sources.values import ATTRIBUTE_TYPES, Column, Constant, Convert, Field, Source, Value, instant, money, text
+from engage.sources.values import (
+    ATTRIBUTE_TYPES,
+    Column,
+    Constant,
+    Convert,
+    Field,
+    Source,
+    Value,
+    boolean,
+    instant,
+    money,
+    text,
+)
 
 _VALUE_KEYS = ("column", "expression", "value")
 
@@ -93,6 +105,8 @@ class RecordReader:
             convert = instant(self.zone, date_format)
         elif paid:
             convert = money(self.program.minor_digits, self.program.currency)
+        elif name in kind.truths:
+            convert = boolean
         return Field(name, value, convert, required)
 
     def _attribute(self, name: str, node: Node) -> Field:

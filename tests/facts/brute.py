@@ -65,6 +65,7 @@ class ReferralVersion:
     method: str | None
     product: str | None
     salesperson: str | None
+    in_doubt: bool = False
 
 
 @dataclass
@@ -235,7 +236,7 @@ class Brute:
                 return None if wins + losses == 0 else wins / (wins + losses)
             case "revenue":
                 return self.major(self.metric(id_, "revenue", ref))
-            case "referrals" | "qualified" | "open" | "wins" | "losses":
+            case "referrals" | "qualified" | "open" | "wins" | "losses" | "wins_in_doubt":
                 return self.metric(id_, ref.fact, ref)
             case "rank":
                 return self.rank(id_, ref)
@@ -299,7 +300,7 @@ class Brute:
                 return None if wins + losses == 0 else wins / (wins + losses)
             case "revenue":
                 return self.major(self.sum_of(own, "revenue", ref))
-            case "referrals" | "qualified" | "open" | "wins" | "losses":
+            case "referrals" | "qualified" | "open" | "wins" | "losses" | "wins_in_doubt":
                 return self.sum_of(own, ref.fact, ref)
             case "growth":
                 return self.growth(own, ref)
@@ -376,6 +377,8 @@ class Brute:
                 return int(version.kind == "won")
             case "losses":
                 return int(version.kind == "lost")
+            case "wins_in_doubt":
+                return int(version.kind == "won" and version.in_doubt)
             case "revenue":
                 return version.amount or 0 if version.kind == "won" else 0
         raise AssertionError(name)
@@ -423,7 +426,7 @@ class Brute:
         return sum(
             self.weight(version, metric)
             for version in self.versions_of(partner)
-            if counts(self.instant_of(version, metric))
+            if counts(self.instant_of(version, metric)) and (metric == "referrals" or not version.in_doubt)
         )
 
     def of_tier_before(self, partner: int, fact: str) -> Found:

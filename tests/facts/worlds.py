@@ -153,6 +153,7 @@ def _referral(random: Random, world: World, id_: int) -> Referral:
             ReferralVersion(
                 *(start, end, status, kind, since, qualified, qualified_at, submitted_at, amount, *fixed),
                 random.choice((None, *STAFF)),
+                random.random() < 0.3,
             )
         )
     return referral
@@ -298,6 +299,7 @@ def _store_referral(db: Connection, named: dict[str, Any], referral: Referral, s
                 "method": version.method,
                 "product": version.product,
                 "salesperson_id": version.salesperson and staff[version.salesperson],
+                "in_doubt": version.in_doubt,
             }
             for version in referral.versions
         ],

@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
-from engage.domain.histories import Change, History, Version, fold, neighbours, opening_status
+from engage.domain.histories import Change, History, Version, doubted, fold, neighbours, opening_status
 from engage.domain.keys import change_key, login_key, reward_key
 from engage.domain.programs import Program, StatusKind
 from engage.domain.records import LoginRecord, ReferralRecord, RewardRecord
+from engage.domain.windows import BEGINNING
 from engage.store.intake.entities import Entity, Stock
 from engage.store.intake.events import Events, NewEvent, load_changes
-from engage.store.intake.versions import Rows, load_rows, replace_rows
+from engage.store.intake.versions import Rows, load_rows, replace_rows, with_change
 from engage.store.tables import referral_versions
 
 _REWARD_EVENTS = {
@@ -65,6 +66,7 @@ class Referrals:
             submitted_at=record.submitted_at,
             loss_reason=record.loss_reason,
             involvement=record.involvement,
+            reversal_pending=record.reversal_pending,
         )
         dated_opening = record.status == self._opening and record.status_at is not None
         if record.submitted_at is not None and self._submits and not dated_opening:
@@ -112,7 +114,9 @@ class Referrals:
         """Brings the versions of the changed referrals up to date. Comes after referrals are written."""
         referrals = {referral.row_id: referral for referral in self._stock.referrals.changed()}
         before = load_rows(db, referral_versions, "referral_id", referrals)
-        after: Rows = {id_: self._versions(program_id, referral) for id_, referral in referrals.items()}
+        after: Rows = {
+            id_: self._versions(program_id, referral, before.get(id_, [])) for id_, referral in referrals.items()
+        }
         replace_rows(db, referral_versions, before, after)
 
     def _change(self, referral: Entity, status: str, at: datetime) -> bool:
@@ -152,7 +156,7 @@ class Referrals:
             undated_since=referral.values["undated_since"],
         )
 
-    def _versions(self, program_id: int, referral: Entity) -> list[dict[str, Any]]:
+    def _versions(self, program_id: int, referral: Entity, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
         # The current values stand in every version: amounts, methods, products and people are not versioned themselves.
         current = {
             "program_id": program_id,
@@ -174,6 +178,16 @@ class Referrals:
                 "since": version.since,
                 "qualified_at": version.qualified_at,
                 "qualified": version.qualified,
+                "in_doubt": in_doubt,
             }
-            for version in self._folded[referral]
+            for version, in_doubt in doubted(self._folded[referral], self._doubts(referral, before))
         ]
+
+    def _doubts(self, referral: Entity, before: list[dict[str, Any]]) -> list[tuple[datetime, bool]]:
+        """From when on a reversal was pending or not; the versions that there are remember it."""
+        known: list[tuple[datetime, bool]] = []
+        for row in before:
+            if not known or known[-1][1] != row["in_doubt"]:
+                known.append((row["valid_from"] if known else BEGINNING, row["in_doubt"]))
+        pending = bool(referral.values["reversal_pending"])
+        return known if known and known[-1][1] == pending else with_change(known, pending, self._observed_at)

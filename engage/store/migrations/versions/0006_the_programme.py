@@ -32,6 +32,25 @@ def upgrade() -> None:
         sa.UniqueConstraint("referral_id", "asked_at", name=op.f("uq_help_requests_referral_id_asked_at")),
         comment="What salespeople asked partners to help with, each request once.",
     )
+    with op.batch_alter_table("referrals") as table:
+        table.add_column(
+            sa.Column(
+                "reversal_pending",
+                sa.Boolean(),
+                nullable=True,
+                comment="as last told; facts read the versions",
+            )
+        )
+    op.add_column(
+        "referral_versions",
+        sa.Column(
+            "in_doubt",
+            sa.Boolean(),
+            nullable=False,
+            server_default=sa.false(),
+            comment="a reversal was pending: as a win it counts for no tier",
+        ),
+    )
     with op.batch_alter_table("rewards") as table:
         table.add_column(
             sa.Column(
