@@ -46,7 +46,7 @@ def _percent(context: EmailContext, value: Any) -> str:
 
 @pass_context
 def _plural(context: EmailContext, value: Any, one: str, other: str, few: str = "", many: str = "") -> str:
-    return context.wording.plural(_whole("plural", value), one, other, few, many)
+    return context.wording.plural(_whole("plural", value), *map(context.words, (one, other, few, many)))
 
 
 @pass_context
@@ -54,7 +54,19 @@ def _metric(context: EmailContext, value: Any, metric: str) -> str:
     if metric not in ("referrals", "wins", "revenue"):
         hint = "write {{ tier.to_next | metric(tier.metric) }}"
         raise RenderError("the filter 'metric' needs the tier's metric", hint)
-    return context.wording.metric(_whole("metric", value), metric)
+    return context.wording.metric(_whole("metric", value), metric, context.words)
+
+
+@pass_context
+def _t(context: EmailContext, text: Any, /, **values: Any) -> str:
+    """The text in the recipient's language and the program's words, with values in the place of their names."""
+    if not isinstance(text, str):
+        raise _wrong("t", text, "a text")
+    for name, value in values.items():
+        refuse_undefined(value)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            raise RenderError(f"'{name}' of the filter 't' must be a text", "use a filter: date, money, number …")
+    return fit(context.words(text, **values))
 
 
 def _default(value: Any, fallback: Any = "") -> Any:
@@ -183,6 +195,7 @@ FORMATS: dict[str, Filter] = {
 
 FILTERS: dict[str, Filter] = {
     **FORMATS,
+    "t": _t,
     "default": _default,
     "upper": _of_text("upper", str.upper),
     "lower": _of_text("lower", str.lower),

@@ -19,6 +19,7 @@ from engage.content.places import parse
 from engage.content.rules import broken_rules
 from engage.content.sandbox import BLOCK_PREFIX, EmailEnvironment, block_called
 from engage.content.schema import Audience, Record, Type, names_for
+from engage.content.words import said_in
 from engage.domain.errors import Problem
 from engage.domain.facts import Subject
 
@@ -35,10 +36,11 @@ SLOTS = ("content", "preview", "subject")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A layout of one form, ready to be filled: HTML or text with marks."""
+    """A layout of one form, ready to be filled: HTML or text with marks. `says` are the texts that are translated."""
 
     lifted: Lifted
     text: str
+    says: frozenset[str] = frozenset()
 
     def around(self, slots: Mapping[str, str]) -> str:
         """The Jinja source of an email: the layout with its slots filled by Jinja sources."""
@@ -47,10 +49,11 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The blocks of one form: macros that `blocks.name(…)` calls."""
+    """The blocks of one form: macros that `blocks.name(…)` calls. `says` are the texts that are translated."""
 
     environment: EmailEnvironment
     macros: Mapping[str, str] = field(default_factory=dict)
+    says: frozenset[str] = frozenset()
 
     def compile(self, source: str, file: str) -> tuple[object, nodes.Template]:
         """Compiles a composed source together with the blocks that it uses; returns its tree too."""
@@ -79,10 +82,11 @@ def read_layout(source: str, file: str, *, mjml: bool) -> tuple[Layout | None, t
         problems += check_mjml(lifted, file)
     if problems:
         return None, problems
+    says = said_in(tree, counted=True)
     if not mjml:
-        return Layout(lifted, lifted.text), ()
+        return Layout(lifted, lifted.text, says), ()
     html = compile_mjml(lifted, file)
-    return (None, (html,)) if isinstance(html, Problem) else (Layout(lifted, html), ())
+    return (None, (html,)) if isinstance(html, Problem) else (Layout(lifted, html, says), ())
 
 
 def _left_out(tree: nodes.Template, file: str) -> list[Problem]:
@@ -115,7 +119,8 @@ def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[
         elif not isinstance(node, nodes.Output) or "".join(_data(node)).strip():
             message = "only macros stand in a file of blocks"
             problems.append(Problem(file, int(node.lineno), 1, message, "write {% macro name(…) %}…{% endmacro %}"))
-    return Blocks(environment, {macro[1]: macro[0] for macro in _MACRO.finditer(source)}), tuple(problems)
+    macros = {macro[1]: macro[0] for macro in _MACRO.finditer(source)}
+    return Blocks(environment, macros, said_in(tree, counted=True)), tuple(problems)
 
 
 def _data(output: nodes.Output) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from engage.authoring.reader import did_you_mean
 from engage.content.frontmatter import ParseFact, read_email
 from engage.content.layout import Blocks, Layout, read_blocks, read_layout
 from engage.content.template import MAX_SOURCE, Look, Template, compile_template
-from engage.content.wording import language_of
+from engage.content.words import FILE as WORDS_FILE
+from engage.content.words import NO_WORDS, Lexicon, Translation, Words, file_locales, read_words
 from engage.domain.conditions import FactRef
 from engage.domain.errors import InputError, Problem
+from engage.domain.programs import Program
 
 LAYOUT_HTML, LAYOUT_TEXT = "_layout.mjml", "_layout.txt"
 BLOCKS_HTML, BLOCKS_TEXT = "_blocks.html", "_blocks.txt"
 SHARED = (LAYOUT_HTML, LAYOUT_TEXT, BLOCKS_HTML, BLOCKS_TEXT)
+WORDS = "_words*.yaml"
 _NAME = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*)(?:\.(?P<locale>[a-z]{2,3}(?:-[A-Z]{2})?))?\.md"
 )
@@ -30,10 +34,17 @@ _COMPILED: dict[tuple[Any, ...], tuple[Template | None, tuple[Problem, ...]]] = 
 
 
 class Templates:
-    """The emails that loaded. `sources` are all files that they were made from, by path, to load them again later."""
+    """The emails that loaded, and the words of layouts and blocks in other languages. `sources` are all files that they
+    were made from, by path, to load them again later."""
 
-    def __init__(self, templates: Mapping[tuple[str, str], Template], sources: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        templates: Mapping[tuple[str, str], Template],
+        sources: Mapping[str, str],
+        lexicon: Lexicon = NO_WORDS,
+    ) -> None:
         self._templates = dict(templates)
+        self.lexicon = lexicon
         self._names = frozenset(name for name, _ in templates)
         self.sources = dict(sources)
 
@@ -54,6 +65,19 @@ class Templates:
         on, else the one of the name itself. `lineage` has the keys of the programs, the nearest first."""
         return next((own for key in lineage if (own := f"{key}/{name}") in self), name)
 
+    def words(self, locale: str, program: Program) -> Words:
+        """What layouts, blocks and contexts say in mails of this program in this locale."""
+        return self.lexicon.words(locale, program)
+
+    def words_of(self, template: Template, locale: str, program: Program) -> Words:
+        """The words around an email for a recipient of this locale, if any: those of the email's own language."""
+        return self.words(template.locale_for(locale or program.locale, program.locale), program)
+
+    @property
+    def says(self) -> frozenset[str]:
+        """Every text that layouts, blocks and emails have translated."""
+        return frozenset().union(*(template.says for template in self))
+
     def facts(self, name: str) -> dict[str, FactRef]:
         """The facts of an email, in whatever locale it needs them."""
         return {
@@ -64,7 +88,7 @@ class Templates:
         """The email in this locale (`de-AT`), else in its language (`de`), else in the program's locale or language,
         else the one without a locale, which is in the program's; None if there is none.
         """
-        for candidate in (*_written(locale), *_written(program), ""):
+        for candidate in (*file_locales(locale), *file_locales(program), ""):
             if found := self._templates.get((name, candidate)):
                 return found
         return None
@@ -82,6 +106,8 @@ class Templates:
     ) -> "tuple[Templates, tuple[Problem, ...]]":
         """Loads emails from files' texts by path. `root` is put before paths where problems name them."""
         look, problems = _look(sources, root)
+        lexicon, in_words = _lexicon(sources, root)
+        problems += in_words
         templates: dict[tuple[str, str], Template] = {}
         for path, source in sorted(sources.items()):
             if not path.endswith(".md") or path.rpartition("/")[2].startswith("_"):
@@ -90,12 +116,7 @@ class Templates:
             problems += found
             if template is not None:
                 templates[template.name, template.locale] = template
-        return cls(_alike(templates), sources), tuple(sorted(set(problems)))
-
-
-def _written(locale: str) -> tuple[str, ...]:
-    """How files are named that are in this locale: as itself, and as its language."""
-    return (locale.replace("_", "-"), language_of(locale)) if locale else ()
+        return cls(_alike(templates), sources, lexicon), tuple(sorted(set(problems)))
 
 
 def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, tuple[Problem, ...]]:
@@ -105,7 +126,8 @@ def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, t
     root = f"{directory.name or directory.resolve().name}/"
     sources: dict[str, str] = {}
     unread: list[Problem] = []
-    for file in sorted((*directory.rglob("*.md"), *directory.rglob("*.mjml"), *(directory / name for name in SHARED))):
+    shared = (*(directory / name for name in SHARED), *directory.glob(WORDS))
+    for file in sorted((*directory.rglob("*.md"), *directory.rglob("*.mjml"), *shared)):
         path = file.relative_to(directory).as_posix()
         try:
             sources[path] = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
@@ -133,6 +155,21 @@ def _look(sources: Mapping[str, str], root: str) -> tuple[Look | None, list[Prob
     if problems or html is None or text is None:
         return None, problems
     return Look(html, text, html_blocks, text_blocks), []
+
+
+def _lexicon(sources: Mapping[str, str], root: str) -> tuple[Lexicon, list[Problem]]:
+    """The words of each locale, as far as they can be read."""
+    files: dict[str, tuple[Translation, ...]] = {}
+    problems: list[Problem] = []
+    for path in sorted(path for path in sources if fnmatchcase(path, WORDS)):
+        name = WORDS_FILE.fullmatch(path)
+        if name is None:
+            hint = "name it by its language, like _words.de.yaml or _words.de-AT.yaml"
+            problems.append(Problem(root + path, 1, 1, "this cannot be the name of a file of words", hint))
+            continue
+        files[name["locale"]], found = read_words(sources[path], root + path)
+        problems += found
+    return Lexicon(files), problems
 
 
 def _alike(templates: Mapping[tuple[str, str], Template]) -> dict[tuple[str, str], Template]:

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 from jinja2.runtime import Context, Undefined
 
 from engage.content.wording import Wording
+from engage.content.words import PLAIN, Words
 from engage.domain.errors import InputError
 
 MAX_WORK = 200_000
@@ -28,9 +29,10 @@ class LimitError(RenderError):
 
 
 class EmailContext(Context):
-    """What one render knows: the variables, how the recipient reads values, and the work it may still do."""
+    """What one render knows: the variables, how the recipient reads values and texts, and the work it may still do."""
 
     wording: Wording
+    words: Words = PLAIN
     work = MAX_WORK
     printed = 0
 

@@ -205,8 +205,9 @@ class Linter:
         return found.fields[name]
 
     def filtered(self, node: nodes.Filter, scope: Scope) -> Type | None:
+        check = self.shown if node.name == "t" else self.value
         for argument in (*node.args, *(keyword.value for keyword in node.kwargs)):
-            self.value(argument, scope)
+            check(argument, scope)
         assert node.node is not None
         found = self.value(node.node, scope)
         if node.name in FORMATS:

@@ -11,6 +11,7 @@ from engage.authoring.reader import did_you_mean
 from engage.content.filters import BRAND_FILTERS, FILTERS
 from engage.content.places import column_of
 from engage.content.sandbox import LOOP_FIELDS, TESTS, block_called
+from engage.content.words import placeholders
 from engage.domain.errors import Problem
 
 _PLAIN = (
@@ -63,6 +64,8 @@ def _check(node: nodes.Node, file: str, blocks: Collection[str], filters: Collec
     match node:
         case nodes.Filter(name=name) if name not in filters:
             yield problem(f"unknown filter '{name}'", did_you_mean(name, filters))
+        case nodes.Filter(name="t"):
+            yield from _translated(node, file)
         case nodes.Test(name=name) if name not in TESTS:
             yield problem(f"unknown test '{name}'", did_you_mean(name, TESTS))
         case nodes.For(recursive=True):
@@ -92,6 +95,23 @@ def _call(node: nodes.Call, file: str, blocks: Collection[str]) -> Iterator[Prob
         yield Problem(file, int(place), column_of(place) + 1, f"unknown block '{name}'", did_you_mean(name, blocks))
     if node.dyn_args or node.dyn_kwargs:
         yield Problem(file, line, column, "'*' has no place in a call", "write the arguments out")
+
+
+def _translated(node: nodes.Filter, file: str) -> Iterator[Problem]:
+    """A text that is to be translated is written out, with a value for each name in braces."""
+    line, column = int(node.lineno), column_of(node.lineno)
+    if not isinstance(node.node, nodes.Const) or not isinstance(node.node.value, str):
+        yield Problem(file, line, column, "'t' translates a text that is written out", 'write {{ "A text" | t }}')
+        return
+    wanted = placeholders(node.node.value)
+    given = {str(pair.key) for pair in node.kwargs}
+    if node.args or node.dyn_args or node.dyn_kwargs:
+        yield Problem(file, line, column, "values of 't' have names", 'write {{ "At {value}" | t(value=…) }}')
+    for name in sorted(given - wanted):
+        hint = did_you_mean(name, sorted(wanted)) or f"write {{{name}}} in the text, or take it out"
+        yield Problem(file, line, column, f"'{name}' has no place in the text", hint)
+    for name in sorted(wanted - given) if given <= wanted else ():
+        yield Problem(file, line, column, f"'{{{name}}}' gets no value", f"write t({name}=…)")
 
 
 def _misplaced_calls(node: nodes.Node, file: str) -> Iterator[Problem]:

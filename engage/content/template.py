@@ -21,6 +21,7 @@ from engage.content.rules import broken_rules
 from engage.content.sandbox import block_called, run
 from engage.content.schema import ABSENT, ALWAYS, OCCASIONAL, Audience, names_for
 from engage.content.wording import language_of, wording
+from engage.content.words import PLAIN, Words, said_in
 from engage.domain.conditions import FactRef
 from engage.domain.errors import Problem
 from engage.domain.facts import CATALOGUE, Subject
@@ -63,13 +64,19 @@ class Look:
     def blocks(self) -> frozenset[str]:
         return frozenset(self.html_blocks.macros.keys() & self.text_blocks.macros.keys())
 
+    @property
+    def says(self) -> frozenset[str]:
+        """The texts that are translated."""
+        return self.html.says | self.text.says | self.html_blocks.says | self.text_blocks.says
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """A compiled email.
 
-    `facts` are the facts of its front matter by name; `needs` the names of the context that a render reads; `sender`
-    is `program`; `source_hash` is the SHA-256, in hex, of everything that the email is made from.
+    `facts` are the facts of its front matter by name; `needs` the names of the context that a render reads; `says`
+    are the texts that are translated for it; `sender` is `program`; `source_hash` is the SHA-256, in hex, of all that
+    the email is made from but these texts.
     """
 
     name: str
@@ -78,6 +85,7 @@ class Template:
     sender: str
     facts: Mapping[str, FactRef]
     needs: frozenset[str]
+    says: frozenset[str]
     source_hash: str
     _file: str
     _fact_places: Mapping[str, tuple[int, int]]
@@ -95,15 +103,16 @@ class Template:
         spoken = (one for one in (recipient, program) if language_of(one) == language_of(written))
         return next(spoken, written)
 
-    def render(self, context: Mapping[str, object], *, link: bool = True) -> Rendered:
+    def render(self, context: Mapping[str, object], *, words: Words = PLAIN, link: bool = True) -> Rendered:
         """Renders for one recipient; `schema.names_for` says what the context holds. Raises RenderError.
 
-        Not `link`: nobody asks where the button leads, which takes time of its own.
+        `words`: `Templates.words_of` this email. Not `link`: nobody asks where the button leads, which takes time of
+        its own.
         """
         variables = {**ABSENT, **context}
         try:
             program: Any = variables["program"]
-            words = wording(
+            written = wording(
                 str(variables["locale"]),
                 str(variables["zone"]),
                 HTML.getattr(program, "currency"),
@@ -112,11 +121,11 @@ class Template:
         except KeyError as error:
             raise RenderError(f"the context has no {error}") from error
 
-        variables["locale"] = str(words.locale).replace("_", "-")  # as HTML's lang attribute wants it
+        variables["locale"] = str(written.locale).replace("_", "-")  # as HTML's lang attribute wants it
 
         def part(compiled: Any) -> str:
             fresh: EmailContext = compiled.new_context(variables, shared=False)
-            fresh.wording = words
+            fresh.wording, fresh.words = written, words
             return run(compiled.root_render_func, fresh)
 
         subject, html, text = " ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text))
@@ -183,6 +192,7 @@ def compile_template(
         sender=email.sender,
         facts=email.facts,
         needs=frozenset(names & _CONTEXT_NAMES | ALWAYS),
+        says=look.says.union(*map(said_in, maker.trees)),
         source_hash=source_hash,
         _file=file,
         _fact_places=email.fact_places,

@@ -4,6 +4,7 @@ Babel takes some 20 to 60 microseconds for each value, and a newsletter's recipi
 formatted once is remembered, up to a bound.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -16,7 +17,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 
 DATE_STYLES = ("short", "medium", "long", "full", "day", "month")
 _SKELETONS = {"day": "MMMMd", "month": "yMMMM"}
-_METRIC_WORDS = {"referrals": ("referral", "referrals"), "wins": ("win", "wins")}
+METRIC_WORDS = {"referrals": ("referral", "referrals"), "wins": ("win", "wins")}
 _FALLBACK = Locale.parse("en")
 
 
@@ -53,9 +54,9 @@ class Wording:
         word = one if form == "one" else few or other if form == "few" else many or other if form == "many" else other
         return f"{_number(count, 0, self.locale)} {word}"
 
-    def metric(self, value: int, metric: str) -> str:
-        """A tier's value in words of its metric: "3 wins", "1 referral", or an amount for revenue."""
-        return self.money(value) if metric == "revenue" else self.plural(value, *_METRIC_WORDS[metric])
+    def metric(self, value: int, metric: str, words: Callable[[str], str] = str) -> str:
+        """A tier's value in words of its metric, each through `words`: "3 wins", "1 referral", or an amount."""
+        return self.money(value) if metric == "revenue" else self.plural(value, *map(words, METRIC_WORDS[metric]))
 
 
 @lru_cache(maxsize=1024)
@@ -65,6 +66,11 @@ def wording(locale: str, zone: str, currency: str, minor_digits: int) -> Wording
     Both were checked when they were imported; a mail must not fail over what an old row still holds.
     """
     return Wording(_locale(locale), _zone(zone), currency, minor_digits)
+
+
+def month_name(day: date, locale: str) -> str:
+    """The month that a day lies in, with its year: "November 2026"."""
+    return _date(day, "month", _locale(locale))
 
 
 def language_of(locale: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from engage.content.words import Words
 from engage.domain.campaigns import AskStep, Campaign
 from engage.domain.journeys import path_of
 from engage.domain.programs import Program
@@ -66,13 +67,15 @@ def ask_step(campaign: Campaign | None, step: str) -> AskStep | None:
     return node.step if node and isinstance(node.step, AskStep) else None
 
 
-def answers_offered(step: AskStep, mail: Claimed, signer: Signer, public_url: str) -> list[dict[str, str]]:
+def answers_offered(
+    step: AskStep, mail: Claimed, signer: Signer, public_url: str, words: Words
+) -> list[dict[str, str]]:
     """`answers` in the email of a question: what stands on each button, and where it leads."""
     assert mail.partner_id is not None, "staff are asked nothing: lint says so"
     links = (AnswerLink(mail.partner_id, mail.id, step.question, one.key) for one in step.answers)
     tokens = (link.token(signer) for link in links)
     return [
-        {"label": answer.label, "url": f"{public_url}{PATH}{token}"}
+        {"label": words(answer.label), "url": f"{public_url}{PATH}{token}"}
         for answer, token in zip(step.answers, tokens, strict=True)
     ]
 

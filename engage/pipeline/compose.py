@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from engage.content import RenderError, Template
 from engage.content.link_tags import Tagging
 from engage.content.sandbox import printable
+from engage.content.words import Words
 from engage.domain.campaigns import AskStep, Campaign
 from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
@@ -28,6 +29,7 @@ from engage.pipeline.gathering import update_contexts
 from engage.pipeline.library import Library
 from engage.pipeline.promising import promotion_contexts
 from engage.pipeline.recheck import subject_of
+from engage.pipeline.sayings import THERE
 from engage.signing import Signer
 from engage.store.deliveries import Claimed
 from engage.store.people import StaffMember, staff_members
@@ -95,7 +97,8 @@ class Composer:
                 composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
                 continue
             leaders = self._leaders_of(db, scope, now) if "leaders" in template.needs else []
-            material = _Material.load(db, scope, campaign, template, partners, leaders, group, now)
+            words = library.templates.words_of(template, locale, scope.program)
+            material = _Material.load(db, scope, campaign, template, partners, leaders, group, words, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
             lines: dict[int, list[Line]] = {}
             if folding and "folded" in template.needs:
@@ -136,10 +139,10 @@ class Composer:
     ) -> Composed:
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
         context = material.context(one) | {
-            "locale": template.locale_for((reader["locale"] if reader else None) or program.locale, program.locale),
+            "locale": material.words.locale,
             "zone": (reader["zone"] if reader else None) or program.zone,
             "links": self._links(program, material, one),
-            "answers": answers_offered(asks, one, self.signer, self.public_url) if asks else [],
+            "answers": answers_offered(asks, one, self.signer, self.public_url, material.words) if asks else [],
             **more,
         }
         return _render(template, context, one, program, material, self._tagging(program, one), link)
@@ -181,8 +184,9 @@ def _of_partner(url: str, partner: Mapping[str, Any] | None) -> str | None:
 
 @dataclass(slots=True)
 class _Material:
-    """What the templates of one group may speak of, by id."""
+    """What the templates of one group may speak of, by id, in the words of their language."""
 
+    words: Words
     program: Mapping[str, Any]
     partners: dict[int, dict[str, Any]]
     referrals: dict[int, dict[str, Any]]
@@ -208,6 +212,7 @@ class _Material:
         partners: dict[int, dict[str, Any]],
         leaders: list[dict[str, Any]],
         group: Sequence[Claimed],
+        words: Words,
         now: datetime,
     ) -> "_Material":
         program, needs, facts = scope.program, template.needs, template.facts
@@ -221,31 +226,39 @@ class _Material:
             if facts
             else {}
         )
-        referrals = contexts.referral_contexts(db, program, referral_ids)
+        referrals = contexts.referral_contexts(db, program, referral_ids, words)
         return cls(
+            words=words,
             program=contexts.program_context(program),
             partners=partners,
             referrals=referrals,
             rewards=contexts.reward_contexts(db, reward_ids, referrals) if "reward" in needs else {},
             companies=contexts.company_contexts(db, company_ids) if "company" in needs else {},
-            tiers=contexts.tier_contexts(db, scope, ids, now) if "tier" in needs else {},
+            tiers=contexts.tier_contexts(db, scope, ids, now, words) if "tier" in needs else {},
             facts={
                 id_: {name: found[subject][ref] for name, ref in facts.items()}
                 for id_, subject in subjects.items()
                 if subject in found
             },
-            leaders=leaders,
+            leaders=contexts.labelled(leaders, words),
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
             default_owner=StaffMember(None, "default", program.brand.name, program.default_owner),
-            promotions=promotion_contexts(db, scope, campaign, ids, now) if "promotion" in needs else {},
-            updates=update_contexts(db, program, [one.id for one in group]) if "updates" in needs else {},
+            promotions=promotion_contexts(db, scope, campaign, ids, now, words) if "promotion" in needs else {},
+            updates=update_contexts(db, program, [one.id for one in group], words) if "updates" in needs else {},
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
-            recent=contexts.recent_contexts(db, program, ids) if "recent_referrals" in needs else {},
+            recent=contexts.recent_contexts(db, program, ids, words) if "recent_referrals" in needs else {},
         )
 
     def partner(self, one: Claimed) -> dict[str, Any] | None:
         """Who reads the mail, or whom it is about; None of mail to staff about no partner."""
         return self.partners.get(one.partner_id) if one.partner_id is not None else None
+
+    def greeted(self, one: Claimed) -> dict[str, Any] | None:
+        """The same with a word to greet them by where they have no name."""
+        partner = self.partner(one)
+        if partner is None or partner["greeting_name"]:
+            return partner
+        return partner | {"greeting_name": self.words(THERE)}
 
     def person(self, one: Claimed) -> StaffMember:
         return self.staff.get(one.staff_id, self.default_owner) if one.staff_id is not None else self.default_owner
@@ -253,7 +266,7 @@ class _Material:
     def context(self, one: Claimed) -> dict[str, Any]:
         context: dict[str, Any] = {
             "program": self.program,
-            "partner": self.partner(one),
+            "partner": self.greeted(one),
             "company": self.companies.get(one.subject_company_id or 0),
             "referral": self.referrals.get(one.referral_id) if one.referral_id is not None else None,
             "reward": self.rewards.get(one.reward_id) if one.reward_id is not None else None,
@@ -303,7 +316,7 @@ def _render(
     link: bool,
 ) -> Composed:
     try:
-        rendered = template.render(context, link=link)
+        rendered = template.render(context, words=material.words, link=link)
     except RenderError as error:
         return Composed(one, None, DeliveryState.DEAD, f"email '{one.template}': {error}")
     if tagging is not None:

@@ -3,16 +3,20 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.content.wording import month_name
+from engage.content.words import PLAIN, Words
 from engage.domain.conditions import Comparator, FactRef, Test
 from engage.domain.facts import Subject
 from engage.domain.programs import Program, StatusKind, TierPeriod
-from engage.domain.tiers import tier_period
+from engage.domain.tiers import Period, tier_period
 from engage.domain.windows import Window, WindowKind
 from engage.facts import Scope, audience, values
+from engage.pipeline.sayings import A_LEAD, FELLOW, IN_MONTH, IN_QUARTER, IN_REGION, IN_YEAR, SO_FAR, YOUR_REFERRAL
 from engage.store.referrals import previous_statuses, recent_referrals, referrals_for_mail, rewards_for_mail
 from engage.store.tables import companies, partners, staff
 
@@ -33,7 +37,7 @@ _TIER, _NEXT, _MISSING, _DAYS = (
 
 
 def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    """`partner`: who reads the mail, or whom an alert is about."""
+    """`partner`: who reads the mail, or whom an alert is about. `greeting_name` is empty where there is none."""
     query = (
         sa.select(partners, companies.c.name.label("company_name"))
         .outerjoin(companies, companies.c.id == partners.c.company_id)
@@ -45,7 +49,7 @@ def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str
             "first_name": row.first_name or "",
             "last_name": row.last_name or "",
             "name": " ".join(filter(None, (row.first_name, row.last_name))) or row.company_name or row.external_id,
-            "greeting_name": row.first_name or row.company_name or "there",
+            "greeting_name": row.first_name or row.company_name or "",
             "email": row.email or "",
             "address_id": row.address_id,
             "phone": row.phone or "",
@@ -83,36 +87,38 @@ def company_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str
     }
 
 
-def referral_contexts(db: Connection, program: Program, ids: Collection[int]) -> dict[int, dict[str, Any]]:
+def referral_contexts(
+    db: Connection, program: Program, ids: Collection[int], words: Words
+) -> dict[int, dict[str, Any]]:
     """`referral`: which one, where it stands on the ladder and what comes next."""
     if not ids:
         return {}
     before = previous_statuses(db, ids)
-    return {id_: _referral(program, row, before.get(id_)) for id_, row in referrals_for_mail(db, ids).items()}
+    return {id_: _referral(program, row, before.get(id_), words) for id_, row in referrals_for_mail(db, ids).items()}
 
 
-def _referral(program: Program, row: Any, previous: str | None) -> dict[str, Any]:
+def _referral(program: Program, row: Any, previous: str | None, words: Words) -> dict[str, Any]:
     status = program.status(row.status)
     return {
         "external_id": row.external_id,
-        "lead_company": row.lead_company or row.lead_name or "Your referral",
+        "lead_company": row.lead_company or row.lead_name or words(YOUR_REFERRAL),
         "lead_name": row.lead_name or "",
         "method": row.method or "",
         "product": row.product or "",
         "amount": row.amount,
         "submitted_at": row.submitted_at,
         "status": row.status,
-        "status_label": status.label,
-        "status_next": status.next,
+        "status_label": words(status.label),
+        "status_next": words(status.next),
         "status_at": row.status_at,
         "previous_status": previous,
         "loss_reason": row.loss_reason or "",
         "salesperson_name": row.salesperson_name or "",
-        "ladder": ladder(program, row.status),
+        "ladder": ladder(program, row.status, words),
     }
 
 
-def ladder(program: Program, current: str) -> list[dict[str, str]]:
+def ladder(program: Program, current: str, words: Words = PLAIN) -> list[dict[str, str]]:
     """The rungs a reader sees: the way to a win, or, for one that was lost, the way it went."""
     kind = program.status(current).kind
     hidden = {StatusKind.LOST, StatusKind.REOPENED} - {kind}
@@ -122,7 +128,8 @@ def ladder(program: Program, current: str) -> list[dict[str, str]]:
     at = next(i for i, status in enumerate(rungs) if status.key == current)
     states = ["done" if i < at else "current" if i == at else "ahead" for i in range(len(rungs))]
     return [
-        {"key": status.key, "label": status.label, "state": state} for status, state in zip(rungs, states, strict=True)
+        {"key": status.key, "label": words(status.label), "state": state}
+        for status, state in zip(rungs, states, strict=True)
     ]
 
 
@@ -144,7 +151,7 @@ def reward_contexts(
 
 
 def tier_contexts(
-    db: Connection, scope: Scope, ids: Collection[int], now: datetime
+    db: Connection, scope: Scope, ids: Collection[int], now: datetime, words: Words
 ) -> dict[int, dict[str, Any] | None]:
     """`tier`: the partner's standing in the current period; None where the program has no tiers."""
     tiers = scope.program.tiers
@@ -152,7 +159,7 @@ def tier_contexts(
         return dict.fromkeys(ids)
     steps = {step.key: step for step in tiers.steps}
     period = tier_period(tiers.period, scope.program.zone, now)
-    label = {TierPeriod.ALWAYS: "so far"}.get(tiers.period, f"in {period.key}")
+    label = period_label(tiers.period, period, scope.program.zone, words)
     found = values(db, scope, Subject.PARTNER, [_TIER, _NEXT, _MISSING, _DAYS], now, ids)
     contexts: dict[int, dict[str, Any] | None] = {}
     for id_ in ids:
@@ -162,10 +169,10 @@ def tier_contexts(
         contexts[id_] = {
             "metric": tiers.metric,
             "value": value,
-            "reached": reached.label if reached else None,
-            "benefit": reached.benefit if reached else "",
-            "next": upper.label if upper else None,
-            "next_benefit": upper.benefit if upper else "",
+            "reached": words(reached.label) if reached else None,
+            "benefit": words(reached.benefit) if reached else "",
+            "next": words(upper.label) if upper else None,
+            "next_benefit": words(upper.benefit) if upper else "",
             "threshold": upper.threshold if upper else None,
             "to_next": facts[_MISSING],
             "days_left": facts[_DAYS],
@@ -175,8 +182,22 @@ def tier_contexts(
     return contexts
 
 
+def period_label(kind: TierPeriod, period: Period, zone: str, words: Words) -> str:
+    """A period of tiers as a sentence takes it: `in 2026`, `in November 2026`, `so far`."""
+    first = period.start.astimezone(ZoneInfo(zone)).date()
+    match kind:
+        case TierPeriod.YEAR:
+            return words(IN_YEAR, year=first.year)
+        case TierPeriod.QUARTER:
+            return words(IN_QUARTER, quarter=(first.month + 2) // 3, year=first.year)
+        case TierPeriod.MONTH:
+            return words(IN_MONTH, month=month_name(first, words.locale))
+        case TierPeriod.ALWAYS:
+            return words(SO_FAR)
+
+
 def leaders(db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
-    """The top partners by wins of the last 30 days, by region: no names without consent."""
+    """The top partners by wins of the last 30 days, by region: no names without consent. See `labelled`."""
     rank = FactRef("rank", window=_LAST_MONTH, by="wins")
     top = list(audience(scope, Subject.PARTNER, Test(rank, Comparator.AT_MOST, LEADERS), now).rows(db))
     ids = [member.subject_id for member in top]
@@ -185,21 +206,30 @@ def leaders(db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]
     rows = [
         {
             "place": facts[rank],
-            "label": f"a partner in {regions[id_]}" if regions[id_] else "a fellow partner",
+            "region": regions[id_],
             "value": facts[_WINS],
         }
         for id_, facts in wins.items()
     ]
-    return sorted(rows, key=lambda row: (row["place"], row["label"]))[:LEADERS]
+    return sorted(rows, key=lambda row: (row["place"], not row["region"], row["region"]))[:LEADERS]
 
 
-def recent_contexts(db: Connection, program: Program, ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+def labelled(ranked: Collection[Mapping[str, Any]], words: Words) -> list[dict[str, Any]]:
+    """`leaders` as a mail in these words names them."""
+    return [
+        {**row, "label": words(IN_REGION, region=row["region"]) if row["region"] else words(FELLOW)} for row in ranked
+    ]
+
+
+def recent_contexts(
+    db: Connection, program: Program, ids: Collection[int], words: Words
+) -> dict[int, list[dict[str, Any]]]:
     """`recent_referrals`, for alerts."""
     return {
         id_: [
             {
-                "lead_company": row._mapping["lead_company"] or row._mapping["lead_name"] or "a lead",
-                "status_label": program.status(row._mapping["status"]).label,
+                "lead_company": row._mapping["lead_company"] or row._mapping["lead_name"] or words(A_LEAD),
+                "status_label": words(program.status(row._mapping["status"]).label),
                 "submitted_at": row._mapping["submitted_at"],
                 "amount": row._mapping["amount"],
             }

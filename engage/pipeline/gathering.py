@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Connection
 
 from engage.authoring.implied import daily_campaign
+from engage.content.words import Words
 from engage.domain.campaigns import Campaign, GatherTrigger, SendStep
 from engage.domain.journeys import JourneyState
 from engage.domain.keys import day_key, day_of
@@ -204,26 +205,29 @@ def updates_told(db: Connection, program: Program, delivery_ids: Collection[int]
     return found
 
 
-def update_contexts(db: Connection, program: Program, delivery_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+def update_contexts(
+    db: Connection, program: Program, delivery_ids: Collection[int], words: Words
+) -> dict[int, list[dict[str, Any]]]:
     """`updates` of each of these mails, for their templates."""
-    return _contexts(db, program, updates_told(db, program, delivery_ids))
+    return _contexts(db, program, updates_told(db, program, delivery_ids), words)
 
 
-def latest_updates(db: Connection, program: Program, partner_id: int, most: int) -> list[dict[str, Any]]:
+def latest_updates(db: Connection, program: Program, partner_id: int, most: int, words: Words) -> list[dict[str, Any]]:
     """`updates` as if the latest changes of the partner's referrals were a day's: for previews."""
     rows = recent_referrals(db, [partner_id], _LOOKED_AT).get(partner_id, [])
     recent = [(row._mapping["id"], row._mapping["status"]) for row in rows]
     before = previous_statuses(db, [id_ for id_, _ in recent])
     known = {status.key for status in program.ladder}
     news = [Update(id_, before[id_], status) for id_, status in recent if before.get(id_) and status in known]
-    return _contexts(db, program, {0: news[:most]})[0]
+    return _contexts(db, program, {0: news[:most]}, words)[0]
 
 
 def _contexts(
-    db: Connection, program: Program, told: Mapping[int, Sequence[Update]]
+    db: Connection, program: Program, told: Mapping[int, Sequence[Update]], words: Words
 ) -> dict[int, list[dict[str, Any]]]:
-    referrals = contexts.referral_contexts(db, program, {one.referral_id for those in told.values() for one in those})
-    labels = {status.key: status.label for status in program.ladder}
+    ids = {one.referral_id for those in told.values() for one in those}
+    referrals = contexts.referral_contexts(db, program, ids, words)
+    labels = {status.key: words(status.label) for status in program.ladder}
     portal = program.brand.portal_url.rstrip("/")
     return {
         key: [

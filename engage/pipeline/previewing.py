@@ -15,6 +15,7 @@ from engage.domain.journeys import path_of
 from engage.domain.messages import Message
 from engage.facts import Scope
 from engage.pipeline.compose import SIGNED_PATHS, Composer
+from engage.pipeline.contexts import partner_contexts
 from engage.pipeline.entries import Whom
 from engage.pipeline.gathering import latest_updates
 from engage.pipeline.library import Library
@@ -185,9 +186,12 @@ def _stand_ins(
     for one in mails:
         if one.partner_id is None:
             continue
-        template = library.templates.find(library.templates.own(one.template, scope.program.lineage))
-        if isinstance(campaign.trigger, GatherTrigger):
-            updates = latest_updates(db, scope.program, one.partner_id, _UPDATES)
+        locale = partner_contexts(db, [one.partner_id])[one.partner_id]["locale"] or ""
+        own = library.templates.own(one.template, scope.program.lineage)
+        template = library.templates.find(own, locale, scope.program.locale)
+        if template and isinstance(campaign.trigger, GatherTrigger):
+            words = library.templates.words_of(template, locale, scope.program)
+            updates = latest_updates(db, scope.program, one.partner_id, _UPDATES, words)
             if not updates:
                 message = f"no referral of partner '{name}' has changed its status, and '{campaign.name}' tells of that"
                 raise InputError(message, "name a partner whose referrals have news")

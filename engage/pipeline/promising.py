@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from engage.content.words import Words
 from engage.domain.campaigns import Campaign, Promotion
 from engage.domain.promotions import begins_at, is_over_at
 from engage.facts import Scope
@@ -33,7 +34,7 @@ def promise(db: Connection, library: Library, mails: Iterable[Claimed], now: dat
 
 
 def promotion_contexts(
-    db: Connection, scope: Scope, campaign: Campaign, partner_ids: Collection[int], now: datetime
+    db: Connection, scope: Scope, campaign: Campaign, partner_ids: Collection[int], now: datetime, words: Words
 ) -> dict[int, dict[str, Any]]:
     """`promotion`, by partner: its terms, and what the partner has earned by it so far.
 
@@ -48,7 +49,7 @@ def promotion_contexts(
     contexts: dict[int, dict[str, Any]] = {}
     for terms, ids in by_terms.items():
         counts = _counts(db, scope, terms, ids, now)
-        contexts |= {id_: _context(terms, counts.get(id_, 0)) for id_ in ids}
+        contexts |= {id_: _context(terms, counts.get(id_, 0), words) for id_ in ids}
     return contexts
 
 
@@ -61,12 +62,12 @@ def _counts(
     return {id_: sum(at < end for at, _ in those) for id_, those in done.items()}
 
 
-def _context(terms: Promotion, count: int) -> dict[str, Any]:
+def _context(terms: Promotion, count: int, words: Words) -> dict[str, Any]:
     return {
         "from": terms.first,
         "through": terms.last,
         "counts": terms.counts.value,
         "bonus": terms.bonus,
-        "paid_when": terms.paid_when,
+        "paid_when": words(terms.paid_when),
         "mine": {"count": count, "bonus": count * terms.bonus},
     }

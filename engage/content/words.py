@@ -1,0 +1,157 @@
+"""Texts in other languages and in a program's own words: what layouts, blocks and contexts say, word for word.
+
+The text itself is the key: `_words.de.yaml` maps "Partner portal" to "Partnerportal". What nobody translates is said as
+it stands. All that a render does is to look up one dictionary, made once for each program and locale.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from jinja2 import nodes
+
+from engage.authoring.document import Scalar, read_document
+from engage.authoring.reader import Reader, did_you_mean
+from engage.content.wording import language_of
+from engage.domain.errors import AuthoringError, Problem
+from engage.domain.programs import Program
+
+FILE = re.compile(r"_words\.(?P<locale>[a-z]{2,3}(?:-[A-Z]{2})?)\.yaml")
+SOURCE_LANGUAGE = "en"
+"""What layouts, blocks and contexts say without a translation."""
+
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def placeholders(text: str) -> frozenset[str]:
+    """The names that stand in braces in a text."""
+    return frozenset(_PLACEHOLDER.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How one program speaks in `locale`. `language` is the one that most of it is in."""
+
+    locale: str = SOURCE_LANGUAGE
+    language: str = SOURCE_LANGUAGE
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, text: str, /, **values: object) -> str:
+        """The text as it is said here, with `values` in the place of their names in braces."""
+        said = self.texts.get(text, text)
+        return filled(said, values) if values else said
+
+
+PLAIN = Words()
+"""What is said where nobody translates."""
+
+
+def filled(text: str, values: Mapping[str, object]) -> str:
+    """A text with values in the place of their names in braces; a name without a value stays."""
+    parts = _parts(text)
+    if len(parts) == 1:
+        return text
+    return "".join(str(values.get(part, f"{{{part}}}")) if place % 2 else part for place, part in enumerate(parts))
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[str, ...]:
+    """What stands between placeholders at even places, their names at odd ones."""
+    return tuple(_PLACEHOLDER.split(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One entry of a file of words, with the place of its text."""
+
+    text: str
+    said: str
+    line: int
+    column: int
+
+
+class Lexicon:
+    """The files of words of a folder, by locale (`de`, `de-AT`)."""
+
+    def __init__(self, files: Mapping[str, tuple[Translation, ...]]) -> None:
+        self.files = dict(files)
+        self._texts = {locale: {one.text: one.said for one in those} for locale, those in files.items()}
+        self._spoken: dict[tuple[str, str, tuple[tuple[str, str], ...]], Words] = {}
+
+    def words(self, locale: str, program: Program) -> Words:
+        """How the program speaks in this locale: a text in the program's own words (`words:`), and that in the
+        locale, else in its language, else in the program's locale or language, else as it stands.
+        """
+        key = (locale, program.locale, tuple(program.words.items()))
+        if key not in self._spoken:
+            self._spoken[key] = self._speak(locale, program)
+        return self._spoken[key]
+
+    def _speak(self, locale: str, program: Program) -> Words:
+        chain = [*file_locales(locale)]
+        if language_of(locale) != SOURCE_LANGUAGE:  # what stands there is English already
+            chain += file_locales(program.locale)
+        chain = [name for name in chain if name in self._texts]
+        texts: dict[str, str] = {}
+        for name in reversed(chain):
+            texts |= self._texts[name]
+        texts |= {text: texts.get(said, said) for text, said in program.words.items()}
+        return Words(locale, language_of(chain[0]) if chain else SOURCE_LANGUAGE, texts)
+
+    def lacking(self, locale: str, texts: Iterable[str]) -> list[str]:
+        """Those of `texts` that nobody has translated into the locale or its language."""
+        known = [self._texts[name] for name in file_locales(locale) if name in self._texts]
+        return [text for text in texts if not any(text in one for one in known)]
+
+
+NO_WORDS = Lexicon({})
+
+
+def file_locales(locale: str) -> tuple[str, ...]:
+    """How files are named that are in this locale: as itself, and as its language."""
+    return tuple(dict.fromkeys((locale.replace("_", "-"), language_of(locale)))) if locale else ()
+
+
+def read_words(source: str, file: str) -> tuple[tuple[Translation, ...], tuple[Problem, ...]]:
+    """The entries of a file of words that can be used, and what is wrong with the others."""
+    try:
+        node = read_document(source, file)
+    except AuthoringError as error:
+        return (), error.problems
+    reader = Reader(file)
+    found = []
+    for key, value in () if isinstance(node, Scalar) and node.empty else reader.entries(node, "a file of words"):
+        known = len(reader.problems)
+        said = reader.text(value, f"the translation of '{key.text}'")
+        for message, hint in misplaced(key.text, said, lost=True):
+            reader.problem(value, message, hint)
+        if len(reader.problems) == known:
+            found.append(Translation(key.text, said, key.line, key.column))
+    return tuple(found), tuple(reader.problems)
+
+
+def misplaced(text: str, said: str, *, lost: bool) -> Iterator[tuple[str, str]]:
+    """What is wrong with the placeholders of a text that stands for another: (what is wrong, what to write).
+
+    `lost`: it has to have all of them.
+    """
+    wanted, there = placeholders(text), placeholders(said)
+    for name in sorted(there - wanted):
+        known = [f"{{{one}}}" for one in sorted(wanted)]
+        hint = did_you_mean(f"{{{name}}}", known) or "take it out: this text has no placeholders"
+        yield f"unknown placeholder '{{{name}}}'", hint
+    for name in sorted(wanted - there) if lost and there <= wanted else ():
+        yield f"the placeholder '{{{name}}}' is lost", f"write {{{name}}} where it belongs"
+
+
+def said_in(tree: nodes.Node, *, counted: bool = False) -> frozenset[str]:
+    """The texts that a template says through the filter `t`; where `counted`, the words of its plurals too."""
+    found: set[str] = set()
+    for node in tree.find_all(nodes.Filter):
+        if node.name == "t" and isinstance(node.node, nodes.Const):
+            found.add(str(node.node.value))
+        elif node.name == "plural" and counted:
+            words = (*node.args, *(keyword.value for keyword in node.kwargs))
+            found |= {str(word.value) for word in words if isinstance(word, nodes.Const)}
+    return frozenset(found)
