@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engage.domain.local_time import instant_of
 from engage.domain.programs import TierPeriod
-from engage.domain.tiers import tier_period
+from engage.domain.tiers import period_before, tier_period
 
 ENDING = [TierPeriod.MONTH, TierPeriod.QUARTER, TierPeriod.YEAR]
 moments = st.integers(0, 60 * 365 * 86_400).map(
@@ -34,6 +34,19 @@ def test_the_last_hours_of_a_year_in_new_york(period: TierPeriod, key: str, star
     assert found.key == key
     assert found.start == datetime.fromisoformat(start).replace(tzinfo=UTC)
     assert found.end == datetime.fromisoformat(end).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("period", ENDING)
+def test_the_period_before_ends_where_this_one_starts(period: TierPeriod) -> None:
+    now = datetime(2026, 3, 1, 3, 30, tzinfo=UTC)  # still February in New York
+    before = period_before(period, "America/New_York", now)
+    assert before is not None
+    assert before.end == tier_period(period, "America/New_York", now).start
+    assert before.key == {"month": "2026-01", "quarter": "2025-Q4", "year": "2025"}[period]
+
+
+def test_nothing_was_before_a_period_that_never_began() -> None:
+    assert period_before(TierPeriod.ALWAYS, "UTC", datetime(2026, 3, 1, tzinfo=UTC)) is None
 
 
 def test_a_period_without_end_holds_every_instant() -> None:

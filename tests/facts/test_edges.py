@@ -163,6 +163,67 @@ def test_a_win_at_the_first_moment_of_the_period_counts_for_its_tier(database: D
     assert found == {1: dict(zip(refs, ("1", 1, 1), strict=True))}
 
 
+YEARLY = replace(
+    SCOPE.program,
+    zone="UTC",
+    tiers=Tiers("wins", TierPeriod.YEAR, tuple(Tier(name, name, n, "") for n, name in ((1, "one"), (3, "three")))),
+)
+
+
+def of_partner_1(database: Database, now: datetime, *facts: str) -> list[object]:
+    refs = [FactRef(name) for name in facts]
+    with database.read() as db:
+        return list(values(db, Scope(YEARLY, 1), Subject.PARTNER, refs, now, [1])[1].values())
+
+
+def test_a_win_whose_reversal_is_pending_brings_no_tier_near(database: Database) -> None:
+    sure, doubted = a_referral(2, 1, NOW - DAY), a_referral(3, 1, NOW - 2 * DAY)
+    (won,) = doubted.versions
+    doubted.versions = [replace(won, end=NOW), replace(won, start=NOW, in_doubt=True)]
+    keep(database, [a_partner(1)], [sure, doubted])
+    left = (datetime(2027, 1, 1, tzinfo=UTC) - NOW) / (90 * DAY)
+
+    for now, doubts, missing, late in ((NOW - MICROSECOND, 0, 1, 2), (NOW, 1, 2, 1)):
+        found = of_partner_1(database, now, "wins", "wins_in_doubt", "tier", "to_next_tier", "tier_pace")
+        assert found == [2, doubts, "one", missing, pytest.approx(late * left / missing)]
+
+
+def test_the_pace_reaches_a_tier_up_to_the_moment_at_which_it_no_longer_does(database: Database) -> None:
+    ends = datetime(2027, 1, 1, tzinfo=UTC)
+    keep(database, [a_partner(1)], [a_referral(n, 1, ends - 60 * DAY) for n in (2, 3)])
+
+    # Two wins in 90 days are one in 45.
+    assert of_partner_1(database, ends - 45 * DAY, "tier_pace") == [1]
+    assert meets_at(database, ends - 45 * DAY)
+    assert not meets_at(database, ends - 45 * DAY + MICROSECOND)
+
+
+def meets_at(database: Database, now: datetime) -> bool:
+    reached = Test(FactRef("tier_pace"), Comparator.AT_LEAST, 1)
+    with database.read() as db:
+        return bool(holds(db, Scope(YEARLY, 1), Subject.PARTNER, reached, now, [1]))
+
+
+def test_the_tier_of_last_year_is_kept_by_as_many_wins_in_this_one(database: Database) -> None:
+    last_year, this_year = datetime(2025, 5, 5, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    wins = [a_referral(n, 1, last_year) for n in (2, 3, 4)] + [a_referral(5, 1, this_year)]
+    keep(database, [a_partner(1)], wins)
+    asked = ("previous_tier", "to_keep_tier", "tier")
+
+    assert of_partner_1(database, datetime(2025, 12, 31, tzinfo=UTC), *asked) == [None, None, "three"]
+    assert of_partner_1(database, datetime(2026, 1, 1, tzinfo=UTC), *asked) == ["three", 3, None]
+    assert of_partner_1(database, NOW, *asked) == ["three", 2, "one"]
+    left = (datetime(2027, 1, 1, tzinfo=UTC) - NOW) / (90 * DAY)
+    assert of_partner_1(database, NOW, "keep_pace") == [pytest.approx(left / 2)]
+    assert of_partner_1(database, datetime(2027, 1, 1, tzinfo=UTC), *asked, "keep_pace") == ["one", 1, None, 0]
+
+
+def test_a_tier_that_has_been_kept_is_at_no_pace(database: Database) -> None:
+    keep(database, [a_partner(1)], [a_referral(n, 1, datetime(2024 + n, 1, 2, tzinfo=UTC)) for n in (1, 2)])
+
+    assert of_partner_1(database, NOW, "to_keep_tier", "keep_pace") == [0, None]
+
+
 def test_without_tiers_nothing_is_known_of_them(database: Database) -> None:
     keep(database, [a_partner(1)], [a_referral(2, 1, NOW)])
     without = Scope(replace(SCOPE.program, tiers=None), 1)
@@ -171,6 +232,10 @@ def test_without_tiers_nothing_is_known_of_them(database: Database) -> None:
         Test(FactRef("next_tier"), Comparator.IN, ("gold", "silver")),
         Test(FactRef("to_next_tier"), Comparator.AT_LEAST, 0),
         Test(FactRef("days_left_in_tier_period"), Comparator.AT_MOST, 1000),
+        Test(FactRef("tier_pace"), Comparator.AT_LEAST, 0),
+        Test(FactRef("keep_pace"), Comparator.AT_LEAST, 0),
+        Test(FactRef("to_keep_tier"), Comparator.AT_LEAST, 0),
+        Test(FactRef("previous_tier"), Comparator.EXISTS, True),
     )
 
     with database.read() as db:

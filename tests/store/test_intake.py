@@ -208,6 +208,52 @@ def test_the_amount_of_today_stands_in_every_version(store: Store) -> None:
     assert store.select(sa.select(referral_versions.c.amount)) == [(900,), (900,)]
 
 
+def doubts(store: Store) -> list[tuple[str, datetime, bool]]:
+    v = referral_versions.c
+    rows = store.select(sa.select(v.status, v.valid_from, v.valid_to, v.in_doubt).order_by(v.valid_from))
+    assert [row.valid_to for row in rows] == [*(row.valid_from for row in rows[1:]), None]
+    return [(row.status, row.valid_from, row.in_doubt) for row in rows]
+
+
+def test_a_win_is_in_doubt_from_when_its_reversal_was_told_to_be_pending_until_it_is_told_not_to_be(
+    store: Store,
+) -> None:
+    won = ReferralRecord("r", "p", submitted_at=day(1), status="won", status_at=day(2))
+    store.take([PartnerRecord("p")], [won])
+    store.take([replace(won, reversal_pending=False)], at=LATER - timedelta(days=1))
+    store.take([replace(won, reversal_pending=True)], at=LATER)
+    (same,) = store.take([replace(won, reversal_pending=True)], at=LATER + timedelta(hours=1)).rows
+    assert same.outcome is Outcome.UNCHANGED
+    before = [("submitted", day(1), False), ("won", day(2), False)]
+    assert doubts(store) == [*before, ("won", LATER, True)]
+
+    store.take([ReferralRecord("r", "p", lead_company="Acme")], at=LATER + timedelta(hours=2))
+    assert doubts(store) == [*before, ("won", LATER, True)]
+
+    over = LATER + timedelta(days=3)
+    store.take([replace(won, reversal_pending=False)], at=over)
+    assert doubts(store) == [*before, ("won", LATER, True), ("won", over, False)]
+
+
+def test_a_reversal_that_is_pending_at_first_sight_has_always_been(store: Store) -> None:
+    store.take(
+        [PartnerRecord("p")],
+        [ReferralRecord("r", "p", submitted_at=day(1), status="won", status_at=day(2), reversal_pending=True)],
+    )
+    assert doubts(store) == [("submitted", day(1), True), ("won", day(2), True)]
+
+
+def test_a_win_that_was_taken_back_in_the_end_has_been_in_doubt_before(store: Store) -> None:
+    store.take([PartnerRecord("p")], [ReferralRecord("r", "p", status="won", status_at=day(2))])
+    store.take([ReferralRecord("r", "p", reversal_pending=True)], at=LATER)
+    store.take([ReferralRecord("r", "p", status="lost", status_at=LATER + timedelta(days=5))], at=LATER)
+    assert doubts(store) == [
+        ("won", day(2), False),
+        ("won", LATER, True),
+        ("lost", LATER + timedelta(days=5), True),
+    ]
+
+
 def test_a_referral_that_is_known_needs_no_partner(store: Store) -> None:
     store.take([PartnerRecord("p")], [ReferralRecord("r", "p")])
     (taken,) = store.take([ReferralRecord("r", None, status="won", status_at=day(3))]).rows
