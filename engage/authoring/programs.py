@@ -46,6 +46,7 @@ _OPTIONAL = (
     "desks",
     "tiers",
     "attributes",
+    "named_with",
     "limits",
     "order",
     "sunset",
@@ -144,7 +145,8 @@ class _ProgramReader:
             order=self._order(),
             default_owner=fields.parsed("default_owner", _email),
             desks=self._desks(),
-            attributes=self._attributes(),
+            attributes=(attributes := self._attributes()),
+            named_with=self._named_with(attributes),
             status_changes_per_hour=self._limit("status_changes_per_hour"),
             frequency_caps=read_frequency_caps(fields, topics),
             dispatch_window=read_dispatch_window(fields),
@@ -262,7 +264,7 @@ class _ProgramReader:
         return attributes
 
     def _desks(self) -> dict[str, Desk]:
-        """`desks: {marketing: marketing@example.com, channel-chief: {email: chief@example.com, name: Maria Okafor}}`."""
+        """`desks: {marketing: m@example.com, channel-chief: {email: chief@example.com, name: Maria Okafor}}`."""
         desks: dict[str, Desk] = {}
         for key, node in self.fields.entries("desks"):
             name = self.reader.name(key, "a desk")
@@ -274,6 +276,19 @@ class _ProgramReader:
             else:
                 desks[name] = Desk(name, self.reader.parsed(node, "a desk's address", _email, ""))
         return desks
+
+    def _named_with(self, attributes: Mapping[str, FactType]) -> str:
+        """The attribute that says who agreed to be named; "" if nobody is."""
+        if "named_with" not in self.fields:
+            return ""
+        reader, node = self.reader, self.fields["named_with"]
+        fit = [name for name, type_ in attributes.items() if type_ is FactType.BOOLEAN]
+        name = reader.text(node, "'named_with'")
+        if name and name not in fit:
+            what = "is not a boolean" if name in attributes else "is no attribute of the program"
+            hint = did_you_mean(name, fit) or f"declare it: attributes: {{{name}: boolean}}"
+            reader.problem(node, f"'{name}' {what}", hint)
+        return name
 
     def _limit(self, key: str) -> int:
         """What a program says of one of its limits, or the default."""

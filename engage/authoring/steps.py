@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from engage.authoring.conditions import ConditionReader
@@ -24,10 +25,14 @@ from engage.domain.campaigns import (
     WaitStep,
 )
 from engage.domain.journeys import every_step
+from engage.domain.programs import OWNER
 from engage.domain.windows import parse_duration
 
 KINDS = ("send", "wait", "at", "branch", "alert", "ask")
 """Every kind of step."""
+
+EDITION = "edition"
+"""The key under which `send` names a folder of editions, one email for each month."""
 
 MOST_ANSWERS = 6
 MOST_STEPS = 100
@@ -103,13 +108,16 @@ class _StepsReader:
         return SendStep(written or f"send-{text.template.replace('/', '-')}", (text,))
 
     def _send_of_several(self, node: Mapping, written: str) -> SendStep | None:
-        """`send: {rotate: [a, b]}` or `send: {variants: {a: 2, b: 1}}`."""
-        fields = self.reader.fields(node, "send", (), tuple(Choice))
+        """`send: {rotate: [a, b]}`, `send: {variants: {a: 2, b: 1}}` or `send: {edition: newsletter}`."""
+        fields = self.reader.fields(node, "send", (), (*Choice, EDITION))
         ways = [way for way in Choice if way in fields]
-        if len(ways) != 1:
+        if len(ways) + (EDITION in fields) != 1:
             hint = "write send: nudges/hello, or send: {rotate: [nudges/hello, nudges/hello_again]}"
-            self.reader.problem(node, "'send' names an email, or one of rotate and variants", hint)
+            self.reader.problem(node, "'send' names an email, or one of rotate, variants and edition", hint)
             return None
+        if not ways:
+            text = replace(self._text(fields[EDITION]), edition=True)
+            return SendStep(written or f"send-{text.template.replace('/', '-')}", (text,))
         if ways[0] is Choice.ROTATE:
             texts = tuple(self._text(item) for item in self.reader.items(fields["rotate"], "'rotate'"))
         else:
@@ -128,7 +136,7 @@ class _StepsReader:
         fields = self.reader.fields(node, "alert", ("to", "say"))
         if "to" not in fields or "say" not in fields:
             return None
-        to = self.reader.choice(fields["to"], "receiver of alerts", ("owner",))
+        to = self.reader.choice(fields["to"], "receiver of alerts", (OWNER, *self.conditions.program.desks))
         place = fields["say"]
         say = self.reader.template(place)
         text = Text(f"alerts/{say}", place=Place(place.line, place.column))

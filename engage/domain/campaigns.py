@@ -1,11 +1,12 @@
 """What a campaign *is*, once its file has been read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from enum import StrEnum
 
 from engage.domain.conditions import Condition
 from engage.domain.facts import Subject
+from engage.domain.keys import month_of
 from engage.domain.limits import SendWindow
 from engage.domain.local_time import FIRST_ZONE
 
@@ -67,7 +68,20 @@ class GatherTrigger:
     at: time
 
 
-Trigger = EventTrigger | ScheduleTrigger | GatherTrigger
+@dataclass(frozen=True, slots=True)
+class EditionTrigger:
+    """What a step that sends an edition implies: our marketing is told, once, of one that is not there in time.
+
+    Nobody writes it in a campaign either. `campaign` is the one that sends the editions.
+    """
+
+    campaign: str
+
+
+Implied = GatherTrigger | EditionTrigger
+"""Of campaigns without a file of their own."""
+
+Trigger = EventTrigger | ScheduleTrigger | Implied
 
 
 class CatchUp(StrEnum):
@@ -115,11 +129,22 @@ class Choice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One of the emails that a step may send. `weight` counts among variants only."""
+    """One of the emails that a step may send. `weight` counts among variants only.
+
+    With `edition` it is another email each month: `template` is the folder of those, until a slot says which.
+    """
 
     template: str
     weight: int = 1
     place: Place = Place()
+    edition: bool = False
+
+    def of_slot(self, slot: str | None) -> "Text":
+        """The email that goes out by this slot (`domain.keys.slot_key`): of editions that of its month."""
+        if not self.edition:
+            return self
+        assert slot is not None, "only schedules have editions, and they go out before anything is waited for"
+        return replace(self, template=f"{self.template}/{month_of(slot)}", edition=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,15 +281,16 @@ class Only:
 class Promotion:
     """An offer that stands from the first to the last of these local days of the program, both included.
 
-    `counts` what is counted, `bonus` (minor units) what each is worth, `paid_when` when, in words. The terms that a
-    partner was told first stay theirs.
+    `counts` what is counted. To partners: `bonus` (minor units) what each is worth, `paid_when` when, in words; the
+    terms that a partner was told first stay theirs. To our staff it is a contest: `prize` what the best gets, in words.
     """
 
     first: date
     last: date
     counts: Conversion
-    bonus: int
-    paid_when: str
+    bonus: int = 0
+    paid_when: str = ""
+    prize: str = ""
 
 
 class CompanyRecipient(StrEnum):

@@ -219,10 +219,12 @@ DISPATCH_WINDOW = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One referral programme. `attributes` declares the imported attributes that facts may ask for, with type.
+    """One referral programme. `attributes` declares the imported attributes that facts may ask for, with type;
+    `named_with` is the boolean one that is true of partners who agreed to be named to others, "" if nobody is.
 
     `feeds` maps each connected feed to the silence after which it counts as stale. `default_owner` is the address
-    that alerts fall back to; `desks` are those they may go to by name. `currency` is an ISO 4217 code; `minor_digits` its number of decimals. When a source
+    that alerts fall back to; `desks` are those they may go to by name. `currency` is an ISO 4217 code;
+    `minor_digits` its number of decimals. When a source
     tells of more than `status_changes_per_hour`, they are held. Marketing mails that come due in one `dispatch_window`
     compete by `order` where `frequency_caps` leave less room. With `holidays` no marketing mail goes out on public
     holidays of the partner's country, which follows from their zone, or is `country` (ISO 3166). `control_group` is the
@@ -245,6 +247,7 @@ class Program:
     default_owner: str = ""
     desks: dict[str, Desk] = field(default_factory=dict)
     attributes: dict[str, FactType] = field(default_factory=dict)
+    named_with: str = ""
     status_changes_per_hour: int = 1000
     frequency_caps: tuple[FrequencyCap, ...] = ()
     dispatch_window: timedelta = DISPATCH_WINDOW

@@ -9,13 +9,29 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.conditions import FactRef
 from engage.domain.facts import CATALOGUE, FactType
-from engage.domain.programs import Program
+from engage.domain.programs import OWNER, Desk, Program
 from engage.domain.windows import WindowKind
 from engage.facts import Scope
 from engage.pipeline.entries import Concerning
 from engage.store.people import PartnerStanding, StaffMember, staff_members
 from engage.store.referrals import salespeople_of_open_referrals
 from engage.store.subjects import CompanyStanding
+
+_DESK = "desk:"
+
+
+def desk(program: Program, key: str) -> StaffMember:
+    """The desk as a recipient; without an address where program.yaml has it no more."""
+    found = program.desks.get(key) or Desk(key, "")
+    return StaffMember(None, _DESK + key, found.label, found.email, person=bool(found.name))
+
+
+def address_of_program(program: Program, recipient: str) -> StaffMember:
+    """Whom mail to staff goes to who is no row of `staff`: the desk in the recipient's key, else the default owner."""
+    _, known, key = recipient.partition(_DESK)
+    if known:
+        return desk(program, key)
+    return StaffMember(None, "default", program.brand.name, program.default_owner, person=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +42,27 @@ class Staff:
     owners: Mapping[int, StaffMember | None]
     companies: Mapping[int, CompanyStanding]
     default: StaffMember | None
+    desks: Mapping[str, StaffMember]
 
     def everybody(self) -> Iterator[StaffMember]:
         yield from self.members.values()
         if self.default is not None:
             yield self.default
+        yield from self.desks.values()
 
     def manager(self, company_id: int) -> StaffMember | None:
         """The channel manager of a company."""
         manager = self.companies[company_id].manager_id
         return self.members.get(manager) if manager is not None else None
 
-    def to_alert(self, about: Concerning) -> StaffMember | None:
-        """About a partner their owner, about a company its channel manager, about a member of staff their manager.
+    def to_alert(self, about: Concerning, to: str) -> StaffMember | None:
+        """The desk `to`; or the `owner`: of a partner, their owner; of a company, its channel manager; of a member of
+        staff, their manager.
 
         If none of these has an address, the manager of each; after that, the program's default.
         """
+        if to != OWNER:
+            return self.desks.get(to)
         if about.partner_id is not None:
             return self.owners[about.partner_id]
         if about.company_id is not None:
@@ -67,9 +88,9 @@ def staff_for(
     named = {p.owner_id for p in partners.values()} | {c.manager_id for c in companies.values()}
     people = staff_members(db, {id_ for id_ in (*named, *latest.values(), *staff_ids) if id_ is not None})
     people |= staff_members(db, {one.manager_id for one in people.values() if one.manager_id is not None})
-    default = StaffMember(None, "default", program.brand.name, program.default_owner) if program.default_owner else None
+    default = address_of_program(program, "") if program.default_owner else None
     owners = {id_: _choose((p.owner_id, latest.get(id_)), people) or default for id_, p in partners.items()}
-    return Staff(people, owners, companies, default)
+    return Staff(people, owners, companies, default, {key: desk(program, key) for key in program.desks})
 
 
 def _choose(candidates: Collection[int | None], people: Mapping[int, StaffMember]) -> StaffMember | None:

@@ -22,12 +22,14 @@ from engage.domain.programs import PARTNER_PLACE, Program
 from engage.facts import Scope, values
 from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
-from engage.pipeline.coach import evidence_label, evidence_value
+from engage.pipeline.coach import address_of_program, evidence_label, evidence_value
 from engage.pipeline.consent import UnsubscribeLink
 from engage.pipeline.folding import Line, lines_for, shown
 from engage.pipeline.gathering import update_contexts
+from engage.pipeline.last_periods import last_period_contexts
+from engage.pipeline.leading import STANDINGS, Leading, Standings, labelled, leading, standings
 from engage.pipeline.library import Library
-from engage.pipeline.promising import promotion_contexts
+from engage.pipeline.promising import contest_context, promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.pipeline.sayings import THERE
 from engage.signing import Signer
@@ -60,7 +62,7 @@ class Composer:
     def __init__(self, signer: Signer, public_url: str) -> None:
         self.signer = signer
         self.public_url = public_url
-        self._leaders: dict[tuple[int, datetime], list[dict[str, Any]]] = {}
+        self._leading: dict[tuple[int, datetime], Leading] = {}
 
     def compose(
         self,
@@ -96,9 +98,9 @@ class Composer:
                 problem = f"there is no email '{email}'"
                 composed += [Composed(one, None, DeliveryState.DEAD, problem) for one in group]
                 continue
-            leaders = self._leaders_of(db, scope, now) if "leaders" in template.needs else []
+            ahead = self._leading_of(db, scope, now) if template.needs & {"leaders", "kudos"} else Leading([], [])
             words = library.templates.words_of(template, locale, scope.program)
-            material = _Material.load(db, scope, campaign, template, partners, leaders, group, words, now)
+            material = _Material.load(db, scope, campaign, template, partners, ahead, group, words, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
             lines: dict[int, list[Line]] = {}
             if folding and "folded" in template.needs:
@@ -118,14 +120,14 @@ class Composer:
         made = self.compose(db, library, claimed, now, folding=False) if claimed else []
         return {one.claimed.id: (one.message.subject, one.link) for one in made if one.message is not None}
 
-    def _leaders_of(self, db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
+    def _leading_of(self, db: Connection, scope: Scope, now: datetime) -> Leading:
         """As of the full hour, so that a newsletter ranks the whole programme once and not for each batch."""
         hour = now.replace(minute=0, second=0, microsecond=0)
-        if (scope.program_id, hour) not in self._leaders:
-            found = contexts.leaders(db, scope, hour)
-            self._leaders = {(scope.program_id, hour): found}  # replaced as a whole: other threads may be reading
+        if (scope.program_id, hour) not in self._leading:
+            found = leading(db, scope, hour)
+            self._leading = {(scope.program_id, hour): found}  # replaced as a whole: other threads may be reading
             return found
-        return self._leaders[scope.program_id, hour]
+        return self._leading[scope.program_id, hour]
 
     def _compose_one(
         self,
@@ -193,10 +195,14 @@ class _Material:
     rewards: dict[int, dict[str, Any]]
     companies: dict[int, dict[str, Any]]
     tiers: Mapping[int, dict[str, Any] | None]
+    last_periods: Mapping[int, dict[str, Any] | None]
     facts: dict[int, dict[str, Any]]
     leaders: list[dict[str, Any]]
+    kudos: list[dict[str, Any]]
+    standings: Standings
+    contest: dict[str, Any] | None
     staff: dict[int, StaffMember]
-    default_owner: StaffMember
+    addresses: Mapping[str, StaffMember]
     promotions: dict[int, dict[str, Any]]
     updates: dict[int, list[dict[str, Any]]]
     evidence: dict[int, list[dict[str, str]]]
@@ -210,7 +216,7 @@ class _Material:
         campaign: Campaign,
         template: Template,
         partners: dict[int, dict[str, Any]],
-        leaders: list[dict[str, Any]],
+        ahead: Leading,
         group: Sequence[Claimed],
         words: Words,
         now: datetime,
@@ -235,14 +241,18 @@ class _Material:
             rewards=contexts.reward_contexts(db, reward_ids, referrals) if "reward" in needs else {},
             companies=contexts.company_contexts(db, company_ids) if "company" in needs else {},
             tiers=contexts.tier_contexts(db, scope, ids, now, words) if "tier" in needs else {},
+            last_periods=last_period_contexts(db, scope, ids, now, words) if "last_period" in needs else {},
             facts={
                 id_: {name: found[subject][ref] for name, ref in facts.items()}
                 for id_, subject in subjects.items()
                 if subject in found
             },
-            leaders=contexts.labelled(leaders, words),
+            leaders=labelled(ahead.leaders, words),
+            kudos=labelled(ahead.kudos, words),
+            standings=standings(db, scope, campaign, now) if needs & STANDINGS else Standings({}),
+            contest=contest_context(campaign),
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
-            default_owner=StaffMember(None, "default", program.brand.name, program.default_owner),
+            addresses={one.recipient: address_of_program(program, one.recipient) for one in group},
             promotions=promotion_contexts(db, scope, campaign, ids, now, words) if "promotion" in needs else {},
             updates=update_contexts(db, program, [one.id for one in group], words) if "updates" in needs else {},
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
@@ -261,7 +271,7 @@ class _Material:
         return partner | {"greeting_name": self.words(THERE)}
 
     def person(self, one: Claimed) -> StaffMember:
-        return self.staff.get(one.staff_id, self.default_owner) if one.staff_id is not None else self.default_owner
+        return self.staff.get(one.staff_id or 0) or self.addresses[one.recipient]
 
     def context(self, one: Claimed) -> dict[str, Any]:
         context: dict[str, Any] = {
@@ -271,20 +281,23 @@ class _Material:
             "referral": self.referrals.get(one.referral_id) if one.referral_id is not None else None,
             "reward": self.rewards.get(one.reward_id) if one.reward_id is not None else None,
             "tier": self.tiers.get(one.partner_id or 0),
+            "last_period": self.last_periods.get(one.partner_id or 0),
             "facts": self.facts.get(one.id, {}),
             "leaders": self.leaders,
-            "promotion": self.promotions.get(one.partner_id or 0),
+            "kudos": self.kudos,
+            "promotion": self.contest or self.promotions.get(one.partner_id or 0),
             "updates": self.updates.get(one.id, []),
         }
         if one.recipient.startswith("staff:"):
             person = self.person(one)
             context["staff"] = {
                 "name": person.name,
-                "first_name": person.name.partition(" ")[0],
+                "first_name": person.first_name,
                 "email": person.email,
             }
             context["evidence"] = self.evidence.get(one.id, [])
             context["recent_referrals"] = self.recent.get(one.partner_id or 0, [])
+            context |= self.standings.context(one.subject_staff_id)
         return context
 
 

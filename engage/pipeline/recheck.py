@@ -32,7 +32,6 @@ from engage.store.caps import set_whose
 from engage.store.deliveries import Claimed
 from engage.store.people import (
     PartnerStanding,
-    StaffMember,
     ensure_addresses,
     lock_recipients,
     partner_standings,
@@ -121,8 +120,9 @@ def _staff_addresses(db: Connection, library: Library, batch: Sequence[Claimed])
     if not alerts:
         return set()
     people = staff_members(db, {one.staff_id for one in alerts if one.staff_id is not None})
-    scopes = (library.scope(one.program_id) for one in alerts if one.staff_id is None)
-    emails = {scope.program.default_owner for scope in scopes if scope} | {one.email for one in people.values()}
+    nobodys = ((library.scope(one.program_id), one.recipient) for one in alerts if one.staff_id is None)
+    emails = {address_of_program(scope.program, key).email for scope, key in nobodys if scope}
+    emails |= {one.email for one in people.values()}
     return set(ensure_addresses(db, filter(None, emails)).values())
 
 
@@ -326,8 +326,10 @@ def _recipients(
 ) -> dict[int, Recipient]:
     alerts = [claimed for claimed in batch if claimed.recipient.startswith("staff:")]
     people = staff_members(db, {claimed.staff_id for claimed in alerts if claimed.staff_id is not None})
-    default = StaffMember(None, "default", scope.program.brand.name, scope.program.default_owner)
-    persons = {c.id: people.get(c.staff_id) if c.staff_id is not None else default for c in alerts}
+    persons = {
+        c.id: people.get(c.staff_id) if c.staff_id is not None else address_of_program(scope.program, c.recipient)
+        for c in alerts
+    }
     held = ensure_addresses(db, [person.email for person in persons.values() if person and person.email])
     suppressed = suppressed_addresses(db, held.values())
     companies = company_standings(db, {c.subject_company_id for c in batch if c.subject_company_id is not None})

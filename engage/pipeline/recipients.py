@@ -83,7 +83,7 @@ class Recipients:
     def person(self, one: Concerning, step: MailStep) -> StaffMember | None:
         """The member of staff whom the mail is to."""
         if isinstance(step, AlertStep):
-            return self.staff.to_alert(one)
+            return self.staff.to_alert(one, step.to)
         if one.company_id is not None:
             return self.staff.manager(one.company_id)
         return self.staff.members.get(one.staff_id) if one.staff_id is not None else None

@@ -38,11 +38,18 @@ class PartnerStanding:
 
 @dataclass(frozen=True, slots=True)
 class StaffMember:
-    staff_id: int | None  # None: the program's default address
+    """A member of our staff; without a `staff_id` an address of the program, and `person` says whether it is one's."""
+
+    staff_id: int | None
     external_id: str
     name: str
     email: str
     manager_id: int | None = None
+    person: bool = True
+
+    @property
+    def first_name(self) -> str:
+        return self.name.partition(" ")[0] if self.person else self.name
 
 
 def _locking(column: sa.Column[Any], key: sa.Column[Any]) -> sa.Select[Any]:

@@ -7,7 +7,7 @@ import pytest
 from engage.authoring import parse_programs
 from engage.domain.errors import AuthoringError
 from engage.domain.facts import FactType, Feed
-from engage.domain.programs import Brand, Status, StatusKind, Tier, TierPeriod, Topic, TopicKind
+from engage.domain.programs import Brand, Desk, Status, StatusKind, Tier, TierPeriod, Topic, TopicKind
 from tests.authoring.texts import PROGRAM, programs
 
 
@@ -82,6 +82,16 @@ def test_a_brand_of_two_has_marks_and_addresses_of_each_partner() -> None:
     assert brand.share_url == "https://partners.example.com/r/{partner}"
 
 
+def test_desks_are_an_address_or_a_person_with_one() -> None:
+    desks = "    desks: {marketing: m@example.com, channel-chief: {email: c@example.com, name: Maria Okafor}}\n"
+
+    found = programs(PROGRAM + desks)["acme"].desks
+
+    assert found["marketing"] == Desk("marketing", "m@example.com")
+    assert found["channel-chief"] == Desk("channel-chief", "c@example.com", "Maria Okafor")
+    assert [desk.label for desk in found.values()] == ["Marketing", "Maria Okafor"]
+
+
 def test_links_to_this_machine_may_do_without_https() -> None:
     source = PROGRAM.replace("https://partners.example.com/refer", "http://localhost:8000/refer")
 
@@ -120,6 +130,12 @@ def test_links_to_this_machine_may_do_without_https() -> None:
          "12:18: '{id}' is not known here; write {partner} where the partner's id is to stand"),
         ("    ladder:\n", "      share_url: example.com/{partner}\n    ladder:\n",
          "12:18: 'example.com/x' is not an https URL; write one such as https://partners.example.com"),
+        ("    topics:", "    desks: {owner: a@example.com}\n    topics:",
+         "23:13: 'owner' is whoever looks after the partner; call the desk otherwise"),
+        ("    topics:", "    desks: {marketing: {name: Maria}}\n    topics:",
+         "23:24: desk 'marketing' has no 'email'; add it"),
+        ("    topics:", "    desks: {marketing: maria}\n    topics:",
+         "23:24: 'maria' is not an email address; write one such as partners@example.com"),
         ("kind: opportunity, ", "",
          "14:18: status 'demo' needs a kind; "
          "add kind: one of submitted, accepted, qualified, opportunity, won, lost, reopened"),
@@ -187,3 +203,15 @@ def test_a_topic_names_its_group_at_sendgrid() -> None:
 def test_a_group_at_sendgrid_is_one_marketing_topic(topics: str, said: str) -> None:
     (problem,) = problems(PROGRAM.replace("tips: {kind: marketing, label: Tips}", topics))
     assert said in problem
+
+
+@pytest.mark.parametrize(
+    ("named_with", "problem"),
+    [
+        ("resseller", "'resseller' is no attribute of the program; did you mean 'reseller'?"),
+        ("sector", "'sector' is not a boolean; known are reseller"),
+    ],
+)
+def test_partners_are_named_with_a_boolean_that_is_declared(named_with: str, problem: str) -> None:
+    assert parse_programs(PROGRAM + "    named_with: reseller\n", "p.yaml")["acme"].named_with == "reseller"
+    assert problem in "\n".join(problems(PROGRAM + f"    named_with: {named_with}\n"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from engage.authoring.promotions import COUNTED
+from engage.authoring.promotions import CONTESTED, COUNTED, OFFERED
 from engage.authoring.schema.conditions import CONDITION, condition
 from engage.authoring.schema.hours import send_window
 from engage.authoring.schema.steps import STEPS, steps
@@ -51,7 +51,7 @@ def campaign_schema(programs: Mapping[str, Program]) -> Schema:
         "$schema": DIALECT,
         **keys("the campaign", _REQUIRED, _campaign(words)),
         "allOf": [_started_by_schedule(), _started_by_event()],
-        "$defs": {"condition": condition(words), "steps": steps()},
+        "$defs": {"condition": condition(words), "steps": steps(words)},
     }
 
 
@@ -74,7 +74,9 @@ def _campaign(words: Words) -> dict[str, Schema]:
         "starts": said("The first day, in the program's zone.", DAY),
         "ends": said("The last day, in the program's zone.", DAY),
         "goal": said("What partners are to do and within which time; who does it is through.", _goal()),
-        "promotion": said("An offer that stands for some days, whose dates `at:` steps follow.", _promotion()),
+        "promotion": said(
+            "An offer, or a contest among staff, for some days whose dates `at:` steps follow.", _promotion()
+        ),
         "holdout": said("The share of partners who are left without it, to compare with.", SHARE),
         "only": said("Whom it is restricted to while it is rolled out.", _only()),
         "send_window": said("The hours in which its mail may go out, where the partner is.", send_window()),
@@ -115,8 +117,11 @@ def _promotion() -> Schema:
         "counts": said("What is counted.", one_of(COUNTED)),
         "bonus": said("What each of them is worth, in the program's currency.", AMOUNT),
         "paid_when": said("When it is paid, in words for partners.", TEXT),
+        "prize": said("Of a contest among staff, in the place of a bonus: what the best gets, in words.", TEXT),
     }
-    return keys("promotion", tuple(known), known)
+    either_way = [{"required": list(OFFERED), "properties": dict.fromkeys(CONTESTED, False)}]
+    either_way += [{"required": list(CONTESTED), "properties": dict.fromkeys(OFFERED, False)}]
+    return keys("promotion", ("from", "through", "counts"), known, oneOf=either_way)
 
 
 def _only() -> Schema:

@@ -99,6 +99,7 @@ def _program() -> dict[str, Schema]:
         "tiers": said("What partners can reach, lowest first.", _tiers()),
         "topics": said("The kinds of mail, by the key that campaigns use.", own_keys(_topic())),
         "feeds": said("The data that arrives, each with the silence after which something is wrong.", _feeds()),
+        "named_with": said("The attribute, a boolean, of partners who agreed to be named to others.", NAMED),
         "attributes": said(
             "What else is imported about partners, each with its type.", own_keys(one_of(ATTRIBUTE_TYPES))
         ),

@@ -19,8 +19,10 @@ from engage.authoring.schema.values import (
     some,
     spelled,
 )
-from engage.authoring.steps import KINDS, MOST_ANSWERS
+from engage.authoring.schema.words import Words
+from engage.authoring.steps import EDITION, KINDS, MOST_ANSWERS
 from engage.domain.campaigns import Choice, Edge
+from engage.domain.programs import OWNER
 
 STEPS: Schema = {"$ref": "#/$defs/steps"}
 
@@ -34,9 +36,10 @@ _SEVERAL: dict[str, Schema] = {
         {"type": "object", "additionalProperties": LIMIT, "propertyNames": EMAIL_NAME, "minProperties": 2},
     ),
 }
-_ALERT = {
-    "to": said("Who is told: the salesperson who owns the partner.", one_of(("owner",))),
-    "say": said("The email, by its path below `alerts/` in the templates folder.", EMAIL_NAME),
+_EDITION = {
+    EDITION: said(
+        "A folder with one email for each month, such as 2026-12; the schedule's date says which.", EMAIL_NAME
+    )
 }
 _ASK = {
     "question": said("The question's name, by which the fact `answer` asks for it.", NAMED),
@@ -55,8 +58,8 @@ _BRANCH = {
 _INSTANT = f"(?:{'|'.join(Edge)})(?:\\s*[+-]\\s*{LENGTH_PATTERN})?"
 _DONE: dict[str, Schema] = {
     "send": said(
-        "Mails an email, or one of several.",
-        either(EMAIL_NAME, keys("send", (), _SEVERAL, minProperties=1, maxProperties=1)),
+        "Mails an email, one of several, or the edition of the month.",
+        either(EMAIL_NAME, keys("send", (), _SEVERAL | _EDITION, minProperties=1, maxProperties=1)),
     ),
     "wait": said(
         "Waits, for a time or until one, such as 14d or {until: next weekday 09:00}.",
@@ -67,12 +70,17 @@ _DONE: dict[str, Schema] = {
         spelled(_INSTANT, "write start, end, end - 3d or end + 1d", "start", "end - 3d", "end"),
     ),
     "branch": said("Goes on this way or that.", keys("branch", ("if", "then"), _BRANCH)),
-    "alert": said("Mails an alert to the salesperson.", keys("alert", ("to", "say"), _ALERT)),
     "ask": said("Mails a question that is answered with one click.", keys("ask", tuple(_ASK), _ASK)),
 }
 
 
-def steps() -> Schema:
+def steps(words: Words) -> Schema:
     """A list of steps; within a branch it may be empty."""
+    desks = one_of((OWNER, *words.desks)) if words.programs else NAMED
+    alert = {
+        "to": said("Who is told: the salesperson who owns the partner, or a desk of program.yaml.", desks),
+        "say": said("The email, by its path below `alerts/` in the templates folder.", EMAIL_NAME),
+    }
+    done = {**_DONE, "alert": said("Mails an alert to our own staff.", keys("alert", tuple(alert), alert))}
     id_ = said("The step's name in the history; keep it when you give the step another email.", NAMED)
-    return {"type": "array", "items": keys("the step", (), _DONE | {"id": id_}, oneOf=exactly_one(KINDS))}
+    return {"type": "array", "items": keys("the step", (), {**done, "id": id_}, oneOf=exactly_one(KINDS))}

@@ -1,4 +1,5 @@
-"""The words that program.yaml brings into the language: keys of programs, topics, statuses, tiers and attributes."""
+"""The words that program.yaml brings into the language: keys of programs, topics, statuses, tiers,
+attributes and desks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ class Words:
     statuses: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
+    desks: tuple[str, ...] = ()
     attribute_types: tuple[FactType, ...] = ATTRIBUTE_TYPES
 
     @classmethod
@@ -31,6 +33,7 @@ class Words:
             statuses=_distinct(status.key for program in every for status in program.ladder),
             tiers=_distinct(tier.key for program in every if program.tiers for tier in program.tiers.steps),
             attributes=_distinct(name for program in every for name in program.attributes),
+            desks=_distinct(key for program in every for key in program.desks),
             attribute_types=tuple(FactType(type_) for type_ in types) or ATTRIBUTE_TYPES,
         )
 
