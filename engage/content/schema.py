@@ -155,9 +155,29 @@ _TIER = Record(
         "next_benefit": _text("what the next tier brings", optional=True),
         "threshold": Value(Kind.METRIC, "what the next tier takes", optional=True),
         "to_next": Value(Kind.METRIC, "what is missing to it", optional=True),
+        "pace": Value(
+            Kind.METRIC,
+            "what the rest of the period brings at the pace of the last 90 days; empty at the top, or if it never ends",
+            optional=True,
+        ),
+        "previous": _text("label of the tier reached in the period before", optional=True),
+        "keep": Value(Kind.METRIC, "what is missing in this period to that tier; 0 once it is reached", optional=True),
         "days_left": Value(Kind.COUNT, "days left in the period; empty if it never ends", optional=True),
         "period_label": _text("the period in words, such as 'in 2026'"),
         "share": Value(Kind.RATIO, "progress to the next tier"),
+    },
+    optional=True,
+)
+_LAST_PERIOD = Record(
+    "the tier period that has ended; empty if the program's tiers have none",
+    {
+        "label": _text("the period in words, such as 'in 2026'"),
+        "key": _text("2026, 2026-Q4 or 2026-11"),
+        "referrals": Value(Kind.COUNT, "referrals submitted in it"),
+        "wins": Value(Kind.COUNT, "wins in it"),
+        "revenue": Value(Kind.MONEY, "amount of those wins"),
+        "tier": _text("label of the tier reached in it", optional=True),
+        "benefit": _text("what that tier brings", optional=True),
     },
     optional=True,
 )
@@ -234,7 +254,15 @@ _OCCASIONAL: dict[str, "Type"] = {
 }
 """What only emails know whose step or campaign has it."""
 OCCASIONAL = tuple(_OCCASIONAL)
-ABSENT = {"partner": None, "company": None, "referral": None, "reward": None, "tier": None, "staff": None}
+ABSENT = {
+    "partner": None,
+    "company": None,
+    "referral": None,
+    "reward": None,
+    "tier": None,
+    "last_period": None,
+    "staff": None,
+}
 """What templates see where the pipeline gave nothing: records that need not be there are empty, not undefined."""
 ALWAYS = frozenset({"program", "links", "locale", "zone"})
 """What every render needs, whether the author names it or not: layout and filters use it."""
@@ -259,7 +287,7 @@ def names_for(
         "zone": _text("time zone of the recipient"),
     }
     if subject.leads_to_partner or audience is Audience.PARTNER:
-        names |= {"partner": _PARTNER, "tier": _TIER}
+        names |= {"partner": _PARTNER, "tier": _TIER, "last_period": _LAST_PERIOD}
     if subject is Subject.COMPANY:
         names["company"] = _COMPANY
     if about_referral:

@@ -52,7 +52,7 @@ _QUALIFIED = sa.and_(counted.c.qualified.is_(sa.true()), sa.not_(_LOST))
 _IN_DOUBT = counted.c.in_doubt.is_(sa.true())
 _OPEN = sa.and_(sa.not_(_WON), sa.not_(_LOST))
 
-_COUNTS: dict[str, tuple[Clause, Column]] = {
+COUNTS: dict[str, tuple[Clause, Column]] = {
     "referrals": (sa.true(), counted.c.submitted_at),
     "qualified": (_QUALIFIED, counted.c.qualified_at),
     "open": (_OPEN, counted.c.submitted_at),
@@ -70,7 +70,7 @@ def _total(ask: Question, totals: Totals, name: str) -> Column:
 
 
 def _within(ask: Question, totals: Totals, name: str, window: Window | None) -> Column:
-    counts, instant = _COUNTS[name]
+    counts, instant = COUNTS[name]
     methods = ask.ref.methods
     clauses = [counts, *totals.within(instant, window, ask.sources.binds)]
     if methods:
@@ -141,7 +141,7 @@ def _gained(ask: Question, tiers: Tiers, key: Hashable, clauses: Callable[[Total
     A win whose reversal is pending counts for no tier: nobody is promised what may be taken away.
     """
     totals = ask.sources.referral_totals()
-    counts, instant = _COUNTS[tiers.metric]
+    counts, instant = COUNTS[tiers.metric]
     sure = [] if tiers.metric == "referrals" else [sa.not_(_IN_DOUBT)]
     return _sum_or_count(totals, key, tiers.metric, sa.and_(counts, *sure, *clauses(totals, instant)))
 

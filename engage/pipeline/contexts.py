@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from engage.domain.facts import Subject
 from engage.domain.programs import Program, StatusKind, TierPeriod
 from engage.domain.tiers import Period, tier_period
 from engage.domain.windows import Window, WindowKind
-from engage.facts import Scope, audience, values
+from engage.facts import Scope, Value, audience, values
 from engage.pipeline.sayings import A_LEAD, FELLOW, IN_MONTH, IN_QUARTER, IN_REGION, IN_YEAR, SO_FAR, YOUR_REFERRAL
 from engage.store.referrals import previous_statuses, recent_referrals, referrals_for_mail, rewards_for_mail
 from engage.store.tables import companies, partners, staff
@@ -28,10 +29,13 @@ LEADERS = 5
 
 _LAST_MONTH = Window(WindowKind.LAST, timedelta(days=30))
 _WINS = FactRef("wins", window=_LAST_MONTH)
-_TIER, _NEXT, _MISSING, _DAYS = (
+_TIER, _NEXT, _MISSING, _PACE, _PREVIOUS, _KEEP, _DAYS = (
     FactRef("tier"),
     FactRef("next_tier"),
     FactRef("to_next_tier"),
+    FactRef("tier_pace"),
+    FactRef("previous_tier"),
+    FactRef("to_keep_tier"),
     FactRef("days_left_in_tier_period"),
 )
 
@@ -160,11 +164,13 @@ def tier_contexts(
     steps = {step.key: step for step in tiers.steps}
     period = tier_period(tiers.period, scope.program.zone, now)
     label = period_label(tiers.period, period, scope.program.zone, words)
-    found = values(db, scope, Subject.PARTNER, [_TIER, _NEXT, _MISSING, _DAYS], now, ids)
+    refs = [_TIER, _NEXT, _MISSING, _PACE, _PREVIOUS, _KEEP, _DAYS]
+    found = values(db, scope, Subject.PARTNER, refs, now, ids)
     contexts: dict[int, dict[str, Any] | None] = {}
     for id_ in ids:
         facts = found[id_]
         reached, upper = steps.get(str(facts[_TIER])), steps.get(str(facts[_NEXT]))
+        previous = steps.get(str(facts[_PREVIOUS]))
         value = upper.threshold - int(facts[_MISSING] or 0) if upper else None
         contexts[id_] = {
             "metric": tiers.metric,
@@ -175,6 +181,9 @@ def tier_contexts(
             "next_benefit": words(upper.benefit) if upper else "",
             "threshold": upper.threshold if upper else None,
             "to_next": facts[_MISSING],
+            "pace": _coming(facts[_PACE], facts[_MISSING]),
+            "previous": words(previous.label) if previous else None,
+            "keep": facts[_KEEP],
             "days_left": facts[_DAYS],
             "period_label": label,
             "share": value / upper.threshold if upper and value is not None else 1.0,
@@ -182,18 +191,25 @@ def tier_contexts(
     return contexts
 
 
+def _coming(pace: Value, missing: Value) -> int | None:
+    """What the rest of the period brings at this pace, rounded down: what is missing, as often as the pace says."""
+    if not isinstance(pace, float) or not isinstance(missing, int):
+        return None
+    return max(floor(pace * missing + 1e-6), 0)  # a hair above, where the product of the two falls a hair short
+
+
 def period_label(kind: TierPeriod, period: Period, zone: str, words: Words) -> str:
     """A period of tiers as a sentence takes it: `in 2026`, `in November 2026`, `so far`."""
+    if period.end is None:  # nor is there a first day on anybody's calendar
+        return words(SO_FAR)
     first = period.start.astimezone(ZoneInfo(zone)).date()
     match kind:
         case TierPeriod.YEAR:
             return words(IN_YEAR, year=first.year)
         case TierPeriod.QUARTER:
             return words(IN_QUARTER, quarter=(first.month + 2) // 3, year=first.year)
-        case TierPeriod.MONTH:
+        case _:
             return words(IN_MONTH, month=month_name(first, words.locale))
-        case TierPeriod.ALWAYS:
-            return words(SO_FAR)
 
 
 def leaders(db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
