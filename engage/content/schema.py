@@ -197,9 +197,41 @@ _LEADER = Record(
         "value": Value(Kind.COUNT, "wins in the last 30 days"),
     },
 )
+_KUDOS = Record(
+    "one partner who did best",
+    {
+        "what": _text("in what: referrals, wins or revenue"),
+        "label": _text("who it is, without a name unless they agreed"),
+        "value": Value(Kind.METRIC, "how many in the last 30 days, or the amount"),
+    },
+)
+_STANDING: dict[str, "Type"] = {
+    "value": Value(Kind.COUNT, "what the contest counts, referrals or wins; without a contest, wins"),
+    "wins": Value(Kind.COUNT, "wins"),
+    "revenue": Value(Kind.MONEY, "amount of the wins"),
+    "gap": Value(Kind.COUNT, "how many are missing to the place above; empty on the first", optional=True),
+}
+_RANKED = Record(
+    "one of the standings",
+    {"place": Value(Kind.COUNT, "1 is best; equals share a place"), "name": _text("whole name"), **_STANDING},
+)
+_OWN_STANDING = Record(
+    "where the reader stands",
+    {"place": Value(Kind.COUNT, "the reader's place; empty with nothing that counts", optional=True), **_STANDING},
+)
 _FOLDED = Record(
     "a mail that became a line of this one",
     {"subject": _text("its subject"), "url": Value(_LINK, "where its button leads, or the portal")},
+)
+_SENDER = Record(
+    "in whose name the email is, as its front matter says",
+    {
+        "name": _text("whole name; of the program, the sender's name"),
+        "first_name": _text("first name; of the program, the sender's name"),
+        "email": _text("where answers go"),
+        "role": _text("what the person is called in the CRM, such as Channel manager", optional=True),
+        "person": Value(Kind.FLAG, "whether it is a person, and not the program"),
+    },
 )
 _STAFF = Record(
     "the member of our staff whom the email goes to",
@@ -239,6 +271,13 @@ _PROMOTION = Record(
         ),
     },
 )
+_CONTEST = Record(
+    "the contest of a campaign for staff",
+    {
+        **{name: what for name, what in _PROMOTION.fields.items() if name in ("from", "through", "counts")},
+        "prize": _text("of a contest: what the best gets, in the campaign's words"),
+    },
+)
 _UPDATE = Record(
     "one referral with news",
     {
@@ -247,7 +286,17 @@ _UPDATE = Record(
         "url": Value(_LINK, "the referral in the portal"),
     },
 )
+_EDITION = Record(
+    "the edition that is not there yet, in the mail that says so",
+    {
+        "email": _text("the email that is to be written"),
+        "file": _text("its file"),
+        "campaign": _text("the campaign that sends it"),
+        "at": _instant("when it is to go out first", optional=False),
+    },
+)
 _OCCASIONAL: dict[str, "Type"] = {
+    "edition": _EDITION,
     "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
@@ -285,6 +334,7 @@ def names_for(
         "links": Record("addresses for buttons and links", links),
         "locale": _text("locale of the recipient, such as en or de"),
         "zone": _text("time zone of the recipient"),
+        "sender": _SENDER,
     }
     if subject.leads_to_partner or audience is Audience.PARTNER:
         names |= {"partner": _PARTNER, "tier": _TIER, "last_period": _LAST_PERIOD}
@@ -301,8 +351,16 @@ def names_for(
             names["recent_referrals"] = Listing("the partner's last referrals, newest first", _RECENT)
     else:
         names["leaders"] = Listing("the program's best partners of the last 30 days", _LEADER)
+        names["kudos"] = Listing("who did best in referrals, in wins and in revenue in the last 30 days", _KUDOS)
         names["folded"] = Listing("mails that frequency caps left no room for, in the next mail that names it", _FOLDED)
-    return names | {name: _OCCASIONAL[name] for name in also}
+    names |= {name: _OCCASIONAL[name] for name in also}
+    if subject is Subject.STAFF:
+        names["standings"] = Listing("salespeople, the best first, since a contest's first day or in 30 days", _RANKED)
+        names["standing"] = _OWN_STANDING
+        names["winners"] = Listing("those on the first place of the standings", _RANKED)
+        if "promotion" in also:
+            names["promotion"] = _CONTEST
+    return names
 
 
 def _fact(ref: FactRef) -> Value:

@@ -24,6 +24,7 @@ from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
 from engage.pipeline.coach import address_of_program, evidence_label, evidence_value
 from engage.pipeline.consent import UnsubscribeLink
+from engage.pipeline.editions import edition_context
 from engage.pipeline.folding import Line, lines_for, shown
 from engage.pipeline.gathering import update_contexts
 from engage.pipeline.last_periods import last_period_contexts
@@ -32,6 +33,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.promising import contest_context, promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.pipeline.sayings import THERE
+from engage.pipeline.senders import Sender, senders
 from engage.signing import Signer
 from engage.store.deliveries import Claimed
 from engage.store.people import StaffMember, staff_members
@@ -108,6 +110,8 @@ class Composer:
             for one in group:
                 told = lines.get(one.id, [])
                 more = {"folded": shown(told), **given.get(one.id, {})}
+                if "edition" in template.needs:
+                    more["edition"] = edition_context(library, campaign, one.occasion)
                 made = self._compose_one(template, material, scope.program, one, asks.get(one.id), more, not folding)
                 news = tuple(line.delivery_id for line in told if not line.taken)
                 composed.append(replace(made, tells_of=news) if news else made)
@@ -203,6 +207,7 @@ class _Material:
     contest: dict[str, Any] | None
     staff: dict[int, StaffMember]
     addresses: Mapping[str, StaffMember]
+    senders: Mapping[int, Sender]
     promotions: dict[int, dict[str, Any]]
     updates: dict[int, list[dict[str, Any]]]
     evidence: dict[int, list[dict[str, str]]]
@@ -253,6 +258,7 @@ class _Material:
             contest=contest_context(campaign),
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
             addresses={one.recipient: address_of_program(program, one.recipient) for one in group},
+            senders=senders(db, scope, template.sender, group),
             promotions=promotion_contexts(db, scope, campaign, ids, now, words) if "promotion" in needs else {},
             updates=update_contexts(db, program, [one.id for one in group], words) if "updates" in needs else {},
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
@@ -287,6 +293,7 @@ class _Material:
             "kudos": self.kudos,
             "promotion": self.contest or self.promotions.get(one.partner_id or 0),
             "updates": self.updates.get(one.id, []),
+            "sender": self.senders[one.id].context,
         }
         if one.recipient.startswith("staff:"):
             person = self.person(one)
@@ -346,12 +353,12 @@ def _render(
         email, name = partner["email"], f"{partner['first_name'] or ''} {partner['last_name'] or ''}"
     message = Message(
         id=one.public_id,
-        sender=Mailbox(program.brand.from_email, program.brand.from_name),
+        sender=material.senders[one.id].mailbox,
         to=Mailbox(email, " ".join(printable(name).split())),  # a header is one line, whatever a CRM has in a name
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,
-        reply_to=program.brand.reply_to,
+        reply_to=material.senders[one.id].reply_to,
         headers=headers,
         custom_args={"engage_delivery": one.public_id, "engage_attempt": str(one.attempts + 1)},
         category=one.campaign,

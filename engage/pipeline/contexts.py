@@ -1,7 +1,7 @@
 """What a template may speak of, for many deliveries at once: loaded set-based, given as plain values."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,24 +11,18 @@ from sqlalchemy.engine import Connection
 
 from engage.content.wording import month_name
 from engage.content.words import PLAIN, Words
-from engage.domain.conditions import Comparator, FactRef, Test
+from engage.domain.conditions import FactRef
 from engage.domain.facts import Subject
 from engage.domain.programs import Program, StatusKind, TierPeriod
 from engage.domain.tiers import Period, tier_period
-from engage.domain.windows import Window, WindowKind
-from engage.facts import Scope, Value, audience, values
-from engage.pipeline.sayings import A_LEAD, FELLOW, IN_MONTH, IN_QUARTER, IN_REGION, IN_YEAR, SO_FAR, YOUR_REFERRAL
+from engage.facts import Scope, Value, values
+from engage.pipeline.sayings import A_LEAD, IN_MONTH, IN_QUARTER, IN_YEAR, SO_FAR, YOUR_REFERRAL
 from engage.store.referrals import previous_statuses, recent_referrals, referrals_for_mail, rewards_for_mail
 from engage.store.tables import companies, partners, staff
 
 RECENT = 5
 """How many referrals an alert shows."""
 
-LEADERS = 5
-"""How many places the leaderboard has."""
-
-_LAST_MONTH = Window(WindowKind.LAST, timedelta(days=30))
-_WINS = FactRef("wins", window=_LAST_MONTH)
 _TIER, _NEXT, _MISSING, _PACE, _PREVIOUS, _KEEP, _DAYS = (
     FactRef("tier"),
     FactRef("next_tier"),
@@ -210,31 +204,6 @@ def period_label(kind: TierPeriod, period: Period, zone: str, words: Words) -> s
             return words(IN_QUARTER, quarter=(first.month + 2) // 3, year=first.year)
         case _:
             return words(IN_MONTH, month=month_name(first, words.locale))
-
-
-def leaders(db: Connection, scope: Scope, now: datetime) -> list[dict[str, Any]]:
-    """The top partners by wins of the last 30 days, by region: no names without consent. See `labelled`."""
-    rank = FactRef("rank", window=_LAST_MONTH, by="wins")
-    top = list(audience(scope, Subject.PARTNER, Test(rank, Comparator.AT_MOST, LEADERS), now).rows(db))
-    ids = [member.subject_id for member in top]
-    wins = values(db, scope, Subject.PARTNER, [_WINS, rank], now, ids) if ids else {}
-    regions = {id_: context["region"] for id_, context in partner_contexts(db, ids).items()} if ids else {}
-    rows = [
-        {
-            "place": facts[rank],
-            "region": regions[id_],
-            "value": facts[_WINS],
-        }
-        for id_, facts in wins.items()
-    ]
-    return sorted(rows, key=lambda row: (row["place"], not row["region"], row["region"]))[:LEADERS]
-
-
-def labelled(ranked: Collection[Mapping[str, Any]], words: Words) -> list[dict[str, Any]]:
-    """`leaders` as a mail in these words names them."""
-    return [
-        {**row, "label": words(IN_REGION, region=row["region"]) if row["region"] else words(FELLOW)} for row in ranked
-    ]
 
 
 def recent_contexts(

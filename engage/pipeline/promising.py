@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 
 from engage.content.words import Words
 from engage.domain.campaigns import Campaign, Promotion
+from engage.domain.facts import Subject
 from engage.domain.promotions import begins_at, is_over_at
 from engage.facts import Scope
 from engage.pipeline.library import Library
@@ -51,6 +52,14 @@ def promotion_contexts(
         counts = _counts(db, scope, terms, ids, now)
         contexts |= {id_: _context(terms, counts.get(id_, 0), words) for id_ in ids}
     return contexts
+
+
+def contest_context(campaign: Campaign) -> dict[str, Any] | None:
+    """`promotion` of a campaign for staff, as its file has it: None where there is no contest."""
+    terms = campaign.promotion
+    if terms is None or campaign.subject is not Subject.STAFF:
+        return None
+    return {"from": terms.first, "through": terms.last, "counts": terms.counts.value, "prize": terms.prize}
 
 
 def _counts(

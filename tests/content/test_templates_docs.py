@@ -20,6 +20,10 @@ def context_rows() -> list[str]:
     names: dict[str, Type] = {}
     for audience in Audience:
         names |= names_for(Subject.REWARD, audience, {}, OCCASIONAL if audience is Audience.PARTNER else ())
+    contest = names_for(Subject.STAFF, Audience.STAFF, {}, ("promotion",))
+    assert isinstance(contest["promotion"], Record)
+    names["promotion.prize"] = contest["promotion"].fields["prize"]
+    names |= {name: contest[name] for name in ("standings", "standing", "winners")}
     names["company"] = names_for(Subject.COMPANY, Audience.STAFF, {})["company"]
     rows: list[str] = []
     for name, what in names.items():
