@@ -1,4 +1,4 @@
-"""Contests among salespeople: they begin and end by themselves, the standings are those of their days, ties are said."""
+"""Contests among salespeople: they begin and end by themselves, the standings are of their days, ties are said."""
 
 from datetime import UTC, datetime
 
