@@ -442,6 +442,17 @@ class Brute:
         missing = max(held[-1].threshold - self.tier_metric(partner, self.in_tier_period), 0)
         return self.major(missing) if tiers.metric == "revenue" else missing
 
+    def done_before(self, partner: int) -> tuple[int, int, int]:
+        """Referrals, wins and revenue of the tier period before this one."""
+        return tuple(  # type: ignore[return-value]
+            sum(
+                self.weight(version, metric)
+                for version in self.versions_of(partner)
+                if self.in_tier_period_before(self.instant_of(version, metric))
+            )
+            for metric in ("referrals", "wins", "revenue")
+        )
+
     def in_tier_period_before(self, instant: datetime | None) -> bool:
         """The day before the first of this period lies in the one before, and so does all that shares its period."""
         day = self.now

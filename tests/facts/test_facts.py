@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import count, product
@@ -17,7 +17,8 @@ from sqlalchemy.engine import Connection
 from engage.domain.conditions import AnyOf, Condition, FactRef, Not, Test
 from engage.domain.facts import CATALOGUE, COMPARATORS, METRICS, Subject
 from engage.domain.programs import Program, TierPeriod
-from engage.facts import Node, Scope, audience, explain, holds, values
+from engage.domain.tiers import period_before
+from engage.facts import Node, Scope, audience, done_in, explain, holds, values
 from engage.facts.meanings import MEANINGS
 from engage.store.database import Database
 from tests.facts.brute import Brute, Found, World, refs_in
@@ -109,6 +110,12 @@ def test_tiers_by_every_metric_in_every_period(database: Database) -> None:
                 id_: {ref: shown(own.program, brute.of_partner(id_, ref)) for ref in TIER_FACTS}
                 for id_ in brute.partners
             }
+            before = period_before(period, own.program.zone, now)
+            if before is not None:
+                done = done_in(db, scope, before, now, brute.partners)
+                assert {id_: astuple(one) for id_, one in done.items()} == {
+                    id_: brute.done_before(id_) for id_ in brute.partners
+                }
 
 
 @pytest.mark.slow
