@@ -74,7 +74,7 @@ def _test(fact: Fact, words: Words) -> Schema:
     values = [_value(fact, type_, words) for type_ in types]
     value = values[0] if len(values) == 1 else {"anyOf": values}
     known = arguments | {one: said(COMPARED[one], _compared(one, value)) for one in comparators}
-    demanded = [name for name in ("by", "name", "question") if name in arguments]
+    demanded: list[str] = [name for name in ("by", "name", "question") if name in arguments]
     demanded += [WindowKind.LAST] * fact.last
     schema = keys(fact.name, demanded, known, oneOf=exactly_one(comparators))
     if fact.windows:
