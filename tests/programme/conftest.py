@@ -1,4 +1,4 @@
-"""One installation of the shipped programme for each module: to read all of its emails takes longer than to send one."""
+"""One installation of the shipped programme for each module: to read all of its emails takes a while."""
 
 import shutil
 from collections.abc import Iterator

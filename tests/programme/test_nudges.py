@@ -20,7 +20,7 @@ def test_who_has_not_looked_in_for_a_month_reads_where_their_referrals_stand(pro
     assert button(mail) == ("See where they stand", PORTAL)
 
 
-def test_a_second_time_they_are_quiet_it_is_said_in_other_words_and_a_third_time_not_at_all(programme: Programme) -> None:
+def test_a_second_time_it_is_said_in_other_words_and_a_third_time_not_at_all(programme: Programme) -> None:
     programme.is_now("2026-03-11 10:00")
     programme.logs_in(programme.joined("bea", 300), days_ago=31)
     programme.referred("bea", [60, 70], "proposal")
@@ -191,7 +191,9 @@ def test_the_long_tail_gets_four_short_mails_a_year_each_in_its_own_words(progra
 
 def test_a_reseller_who_sells_nothing_is_shown_the_lighter_way_once_a_year(programme: Programme) -> None:
     programme.is_now("2028-03-10 11:00")
-    programme.salesperson("sia", )
+    programme.salesperson(
+        "sia",
+    )
     programme.logs_in(programme.joined("pia", 400, owner="sia", attributes={"kind": "reseller"}))
     (mail,) = programme.inbox("resellers-refer-instead", "pia")
     assert mail.subject == "You introduce them, we do the selling"
