@@ -21,6 +21,7 @@ from engage.pipeline.clocks import slot_now
 from engage.pipeline.compose import Composer
 from engage.pipeline.contest import decide_contests
 from engage.pipeline.deliver import deliver
+from engage.pipeline.editions import tell_of_missing, try_again
 from engage.pipeline.entries import Hints
 from engage.pipeline.gating import Gatekeeper
 from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
@@ -323,6 +324,12 @@ class Services:
             opened = open_due_runs(db, library, self.clock())
         self.queue.enqueue("run", opened.run_ids, Lane.UPKEEP)
         return opened.next_at
+
+    def look_after_editions(self) -> None:
+        """Tells our marketing of editions that are missing, and has runs carried out that waited for theirs."""
+        library = self.library()
+        self.hint(tell_of_missing(self.database, library, self.clock()))
+        self.queue.enqueue("run", try_again(self.database, library, self.clock()), Lane.UPKEEP)
 
     def sweep(self) -> None:
         """Hands out what was due but not done, and takes back what dead workers held."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from engage.authoring.caps import check_in_time, read_outranked
 from engage.authoring.conditions import ConditionReader
 from engage.authoring.document import Node, plain_value, read_document
+from engage.authoring.editions import check_editions
 from engage.authoring.experiments import CAMPAIGN_KEYS as EXPERIMENTS
 from engage.authoring.experiments import read_holdout, read_only
 from engage.authoring.hours import ProgramHours, read_send_window
@@ -136,6 +137,8 @@ class _CampaignReader:
         )
         check_subject(fields, campaign)
         check_dates(fields, campaign, self.program)
+        if trigger is not None:
+            check_editions(reader, campaign)
         check_in_time(fields, self.program, topic, campaign.send_within)
         if campaign.starts and campaign.ends and campaign.ends < campaign.starts:
             reader.problem(fields["ends"], "the campaign ends before it starts", "swap 'starts' and 'ends'")

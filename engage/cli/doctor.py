@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import redis
 import typer
@@ -10,13 +10,16 @@ import typer
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, print_json, queue_of
 from engage.cli.sending import gate_stands, topic_stands
+from engage.domain.campaigns import CampaignState
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import AuthoringError, EngageError
 from engage.domain.gates import REFUSED, State, state_of
 from engage.facts import feed_state
 from engage.logs import configure
 from engage.pipeline.alarms import STALE
+from engage.pipeline.editions import current_and_next
 from engage.pipeline.lacking import lacking_emails
+from engage.pipeline.library import Library
 from engage.providers.sender_domain import sender_records
 from engage.settings import Provider, Settings, SettingsError
 from engage.store.alarms import unsent_alarms
@@ -123,6 +126,7 @@ def _authored(built: Services) -> Iterator[Finding]:
     else:
         said = f"{len(library.campaigns)} campaigns and {len(library.templates.names)} emails pass lint"
         yield Finding("campaigns and templates", OK, said)
+    yield from _editions(library, built.clock())
     for key, program_id in library.program_ids.items():
         scope = library.scope(program_id)
         assert scope is not None
@@ -223,6 +227,23 @@ def _sending(built: Services) -> Iterator[Finding]:
     elif settings.alarm_url is not None and unsent:
         said = f"{_many(unsent, 'alarm', 'alarms')} could not be sent yet"
         yield Finding("alarms", WARN, said, "see that ENGAGE_ALARM_URL is right; engage sending lists them")
+
+
+def _editions(library: Library, now: datetime) -> Iterator[Finding]:
+    """Whether the email of the next slot is there, of campaigns that send another one each month."""
+    for campaign in library.on_schedules():
+        if campaign.state is not CampaignState.LIVE:
+            continue
+        for edition in current_and_next(library, campaign, now):
+            if edition.at <= now:
+                continue
+            what = f"edition of {campaign.program}/{campaign.name}"
+            when = f"goes out from {edition.at:%Y-%m-%d %H:%M} UTC on"
+            if edition.there:
+                yield Finding(what, OK, f"{edition.email} is there and {when}")
+            else:
+                said = f"{edition.email} is not there and {when}"
+                yield Finding(what, WARN, said, f"write email_templates/{edition.file}")
 
 
 def _webhooks(built: Services) -> Iterator[Finding]:

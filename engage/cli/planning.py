@@ -8,12 +8,15 @@ import typer
 
 from engage.authoring import parse_campaign
 from engage.cli.context import JsonOption, console, instant, library_of, print_json, services
+from engage.cli.editions import editions_json, print_editions
 from engage.cli.explained import explanation_json, print_explanation
 from engage.cli.inside import inside_json, print_inside
 from engage.cli.planned import plan_json, print_plan
 from engage.cli.so_far import so_far_json
 from engage.domain.campaigns import Campaign, CampaignState, ScheduleTrigger
+from engage.domain.decisions import Reason
 from engage.domain.errors import InputError, UsageError
+from engage.pipeline.editions import current_and_next
 from engage.pipeline.explaining import explain as explain_partner
 from engage.pipeline.library import Library
 from engage.pipeline.naming import somebody_named
@@ -54,11 +57,13 @@ def plan(
         with built.database.read() as db:
             planned = plan_campaign(db, scope, found, at)
             standing = inside(db, scope.program_id, found.name)
+        editions = current_and_next(library, found, at)
         current = library.version_ids.get((found.program, found.name))
     if as_json:
-        print_json(plan_json(planned) | {"inside": inside_json(standing, current)})
+        print_json(plan_json(planned) | {"inside": inside_json(standing, current), **editions_json(editions)})
     else:
         print_plan(planned)
+        print_editions(editions)
         print_inside(standing, current)
 
 
@@ -109,6 +114,8 @@ def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
     if done.state == HELD:
         asked = f"engage held release run-{done.id} lets them in, engage held drop run-{done.id} ends it"
         hint = "engage doctor says more of feeds" if done.entering is None else asked
+        if done.reason == Reason.EDITION_MISSING:
+            hint = "write it, and the run goes on by itself; engage doctor names the file"
         raise InputError(f"the run of {done.slot} is held: {done.reason}", hint)
     if done.state == DROPPED:
         raise InputError(f"the run of {done.slot} was dropped", "the next slot comes as ever")

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,6 +14,7 @@ from engage.content.layout import Blocks, Layout, read_blocks, read_layout
 from engage.content.template import MAX_SOURCE, Look, Template, compile_template
 from engage.content.words import FILE as WORDS_FILE
 from engage.content.words import NO_WORDS, Lexicon, Translation, Words, file_locales, read_words
+from engage.domain.campaigns import Text
 from engage.domain.conditions import FactRef
 from engage.domain.errors import InputError, Problem
 from engage.domain.programs import Program
@@ -25,6 +26,7 @@ WORDS = "_words*.yaml"
 _NAME = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*)(?:\.(?P<locale>[a-z]{2,3}(?:-[A-Z]{2})?))?\.md"
 )
+_MONTH = re.compile(r"[0-9]{4}-(?:0[1-9]|1[0-2])")
 _MARKS = re.compile(r"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 
 
@@ -77,6 +79,21 @@ class Templates:
     def says(self) -> frozenset[str]:
         """Every text that layouts, blocks and emails have translated."""
         return frozenset().union(*(template.says for template in self))
+
+    def emails(self, text: Text, lineage: Iterable[str]) -> tuple[str, ...]:
+        """The emails that a program means by a step's text; of editions all that are there, the earliest first."""
+        if not text.edition:
+            return (self.own(text.template, lineage),)
+        lineage = tuple(lineage)
+        folders = tuple(f"{folder}/" for folder in (text.template, *(f"{key}/{text.template}" for key in lineage)))
+        months = {name.rpartition("/")[2] for name in self._names if name.startswith(folders)}
+        found = (self.own(f"{text.template}/{one}", lineage) for one in sorted(months) if _MONTH.fullmatch(one))
+        return tuple(name for name in found if name in self)
+
+    def without(self, paths: Collection[str]) -> "Templates":
+        """The same without the emails of these files."""
+        kept = {key: one for key, one in self._templates.items() if one.path not in paths}
+        return Templates(kept, self.sources, self.lexicon)
 
     def facts(self, name: str) -> dict[str, FactRef]:
         """The facts of an email, in whatever locale it needs them."""

@@ -295,11 +295,16 @@ _EDITION = Record(
         "at": _instant("when it is to go out first", optional=False),
     },
 )
+_HELP = Record(
+    "what a salesperson asks for, in a campaign that waits for `referral.help_wanted`",
+    {"ask": _text("what the partner could do, a sentence"), "by_name": _text("who asks", optional=True)},
+)
 _OCCASIONAL: dict[str, "Type"] = {
-    "edition": _EDITION,
+    "help": _HELP,
     "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
+    "edition": _EDITION,
 }
 """What only emails know whose step or campaign has it."""
 OCCASIONAL = tuple(_OCCASIONAL)

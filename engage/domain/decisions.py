@@ -12,6 +12,7 @@ class Reason(StrEnum):
     OUTSIDE_DATES = "outside_dates"
     FEED_NEVER_CONNECTED = "feed_never_connected"
     FEED_STALE = "feed_stale"
+    EDITION_MISSING = "edition_missing"
     TOPIC_PAUSED = "topic_paused"
     TOO_OLD = "too_old"
     NOT_ACTIVE = "not_active"

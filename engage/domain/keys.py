@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 _NAMESPACE = uuid.UUID("6f1c2c4e-3d0b-5d0c-9a43-2f6f0f1f9f10")
 
 
+_EDITION = "edition:"
 _SLOT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
@@ -24,6 +25,21 @@ def slot_of(key: str) -> str | None:
     """The slot by which somebody entered under this key; None where the key does not say."""
     slot = key.partition("|")[0]
     return slot if _SLOT.fullmatch(slot) else None
+
+
+def month_of(slot: str) -> str:
+    """The month of a slot's local date: `2026-12`."""
+    return slot[:7]
+
+
+def edition_key(email: str) -> str:
+    """That an edition is not there in time: `edition:newsletter/2026-12`."""
+    return f"{_EDITION}{email}"
+
+
+def edition_of(key: str) -> str:
+    """The email of an `edition_key`."""
+    return key.removeprefix(_EDITION)
 
 
 def run_key(slot: str) -> str:

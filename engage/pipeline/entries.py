@@ -44,10 +44,8 @@ class Whom:
 class Entry:
     """One subject that enters, or has entered, a campaign. `by_run`: a schedule's slot found it, not an event.
 
-    `not_before`: on the partner's clock, what they enter by comes then only.
-
-    `partner_id` is None for companies and staff. `arm` is the one in which it entered; None: not drawn yet, or no more
-    theirs since a merge.
+    `slot`: the one by which they enter now; `not_before`: on their clock it comes then only. `partner_id` is None for
+    companies and staff. `arm` is the one in which it entered; None: not drawn yet, or no more theirs since a merge.
     """
 
     occasion_id: int
@@ -62,6 +60,7 @@ class Entry:
     event_age: timedelta | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     arm: Arm | None = None
+    slot: str | None = None
     not_before: datetime | None = None
 
     def is_history(self, program: Program) -> bool:

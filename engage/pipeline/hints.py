@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
+from engage.authoring.implied import editions_of
 from engage.content import Templates
 from engage.domain.campaigns import (
     AlertStep,
@@ -11,7 +12,7 @@ from engage.domain.campaigns import (
     BranchStep,
     Campaign,
     CampaignState,
-    GatherTrigger,
+    Implied,
     MailStep,
     Outranked,
     ScheduleTrigger,
@@ -26,6 +27,7 @@ from engage.domain.programs import Program
 from engage.domain.windows import format_duration
 from engage.pipeline.cases import hours_of
 from engage.pipeline.judging import Judged
+from engage.pipeline.saying import left_over
 from engage.policy.caps import competes
 from engage.slots import opening, slots_between
 
@@ -36,10 +38,10 @@ _SLOTS = 60
 
 def hints_of(judged: Judged, now: datetime) -> tuple[Problem, ...]:
     """The hints on these campaigns and programs, by place."""
-    found: set[Problem] = set()
+    found = {*left_over(judged.programs, judged.campaigns, judged.templates)}
     for campaign in judged.campaigns.values():
         program = judged.programs[campaign.program]
-        if campaign.state is CampaignState.ENDED or isinstance(campaign.trigger, GatherTrigger):
+        if campaign.state is CampaignState.ENDED or isinstance(campaign.trigger, Implied):
             continue
         messages = (
             *_unranked(campaign, program),
@@ -47,6 +49,7 @@ def hints_of(judged: Judged, now: datetime) -> tuple[Problem, ...]:
             *_without_room(campaign, program),
             *_never_open(campaign, program, now),
             *_compared_with_nothing(campaign),
+            *_without_editions(campaign, program, judged),
         )
         found.update(_at(campaign, key, message, hint) for key, message, hint in messages)
     return tuple(sorted(found))
@@ -78,10 +81,11 @@ def _untold(campaign: Campaign, program: Program, judged: Judged) -> Iterator[Hi
 
 def _shows(campaign: Campaign, name: str, program: Program, templates: Templates) -> bool:
     emails = {
-        templates.own(text.template, program.lineage)
+        email
         for step in path_of(campaign.steps).mails()
         if not goes_to_staff(campaign, step)
         for text in texts_of(step)
+        for email in templates.emails(text, program.lineage)
     }
     return any(name in template.needs for template in templates if template.name in emails)
 
@@ -140,6 +144,13 @@ def _compared_with_nothing(campaign: Campaign) -> Iterator[Hint]:
         yield "holdout", "partners are held out, and without a goal nothing is compared", "add goal: login within 30d"
     if campaign.holdout >= 1:
         yield "holdout", "everybody is held out, and nobody gets this campaign", "write a share such as 10%"
+
+
+def _without_editions(campaign: Campaign, program: Program, judged: Judged) -> Iterator[Hint]:
+    for text in editions_of(campaign):
+        if not judged.templates.emails(text, program.lineage):
+            message = f"there is no edition in email_templates/{text.template}/ yet"
+            yield "steps", message, f"write one for each month, such as {text.template}/2026-12.md"
 
 
 def _at(campaign: Campaign, key: str, message: str, hint: str) -> Problem:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import EventKind
 from engage.domain.decisions import Reason
 from engage.domain.errors import InputError
+from engage.pipeline.editions import editions_at
 from engage.pipeline.library import Library
 from engage.store import holds
 from engage.store.holds import HeldChanges, Tally, decide_burst, get_burst, held_bursts, release_events, tally
@@ -28,6 +29,7 @@ _SAID = {
     Reason.FEED_STALE: "a feed that its conditions rest on is silent: engage doctor names it",
     Reason.FEED_NEVER_CONNECTED: "a feed that its conditions rest on was never connected: engage doctor names it",
     Reason.CAMPAIGN_NOT_LIVE: "the campaign is not live",
+    Reason.EDITION_MISSING: "its email is not there yet; the run goes on by itself once it is",
 }
 
 
@@ -118,8 +120,17 @@ def drop(db: Connection, ids: Iterable[HoldId], why: str | None, now: datetime) 
 def _held_run(library: Library, run: Run) -> Hold:
     reason = run.reason or ""
     message = f"{reason}: {_SAID[Reason(reason)]}" if reason in _SAID else reason
+    if reason == Reason.EDITION_MISSING:
+        message += _files_of(library, run)
     since = run.finished_at or run.as_of
     return Hold(HoldId(HoldKind.RUN, run.id), _program(library, run.program_id), run.campaign, since, message, run.slot)
+
+
+def _files_of(library: Library, run: Run) -> str:
+    """Which files a run waits for."""
+    campaign = library.get(run.program_id, run.campaign)
+    missing = [edition for edition in editions_at(library, campaign, run.slot) if not edition.there] if campaign else []
+    return "".join(f": email_templates/{edition.file}" for edition in missing)
 
 
 def _held_burst(db: Connection, library: Library, burst: HeldChanges, now: datetime) -> Hold:

@@ -5,16 +5,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
-from engage.authoring.implied import implied_campaigns
+from engage.authoring.implied import edition_campaign, editions_of, implied_campaigns
 from engage.authoring.inheritance import inherited
 from engage.authoring.program_files import PROGRAM_FILE, is_program_file
 from engage.authoring.reader import did_you_mean
 from engage.content import Templates, load_templates
-from engage.domain.campaigns import AskStep, Campaign, CampaignKey, GatherTrigger, MailStep, goes_to_staff, texts_of
+from engage.domain.campaigns import (
+    AskStep,
+    Campaign,
+    CampaignKey,
+    EditionTrigger,
+    EventKind,
+    EventTrigger,
+    GatherTrigger,
+    Implied,
+    MailStep,
+    goes_to_staff,
+    texts_of,
+)
 from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.journeys import path_of
 from engage.domain.programs import Program
+from engage.pipeline.saying import misspelt
 
 _UNJUDGED = "facts cannot be judged"  # without a program.yaml, whose own problem is reported
 
@@ -53,13 +66,15 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     campaigns |= inherited(campaigns, programs)[0]
     templates, found = _templates(templates_dir, programs, good)
     problems |= {problem for problem in found if problem.message != _UNJUDGED}
-    campaigns |= _implied(programs, program_path)
+    campaigns |= _implied(programs, program_path) | _of_editions(campaigns, programs)
     if templates_dir.is_dir():
         written = _written(templates, found, f"{templates_dir.name}/")
         problems |= set(_misfits(campaigns.values(), templates, programs, written))
+    if not problems:  # what stands in a file with problems would count as not said
+        problems |= set(misspelt(programs, campaigns, templates, program_sources))
     faulty = {problem.file for problem in problems}
     campaigns, templates = _replace_misfits(campaigns, templates, programs, templates_dir, good)
-    files = (campaign for campaign in campaigns.values() if not isinstance(campaign.trigger, GatherTrigger))
+    files = (campaign for campaign in campaigns.values() if not isinstance(campaign.trigger, Implied))
     sources = {campaign.path: campaign.source for campaign in files if campaign.path not in faulty}
     root = f"{templates_dir.name}/"
     sources |= {root + path: text for path, text in templates.sources.items() if root + path not in faulty}
@@ -125,6 +140,14 @@ def _implied(programs: Mapping[str, Program], path: str) -> dict[CampaignKey, Ca
     return {c.key: c for program in programs.values() for c in implied_campaigns(program, path)}
 
 
+def _of_editions(
+    campaigns: Mapping[CampaignKey, Campaign], programs: Mapping[str, Program]
+) -> dict[CampaignKey, Campaign]:
+    """What tells our marketing of editions that are missing."""
+    found = (edition_campaign(campaign, programs[campaign.program]) for campaign in campaigns.values())
+    return {c.key: c for c in found if c is not None}
+
+
 def _gathering(program: Program, campaigns: Mapping[CampaignKey, Campaign]) -> Program:
     """The program without `gather` where its email cannot be sent: then updates go out at once."""
     lacking = {c.topic for c in implied_campaigns(program) if c.key not in campaigns}
@@ -145,9 +168,9 @@ def _misfits(
         lineage = programs[campaign.program].lineage
         for step in path_of(campaign.steps).mails():
             for text in texts_of(step):
-                email = templates.own(text.template, lineage)
-                versions = [template for template in templates if template.name == email]
-                if not versions and text.template not in written:
+                emails = templates.emails(text, lineage)
+                versions = [template for template in templates if template.name in emails]
+                if not versions and text.template not in written and not text.edition:
                     message = f"there is no email '{text.template}'"
                     hint = f"write email_templates/{text.template}.md; {did_you_mean(text.template, templates.names)}"
                     problems.append(Problem(campaign.path, text.place.line, text.place.column, message, hint))
@@ -164,7 +187,10 @@ def occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
     answers = ("answers",) if isinstance(step, AskStep) else ()
     promotion = ("promotion",) if campaign.promotion is not None else ()
     updates = ("updates",) if isinstance(campaign.trigger, GatherTrigger) else ()
-    return (*answers, *promotion, *updates)
+    edition = ("edition",) if isinstance(campaign.trigger, EditionTrigger) else ()
+    waits = isinstance(campaign.trigger, EventTrigger) and campaign.trigger.event is EventKind.HELP_WANTED
+    wanted = ("help",) if waits else ()
+    return (*answers, *promotion, *updates, *edition, *wanted)
 
 
 def _replace_misfits(
@@ -190,6 +216,7 @@ def _replace_misfits(
     folder = next((c.path.split("/")[0] for c in campaigns.values()), "")
     kept |= _stand_ins({c.path for c in campaigns.values()} & faulty, good, programs, f"{folder}/", kept)
     kept |= inherited(kept, programs)[0]
+    kept |= _of_editions(kept, programs)
     still = {problem.file for problem in _misfits(kept.values(), templates, programs)}
     fit = {
         key: campaign
@@ -199,9 +226,23 @@ def _replace_misfits(
             _file_of(templates, root, text.template, programs[campaign.program].lineage) in still
             for step in path_of(campaign.steps).mails()
             for text in texts_of(step)
+            if not text.edition
         )
     }
-    return fit, templates
+    return fit, templates.without(_broken_editions(fit.values(), templates, programs, root, still))
+
+
+def _broken_editions(
+    campaigns: Iterable[Campaign], templates: Templates, programs: Mapping[str, Program], root: str, broken: set[str]
+) -> set[str]:
+    """The files of editions that do not fit: they are missing, and the campaign goes on with the others."""
+    sent = {
+        email
+        for campaign in campaigns
+        for text in editions_of(campaign)
+        for email in templates.emails(text, programs[campaign.program].lineage)
+    }
+    return {one.path for one in templates if one.name in sent and root + one.path in broken}
 
 
 def _gone(campaigns: Iterable[Campaign], templates: Templates, programs: Mapping[str, Program]) -> set[str]:
@@ -209,7 +250,8 @@ def _gone(campaigns: Iterable[Campaign], templates: Templates, programs: Mapping
     found: set[str] = set()
     for campaign in campaigns:
         lineage = programs[campaign.program].lineage
-        sent = {text.template for step in path_of(campaign.steps).mails() for text in texts_of(step)}
+        texts = (text for step in path_of(campaign.steps).mails() for text in texts_of(step))
+        sent = {text.template for text in texts if not text.edition}
         lacking = {name for name in sent if templates.own(name, lineage) not in templates}
         found |= lacking | {f"{key}/{name}" for key in lineage for name in lacking}
     return found

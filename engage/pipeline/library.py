@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from engage.authoring import parse_version
 from engage.content import Templates
-from engage.domain.campaigns import Campaign, EventTrigger, ScheduleTrigger
+from engage.domain.campaigns import Campaign, EditionTrigger, EventTrigger, ScheduleTrigger
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
 from engage.facts import Scope
@@ -84,6 +84,11 @@ class Library:
 
     def on_events(self, program: str) -> list[Campaign]:
         return [c for (key, _), c in self.campaigns.items() if key == program and isinstance(c.trigger, EventTrigger)]
+
+    def telling_of(self, campaign: Campaign) -> Campaign | None:
+        """The campaign that tells our marketing of editions of this one that are missing."""
+        others = (c for (key, _), c in self.campaigns.items() if key == campaign.program)
+        return next((c for c in others if c.trigger == EditionTrigger(campaign.name)), None)
 
     def on_schedules(self) -> list[Campaign]:
         return [c for c in self.campaigns.values() if isinstance(c.trigger, ScheduleTrigger)]

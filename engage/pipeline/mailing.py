@@ -61,6 +61,7 @@ def mail(db: Connection, scope: Scope, mailings: Sequence[Mailing], now: datetim
         arm = arm_in(scope.program, campaign, one.entry.arm, partner.external_id if partner else None)
         decision = drawn(passed, arm, text)
         decided.append(_decision_row(scope, one, decision, now))
+        text = text.of_slot(one.entry.slot) if text is not None else None
         if text is not None and not isinstance(decision, Skip):
             words.use(partner_id, campaign.name, one.step, text)
             people.take_address(one.entry.occasion_id, one.step, recipient)

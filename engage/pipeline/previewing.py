@@ -16,6 +16,8 @@ from engage.domain.messages import Message
 from engage.facts import Scope
 from engage.pipeline.compose import SIGNED_PATHS, Composer
 from engage.pipeline.contexts import partner_contexts
+from engage.pipeline.editions import current_and_next
+from engage.pipeline.contexts import help_context
 from engage.pipeline.entries import Whom
 from engage.pipeline.gathering import latest_updates
 from engage.pipeline.library import Library
@@ -25,12 +27,14 @@ from engage.pipeline.recipients import Recipients
 from engage.signing import Signer
 from engage.store.caps import folded
 from engage.store.deliveries import Claimed
+from engage.store.helping import latest_help
 from engage.store.referrals import latest_referral, latest_reward
 
 DEAD_TOKEN = "preview"
 """Stands in the links of previews where a mail has a signed token; the pages that they lead to say so."""
 
 _UNSTORED = 0  # the id of what a delivery would belong to: nothing is stored
+_SOMETHING = "Could you do this one thing for us?"
 _UPDATES = 3
 """How many referrals stand in for those of a day."""
 
@@ -64,7 +68,8 @@ def preview(
     scope = library.scope_of(campaign)
     library = _with(library, scope, campaign)
     whom = _whom(db, campaign, *somebody_named(db, scope, campaign.subject, name))
-    mails = [(step, text) for step in path_of(campaign.steps).mails() for text in texts_of(step)]
+    steps = list(path_of(campaign.steps).mails())
+    mails = [(step, _edition(library, campaign, text, now)) for step in steps for text in texts_of(step)]
     claimed = _claimed(db, scope, campaign, whom, mails, now)
     composer = Composer(_DeadLinks([secrets.token_hex()]), public_url)
     given, notes = _stand_ins(db, library, composer, campaign, claimed, name, now)
@@ -157,6 +162,19 @@ def _message(message: Message | None, problem: str) -> Message:
     return message
 
 
+def _edition(library: Library, campaign: Campaign, text: Text, now: datetime) -> Text:
+    """The text itself; of editions that of the next slot, else that of the current one, else the last that is there."""
+    if not text.edition:
+        return text
+    there = library.templates.emails(text, library.programs[campaign.program].lineage)
+    coming = [one.email for one in reversed(current_and_next(library, campaign, now)) if one.email in there]
+    shown = next(iter((*coming, *reversed(there))), None)
+    if shown is None:
+        hint = f"write one for each month, such as email_templates/{text.template}/{now:%Y-%m}.md"
+        raise InputError(f"there is no edition in email_templates/{text.template}/ yet", hint)
+    return replace(text, template=shown, edition=False)
+
+
 def _choice(step: MailStep, text: Text) -> str:
     """Who gets this text of a step that has several; "" of one that has not."""
     texts = texts_of(step)
@@ -197,6 +215,10 @@ def _stand_ins(
                 raise InputError(message, "name a partner whose referrals have news")
             given[one.id] = {"updates": updates}
             notes[one.id] = ("the latest changes of their referrals stand in for those of a day",)
+        elif template and "help" in template.needs and one.referral_id is not None:
+            wanted = latest_help(db, one.referral_id)
+            given[one.id] = {"help": help_context(wanted) or {"ask": _SOMETHING, "by_name": ""}}
+            notes[one.id] = () if wanted else ("nobody has asked for help with this referral: a sentence stands in",)
         elif template and "folded" in template.needs and not folded(db, {one.id: one.partner_id}):
             lines = _could_be_folded(db, library, composer, scope, one.partner_id, now)
             if lines:
@@ -215,7 +237,9 @@ def _could_be_folded(
         folds = campaign.outranked is Outranked.FOLD and campaign.subject is Subject.PARTNER
         if folds and program == scope.program.key:
             first = next(iter(path_of(campaign.steps).mails()))
-            mails += _claimed(db, scope, campaign, whom, [(first, texts_of(first)[0])], now)
+            mails += _claimed(
+                db, scope, campaign, whom, [(first, _edition(library, campaign, texts_of(first)[0], now))], now
+            )
     mails = [replace(one, id=-number) for number, one in enumerate(mails, start=1)]
     made = composer.compose(db, library, mails, now, folding=False) if mails else []
     return [{"subject": one.message.subject, "url": one.link} for one in made if one.message is not None]

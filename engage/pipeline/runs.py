@@ -13,6 +13,7 @@ from engage.domain.keys import run_key
 from engage.facts import Member, Scope, audience
 from engage.pipeline.again import entering, entry_keys, turn_episodes
 from engage.pipeline.clocks import comes_at, on_their_clocks
+from engage.pipeline.editions import editions_at
 from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
@@ -111,8 +112,8 @@ def carry_out(
 
     A run that another worker is at is left to it. Facts are read as of the instant at which the run was begun, so that
     a run taken up again after a crash, or after `stopping` said that this worker is to end, finds the same partners and
-    only does what is missing. A run whose feeds are silent, or that more partners would enter than max_audience says,
-    is held and says so: it changes nothing.
+    only does what is missing. A run whose edition is not there, whose feeds are silent, or that more partners
+    would enter than max_audience says, is held and says so: it changes nothing.
     """
     now = clock()
     with database.write() as db:
@@ -176,6 +177,8 @@ def _looked_up(db: Connection, library: Library, run: Run) -> _Found | _Held:
         return _Held(f"campaign '{run.campaign}' is no longer there")
     if campaign.state is not CampaignState.LIVE:
         return _Held(Reason.CAMPAIGN_NOT_LIVE)  # nobody enters a draft: that would use up their `again`
+    if any(not edition.there for edition in editions_at(library, campaign, run.slot)):
+        return _Held(Reason.EDITION_MISSING)
     if reason := silence(heard_feeds(db, scope, [campaign], run.as_of)[campaign.name]):
         return _Held(reason)
     members = list(audience(scope, campaign.subject, campaign.where, run.as_of).rows(db))
@@ -249,6 +252,7 @@ def _enroll_chunk(
             company_id=whom.company_id,
             staff_id=whom.staff_id,
             values=member.values,
+            slot=run.slot,
             not_before=not_before(whom.partner_id),
         )
         for member, whom in zip(members, whom_of(db, campaign.subject, members), strict=True)

@@ -1,5 +1,6 @@
 """Emails with samples in the place of data: the very messages that would go out, with nobody to send them to."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 from engage.authoring.reader import did_you_mean
 from engage.content import Template, Templates
 from engage.content.samples import USUAL, Sample, in_minor_units, load_samples
+from engage.content.frontmatter import PROGRAM
 from engage.content.schema import Audience, names_for
+from engage.content.words import Words, placeholders
 from engage.domain.campaigns import (
     AskStep,
     Campaign,
@@ -23,9 +26,16 @@ from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.facts import CATALOGUE, FactType, Subject
 from engage.domain.journeys import path_of
 from engage.domain.messages import Mailbox, Message
-from engage.domain.programs import Program, StatusKind
+from engage.domain.programs import PARTNER_PLACE, Program, StatusKind
 from engage.pipeline.contexts import ladder, program_context
 from engage.pipeline.judging import judge, occasional
+from engage.pipeline.sayings import IN_MAILS
+from engage.pipeline.senders import Sender
+
+_WORDED = frozenset(
+    ("label", "before_label", "status_label", "greeting_name", "reached", "benefit", "next", "next_benefit")
+) | {"period_label", "previous", "tier"}
+"""Fields that hold what engage or program.yaml says."""
 
 _ENGAGE = "https://engage.example.com"
 
@@ -98,24 +108,30 @@ class Showcase:
         use, values = self.use(email), self.sample(sample)
         program = use.program
         template = self._templates.get(email, locale, program.locale)
-        context = _context(use, template, values)
+        words = self._templates.words_of(template, locale, program)
+        context = _context(use, template, values, words)
         context["locale"] = template.locale_for(locale or program.locale, program.locale)
-        rendered = template.render(context)
+        rendered = template.render(context, words=words)
         reader = context["staff"] if use.audience is Audience.STAFF else context["partner"]
         unsubscribe = context["links"]["unsubscribe"]
         headers = {"List-Unsubscribe": f"<{unsubscribe}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
         return Message(
             id=f"{email}-{template.locale or 'any'}-{sample}".replace("/", "-"),
-            sender=Mailbox(program.brand.from_email, program.brand.from_name),
+            sender=Mailbox(program.brand.from_email, _from_name(template, program, context["sender"])),
             to=Mailbox(reader["email"], reader["name"]),
             subject=rendered.subject,
             html=rendered.html,
             text=rendered.text,
-            reply_to=program.brand.reply_to,
+            reply_to=context["sender"]["email"],
             headers=headers if unsubscribe else {},
             category=use.campaign.name,
             locale=template.locale or program.locale,
         )
+
+
+def _from_name(template: Template, program: Program, sender: Mapping[str, Any]) -> str:
+    person = template.sender != PROGRAM and sender["person"]
+    return f"{sender['name']}, {program.brand.from_name}" if person else program.brand.from_name
 
 
 def _stem(file: str) -> str:
@@ -132,30 +148,32 @@ def _uses(
         program = programs[campaign.program]
         for step in path_of(campaign.steps).mails():
             for text in texts_of(step):
-                found.setdefault(templates.own(text.template, program.lineage), Use(program, campaign, step))
+                for email in templates.emails(text, program.lineage):
+                    found.setdefault(email, Use(program, campaign, step))
     return found
 
 
-def _context(use: Use, template: Template, sample: Sample) -> dict[str, Any]:
+def _context(use: Use, template: Template, sample: Sample, words: Words) -> dict[str, Any]:
     """What the templates of this campaign can name, as the pipeline would give it."""
     program, subject = use.program, use.campaign.subject
     values = sample.of(template.name)
     facts = values.pop("facts", {})
     names = names_for(subject, use.audience, template.facts, occasional(use.campaign, use.step))
-    known = {name: in_minor_units(values[name], program.minor_digits) for name in names if name in values}
+    known = {name: _said(in_minor_units(values[name], program.minor_digits), words) for name in names if name in values}
     if known.get("referral"):
-        known["referral"] |= _standing(program, known["referral"], _status(use, known["referral"]))
+        known["referral"] |= _standing(program, known["referral"], _status(use, known["referral"]), words)
     for one in known.get("updates", ()):
-        one |= _standing(program, one, one["status"])
+        one |= _standing(program, one, one["status"], words)
     if "promotion" in known:
         known["promotion"] |= _terms(use.campaign)
     if isinstance(use.step, AskStep):
-        labels = [answer.label for answer in use.step.answers]
+        labels = [words(answer.label) for answer in use.step.answers]
         known["answers"] = [{"label": label, "url": f"{_ENGAGE}/answer/{n}"} for n, label in enumerate(labels)]
     return {
         **known,
         "program": program_context(program),
         "zone": program.zone,
+        **({"sender": Sender(program.brand).context} if template.sender == PROGRAM else {}),
         "facts": {
             name: facts[name] if name in facts else _fact(ref, sample, program) for name, ref in template.facts.items()
         },
@@ -173,10 +191,36 @@ def _status(use: Use, referral: Mapping[str, Any]) -> str:
     return next((status.key for status in ladder if status.key == referral["status"]), ladder[0].key)
 
 
-def _standing(program: Program, referral: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _said(value: Any, words: Words) -> Any:
+    """The value with what engage or program.yaml says in it in the email's language; names stay as they are."""
+    if isinstance(value, Mapping):
+        return {
+            name: _in_words(one, words) if name in _WORDED and isinstance(one, str) else _said(one, words)
+            for name, one in value.items()
+        }
+    return [_said(one, words) for one in value] if isinstance(value, list) else value
+
+
+def _in_words(text: str, words: Words) -> str:
+    if text in words.texts:
+        return words(text)
+    for pattern in IN_MAILS:
+        if names := placeholders(pattern):
+            shape = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(pattern))
+            if found := re.fullmatch(shape, text):
+                return words(pattern, **{name: found[name] for name in names})
+    return text
+
+
+def _standing(program: Program, referral: Mapping[str, Any], key: str, words: Words) -> dict[str, Any]:
     """What follows from a referral's status."""
     status = program.status(key)
-    said = {"status": key, "status_label": status.label, "status_next": status.next, "ladder": ladder(program, key)}
+    said = {
+        "status": key,
+        "status_label": words(status.label),
+        "status_next": words(status.next),
+        "ladder": ladder(program, key, words),
+    }
     return {name: referral.get(name, value) if name != "status" else value for name, value in said.items()}
 
 
@@ -199,7 +243,14 @@ def _links(use: Use, known: Mapping[str, Any]) -> dict[str, str | None]:
     return {
         "portal": brand.portal_url,
         "refer": brand.refer_url,
+        "register": _of_partner(brand.register_url, known),
+        "share": _of_partner(brand.share_url, known),
         "referral": f"{brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}" if referral else None,
         "unsubscribe": f"{_ENGAGE}/unsubscribe/eyJwIjoxfQ.Zk3aQx0dC1zYW1wbGU" if marketing else None,
         "preferences": None,
     }
+
+
+def _of_partner(url: str, known: Mapping[str, Any]) -> str | None:
+    about = known.get("partner") or {}
+    return url.replace(PARTNER_PLACE, about.get("external_id", "")) or None

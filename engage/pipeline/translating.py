@@ -28,8 +28,8 @@ def untranslated(
     for campaign in campaigns:
         for step in path_of(campaign.steps).mails() if campaign.state is not CampaignState.ENDED else ():
             for text in texts_of(step) if not goes_to_staff(campaign, step) else ():
-                email = templates.own(text.template, programs[campaign.program].lineage)
-                senders.setdefault((campaign.program, email), set()).add(campaign.name)
+                for email in templates.emails(text, programs[campaign.program].lineage):
+                    senders.setdefault((campaign.program, email), set()).add(campaign.name)
     found = []
     for (key, email), names in sorted(senders.items()):
         program = programs[key]

@@ -37,6 +37,13 @@ def ensure_occasions(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[
     return {(r.campaign, r.key): Occasion(r.id, r.program_id, r.campaign, r.version_id) for r in db.execute(query)}
 
 
+def is_occasion(db: Connection, program_id: int, campaign: str, key: str) -> bool:
+    """Whether this has concerned the campaign before."""
+    c = occasions.c
+    query = sa.select(c.id).where(c.program_id == program_id, c.campaign == campaign, c.key == key)
+    return db.execute(query).first() is not None
+
+
 def insert_enrollments(db: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[tuple[int | None, str, str], int]:
     """Enrolls; returns the id of each *new* enrollment by (partner, campaign, key). Those there already are let be.
 

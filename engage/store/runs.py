@@ -170,6 +170,12 @@ def held_runs(db: Connection) -> list[Run]:
     return [Run(**row._mapping) for row in db.execute(query)]
 
 
+def runs_held_for(db: Connection, reason: str) -> list[Run]:
+    """Runs that are held for this reason, oldest first."""
+    query = sa.select(*_RUN).where(runs.c.state == HELD, runs.c.reason == reason).order_by(runs.c.id)
+    return [Run(**row._mapping) for row in db.execute(query)]
+
+
 def run_before(db: Connection, run: Run) -> tuple[Run, int] | None:
     """The campaign's latest run of an earlier slot that was carried out, and how many it enrolled."""
     c = runs.c

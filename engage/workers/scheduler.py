@@ -57,4 +57,5 @@ class Scheduler:
             self._next_sweep = now + SWEEP_EVERY
         if self._next_look is None or now >= self._next_look:
             self.services.look_up_due()
+            self.services.look_after_editions()
             self._next_look = now + LOOK_UP_EVERY

@@ -267,6 +267,7 @@ NO_GUARD: dict[Reason, tuple[str, ...]] = {
     Reason.COLLAPSED: ("skip",),  # of a mail that was decided to be sent, by a later one
     Reason.FREQUENCY_CAP: ("defer", "skip"),  # decided of all mails of a dispatch window together
     Reason.FOLDED: ("skip",),
+    Reason.EDITION_MISSING: ("hold",),  # of a whole run
 }
 """What is decided for reasons that no guard gives."""
 
