@@ -26,6 +26,7 @@ from engage.authoring.link_tags import read_link_tags
 from engage.authoring.program_files import written_programs
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
+from engage.authoring.words import read_words
 from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import (
     OWNER,
@@ -159,7 +160,7 @@ class _ProgramReader:
             locales=self._locales(),
             ancestors=self.ancestors,
             without=self._without(),
-            words={key.text: self.reader.text(node, f"'{key.text}'") for key, node in self.fields.entries("words")},
+            words=read_words(self.fields),
         )
 
     def _brand(self) -> Brand:

@@ -8,7 +8,7 @@ import typer
 
 from engage.cli.context import JsonOption, console, print_json
 from engage.cli.schema import outdated
-from engage.cli.translations import untranslated_of
+from engage.cli.translations import counted, untranslated_of, unworded_of
 from engage.clock import utc_now
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
@@ -52,8 +52,8 @@ def lint(
         raise typer.Exit(1)
     if not as_json:
         console.print("No problems found.")
-        if path is None and (found := {one.email for one in untranslated_of(judged)}):
-            many = "1 email is" if len(found) == 1 else f"{len(found)} emails are"
+        emails, texts = {one.email for one in untranslated_of(judged)}, {one.text for one in unworded_of(judged)}
+        if path is None and (many := counted(emails, texts)):
             console.print(f"{many} not in all of the program's locales: engage translations")
 
 

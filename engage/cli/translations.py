@@ -1,4 +1,7 @@
-"""`translations`: which emails are not there in which of the program's locales."""
+"""`translations`: which emails and which words are not there in which of the program's locales."""
+
+from collections.abc import Sized
+from dataclasses import asdict
 
 import typer
 from rich.table import Table
@@ -7,6 +10,7 @@ from engage.cli.context import JsonOption, console, print_json
 from engage.content.wording import language_of
 from engage.domain.programs import Program
 from engage.pipeline.judging import Judged, judge
+from engage.pipeline.saying import Unworded, unworded
 from engage.pipeline.translating import Untranslated, untranslated
 from engage.settings import Settings
 
@@ -16,30 +20,52 @@ def register(app: typer.Typer) -> None:
 
 
 def translations(as_json: JsonOption = False) -> None:
-    """Show which emails are not there in which of the locales that program.yaml names."""
+    """Show which emails and words are not there in which of the locales that program.yaml names."""
     settings = Settings.load()
     judged = judge(settings.campaigns_dir, settings.templates_dir)
-    found = untranslated_of(judged)
+    found, words = untranslated_of(judged), unworded_of(judged)
     if as_json:
-        fields = ("program", "email", "missing", "campaigns")
-        print_json([{name: getattr(one, name) for name in fields} for one in found])
+        print_json([*map(asdict, found), *map(asdict, words)])
         return
     for program in judged.programs.values():
-        typer.echo(_said(program, [one for one in found if one.program == program.key]))
+        own = [one for one in found if one.program == program.key]
+        typer.echo(_said(program, own, [one for one in words if one.program == program.key]))
     if found:
         console.print(_table(found))
+    if words:
+        console.print(_table_of_words(words))
 
 
 def untranslated_of(judged: Judged) -> list[Untranslated]:
     return untranslated(judged.programs, judged.campaigns.values(), judged.templates)
 
 
-def _said(program: Program, found: list[Untranslated]) -> str:
+def unworded_of(judged: Judged) -> list[Unworded]:
+    return unworded(judged.programs, judged.campaigns, judged.templates)
+
+
+def _said(program: Program, found: list[Untranslated], words: list[Unworded]) -> str:
     if not program.locales:
         return f"{program.key}: program.yaml names no locales; add such as locales: [en, de]"
     locales = ", ".join(program.locales)
-    many = "1 email is" if len(found) == 1 else f"{len(found)} emails are"
-    return f"{program.key}: {many if found else 'no email is'} missing in one of {locales}"
+    return f"{program.key}: {counted(found, words) or 'no email is'} missing in one of {locales}"
+
+
+def counted(emails: Sized, texts: Sized) -> str:
+    """`1 email is`, `2 emails and 1 text are`; "" of nothing."""
+    kinds = [(len(things), word) for things, word in ((emails, "email"), (texts, "text")) if things]
+    many = " and ".join(f"{number} {word}{'s' if number > 1 else ''}" for number, word in kinds)
+    return f"{many} {'is' if sum(number for number, _ in kinds) == 1 else 'are'}" if kinds else ""
+
+
+def _table_of_words(found: list[Unworded]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("text", "not in", "write it in"):
+        table.add_column(heading, overflow="fold")
+    for one in {(one.text, one.missing): one for one in found}.values():  # programs share texts
+        files = dict.fromkeys(f"_words.{language_of(locale)}.yaml" for locale in one.missing)
+        table.add_row(one.text, ", ".join(one.missing), "\n".join(files))
+    return table
 
 
 def _table(found: list[Untranslated]) -> Table:

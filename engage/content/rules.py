@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator
 from jinja2 import nodes
 
 from engage.authoring.reader import did_you_mean
+from engage.authoring.words import placeholders
 from engage.content.filters import BRAND_FILTERS, FILTERS
 from engage.content.places import column_of
 from engage.content.sandbox import LOOP_FIELDS, TESTS, block_called
-from engage.content.words import placeholders
 from engage.domain.errors import Problem
 
 _PLAIN = (

@@ -5,14 +5,16 @@ it stands. All that a render does is to look up one dictionary, made once for ea
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from jinja2 import nodes
 
 from engage.authoring.document import Scalar, read_document
-from engage.authoring.reader import Reader, did_you_mean
+from engage.authoring.reader import Reader
+from engage.authoring.words import PLACEHOLDER, misplaced
+from engage.authoring.words import placeholders as placeholders
 from engage.content.wording import language_of
 from engage.domain.errors import AuthoringError, Problem
 from engage.domain.programs import Program
@@ -20,13 +22,6 @@ from engage.domain.programs import Program
 FILE = re.compile(r"_words\.(?P<locale>[a-z]{2,3}(?:-[A-Z]{2})?)\.yaml")
 SOURCE_LANGUAGE = "en"
 """What layouts, blocks and contexts say without a translation."""
-
-_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-
-
-def placeholders(text: str) -> frozenset[str]:
-    """The names that stand in braces in a text."""
-    return frozenset(_PLACEHOLDER.findall(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ def filled(text: str, values: Mapping[str, object]) -> str:
 @lru_cache(maxsize=4096)
 def _parts(text: str) -> tuple[str, ...]:
     """What stands between placeholders at even places, their names at odd ones."""
-    return tuple(_PLACEHOLDER.split(text))
+    return tuple(PLACEHOLDER.split(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +62,7 @@ class Translation:
 
     text: str
     said: str
+    file: str
     line: int
     column: int
 
@@ -127,22 +123,8 @@ def read_words(source: str, file: str) -> tuple[tuple[Translation, ...], tuple[P
         for message, hint in misplaced(key.text, said, lost=True):
             reader.problem(value, message, hint)
         if len(reader.problems) == known:
-            found.append(Translation(key.text, said, key.line, key.column))
+            found.append(Translation(key.text, said, file, key.line, key.column))
     return tuple(found), tuple(reader.problems)
-
-
-def misplaced(text: str, said: str, *, lost: bool) -> Iterator[tuple[str, str]]:
-    """What is wrong with the placeholders of a text that stands for another: (what is wrong, what to write).
-
-    `lost`: it has to have all of them.
-    """
-    wanted, there = placeholders(text), placeholders(said)
-    for name in sorted(there - wanted):
-        known = [f"{{{one}}}" for one in sorted(wanted)]
-        hint = did_you_mean(f"{{{name}}}", known) or "take it out: this text has no placeholders"
-        yield f"unknown placeholder '{{{name}}}'", hint
-    for name in sorted(wanted - there) if lost and there <= wanted else ():
-        yield f"the placeholder '{{{name}}}' is lost", f"write {{{name}}} where it belongs"
 
 
 def said_in(tree: nodes.Node, *, counted: bool = False) -> frozenset[str]:

@@ -10,6 +10,7 @@ IN_YEAR, IN_QUARTER, IN_MONTH, SO_FAR = "in {year}", "in quarter {quarter} of {y
 IN_MAILS = (THERE, YOUR_REFERRAL, A_LEAD, IN_REGION, FELLOW, IN_YEAR, IN_QUARTER, IN_MONTH, SO_FAR)
 
 ON_PAGES = (
+    "“{answer}”",
     "Send your answer",
     "Until now your answer was “{before}”. This one takes its place.",
     "Send this answer",

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from engage.bootstrap import Services
 from engage.pipeline.answering import PATH, AnswerLink, Offered, give_answer, offered, read_answer_token
-from engage.web.rendering import page, page_of_no_link
+from engage.web.rendering import page, page_of_no_link, words_for
 
 router = APIRouter()
 
@@ -15,9 +15,9 @@ def ask(request: Request, token: str) -> Response:
     services: Services = request.app.state.services
     link = read_answer_token(services.signer, token)
     shown = _shown(services, link) if link else None
-    if shown is None:
+    if link is None or shown is None:
         return page_of_no_link(request, "unknown_answer.html", token)
-    return _page(request, services, "answered.html" if shown.given else "answer.html", shown)
+    return _page(request, services, "answered.html" if shown.given else "answer.html", shown, link.partner_id)
 
 
 @router.post(PATH + "{token}")
@@ -26,9 +26,9 @@ def answer(request: Request, token: str) -> Response:
     services: Services = request.app.state.services
     link = read_answer_token(services.signer, token)
     shown = _stored(services, link) if link else None
-    if shown is None:
+    if link is None or shown is None:
         return page_of_no_link(request, "unknown_answer.html", token)
-    return _page(request, services, "answered.html", shown)
+    return _page(request, services, "answered.html", shown, link.partner_id)
 
 
 def _shown(services: Services, link: AnswerLink) -> Offered | None:
@@ -46,11 +46,13 @@ def _stored(services: Services, link: AnswerLink) -> Offered | None:
     return shown
 
 
-def _page(request: Request, services: Services, name: str, shown: Offered) -> Response:
-    """The page, with the subject of the mail that asked as the question, as far as it can still be composed."""
+def _page(request: Request, services: Services, name: str, shown: Offered, partner_id: int) -> Response:
+    """The page in the partner's language, with the subject of the mail that asked as the question, as far as it can
+    still be composed."""
     brand, library = shown.program.brand, services.library()
     with services.database.read() as db:
         (mail,) = services.composer.compose(db, library, [shown.mail], services.clock(), folding=False)
+        words = words_for(db, library.templates, shown.program, partner_id)
     question = mail.message.subject if mail.message else ""
-    said = {"answer": shown.label, "before": shown.before, "question": question}
-    return page(request, name, 200, brand.color, program=brand.name, **said)
+    said = {"answer": words(shown.label), "before": words(shown.before), "question": question}
+    return page(request, name, 200, brand.color, words, program=brand.name, **said)

@@ -8,7 +8,7 @@ from engage.bootstrap import Services
 from engage.pipeline.consent import UnsubscribeLink, read_unsubscribe_token, unsubscribe
 from engage.store.consent import is_subscribed
 from engage.store.people import survivor_of
-from engage.web.rendering import page, page_of_no_link
+from engage.web.rendering import page, page_of_no_link, words_for
 
 router = APIRouter()
 
@@ -42,14 +42,18 @@ def stop(request: Request, token: str) -> Response:
 
 
 def _shown(services: Services, link: UnsubscribeLink | None) -> dict[str, Any] | None:
-    """What the page says of the link's topic; None for a link that was never made here."""
-    scope = services.library().scope(link.program_id) if link else None
+    """What the page says of the link's topic, in the partner's language; None for a link that was never made here."""
+    library = services.library()
+    scope = library.scope(link.program_id) if link else None
     if link is None or scope is None:
         return None
+    with services.database.read() as db:
+        words = words_for(db, library.templates, scope.program, link.partner_id)
     topic = scope.program.topics.get(link.topic)
     return {
         "color": scope.program.brand.color,
+        "words": words,
         "program": scope.program.brand.name,
-        "topic": topic.label if topic else link.topic,
-        "description": topic.description if topic else "",
+        "topic": words(topic.label) if topic else link.topic,
+        "description": words(topic.description) if topic else "",
     }
