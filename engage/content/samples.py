@@ -19,6 +19,7 @@ from engage.domain.facts import CATALOGUE, FactType, Subject
 
 FOLDER = "_samples"
 USUAL = "usual"
+_NO_INSTANT = datetime.min.replace(tzinfo=UTC)
 _GIVEN = ("program", "links", "locale", "zone", "facts")  # by the program, the email and its campaign
 _MONEY, _COUNT, _NUMBER = Value(Kind.MONEY, "", True), Value(Kind.COUNT, "", True), Value(Kind.NUMBER, "", True)
 _FACT_KINDS = {
@@ -76,7 +77,7 @@ def sampled_names() -> dict[str, Type]:
 
 
 def load_samples(templates_dir: Path) -> dict[str, Sample]:
-    """Every sample by its name, `usual` first, complete. Raises AuthoringError, or InputError if there is no `usual`."""
+    """Every sample by its name, `usual` first, each complete. Raises AuthoringError; InputError without `usual`."""
     folder = templates_dir / FOLDER
     found: dict[str, Sample] = {}
     problems: list[Problem] = []
@@ -127,7 +128,8 @@ class _SampleReader(Reader):
             return [] if isinstance(what, Listing) else "" if _is_text(what) else None
         match what:
             case Record(fields=fields):
-                return {key.text: self.field(key, value, fields, name) for key, value in self.entries(node, name)}
+                found = {key.text: self.field(key, value, fields, name) for key, value in self.entries(node, name)}
+                return _metered(found, fields)
             case Listing(item=item):
                 if not isinstance(node, Sequence):
                     self.problem(node, f"'{name}' must be a list", "begin each item with '- '")
@@ -147,10 +149,10 @@ class _SampleReader(Reader):
             case Kind.TEXT | Kind.LINK:
                 return self.text(node, f"'{name}'")
             case Kind.INSTANT:
-                return self.parsed(node, f"'{name}'", _instant, datetime.min)
+                return self.parsed(node, f"'{name}'", _instant, _NO_INSTANT)
             case Kind.FLAG:
                 return self.boolean(node, f"'{name}'")
-            case Kind.MONEY:
+            case Kind.MONEY | Kind.METRIC:
                 return self.number(node, f"'{name}'")
             case Kind.RATIO | Kind.NUMBER:
                 return float(self.number(node, f"'{name}'"))
@@ -206,6 +208,15 @@ def _instant(text: str) -> datetime:
         raise ValueError(f"'{text}' is no date; write one such as 2026-11-21") from None
     noon = found.replace(hour=12) if found.time() == time() and len(text) == len("2026-11-21") else found
     return noon if noon.tzinfo else noon.replace(tzinfo=UTC)
+
+
+def _metered(found: dict[str, Any], fields: Mapping[str, Type]) -> dict[str, Any]:
+    """The record with its numbers of a metric as whole numbers, unless the metric is revenue: then they are amounts."""
+    if "revenue" in (found.get("what"), found.get("metric")):
+        return found
+    kinds = {name: what.kind for name, what in fields.items() if isinstance(what, Value)}
+    metrics = [name for name in found if kinds.get(name) is Kind.METRIC]
+    return found | {name: int(found[name]) for name in metrics if found[name] is not None}
 
 
 def _is_text(what: Type) -> bool:

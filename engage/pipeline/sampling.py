@@ -8,8 +8,8 @@ from typing import Any
 
 from engage.authoring.reader import did_you_mean
 from engage.content import Template, Templates
-from engage.content.samples import USUAL, Sample, in_minor_units, load_samples
 from engage.content.frontmatter import PROGRAM
+from engage.content.samples import USUAL, Sample, in_minor_units, load_samples
 from engage.content.schema import Audience, names_for
 from engage.content.words import Words, placeholders
 from engage.domain.campaigns import (
@@ -158,7 +158,7 @@ def _context(use: Use, template: Template, sample: Sample, words: Words) -> dict
     program, subject = use.program, use.campaign.subject
     values = sample.of(template.name)
     facts = values.pop("facts", {})
-    names = names_for(subject, use.audience, template.facts, occasional(use.campaign, use.step))
+    names = names_for(subject, use.audience, template.facts, (*occasional(use.campaign, use.step), *template.brings))
     known = {name: _said(in_minor_units(values[name], program.minor_digits), words) for name in names if name in values}
     if known.get("referral"):
         known["referral"] |= _standing(program, known["referral"], _status(use, known["referral"]), words)
