@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick check faults mutants pictures lock clean
+.PHONY: help env demo test quick check faults mutants gallery pictures lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ faults: env ## kill, stop, fill and lose all that can be, and count the mail: ha
 
 mutants: env ## take fourteen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
+
+gallery: env ## write var/gallery/index.html: every email, language and sample (ARGS=--pictures for screenshots)
+	@$(BIN)/python -m scripts.gallery $(ARGS)
 
 pictures: env ## make the pictures of the README anew (needs Chromium)
 	@$(BIN)/python -m scripts.pictures
