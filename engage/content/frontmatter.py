@@ -11,7 +11,8 @@ from engage.domain.errors import AuthoringError, Problem
 
 ParseFact = Callable[[Node, str], FactRef]
 """Reads a fact, given its node and the file it stands in; raises AuthoringError. See `authoring.facts`."""
-SENDERS = ("program",)
+PROGRAM, OWNER, MANAGER, SALESPERSON = SENDERS = ("program", "owner", "manager", "salesperson")
+"""In whose name an email may be."""
 _FENCE = "---"
 
 
@@ -28,7 +29,8 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One email as its file says it. `body_line` is the line on which the Markdown begins."""
+    """One email as its file says it. `body_line` is the line on which the Markdown begins; `story` names the success
+    story that it tells."""
 
     subject: Phrase
     preview: Phrase
@@ -38,24 +40,18 @@ class Email:
     fact_places: Mapping[str, tuple[int, int]]
     body: str
     body_line: int
+    story: str = ""
+    story_place: tuple[int, int] = (1, 1)
 
 
 def read_email(source: str, file: str, parse_fact: ParseFact) -> tuple[Email | None, tuple[Problem, ...]]:
     """The email, as far as it can be read, and what is wrong with its head."""
-    lines = source.split("\n")
-    if lines[0].rstrip() != _FENCE:
-        return None, (Problem(file, 1, 1, "the file does not begin with '---'", "begin with ---, subject: …, ---"),)
-    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
-    if end is None:
-        return None, (Problem(file, 1, 1, "the front matter does not end", "close it with a line '---'"),)
     try:
-        node = read_document("\n".join(lines[1:end]), file, first_line=2)
+        node, body, body_line = read_head(source, file, "subject: …")
     except AuthoringError as error:
         return None, error.problems
-    reader = Reader(file)
-    if isinstance(node, Scalar) and node.empty:
-        node = MappingNode((), 1, 1)
-    fields = reader.fields(node, "the front matter", ("subject",), ("preview", "from", "button", "facts")).nodes
+    lines, reader = source.split("\n"), Reader(file)
+    fields = reader.fields(node, "the front matter", ("subject",), ("preview", "from", "button", "facts", "story")).nodes
     facts, places = _facts(reader, fields.get("facts"), parse_fact)
     email = Email(
         subject=_phrase(reader, fields.get("subject"), "subject", lines),
@@ -64,10 +60,26 @@ def read_email(source: str, file: str, parse_fact: ParseFact) -> tuple[Email | N
         button=_button(reader, fields.get("button"), lines),
         facts=facts,
         fact_places=places,
-        body="\n".join(lines[end + 1 :]),
-        body_line=end + 2,
+        body=body,
+        body_line=body_line,
+        story=reader.name(fields["story"], "a story's name") if "story" in fields else "",
+        story_place=(fields["story"].line, fields["story"].column) if "story" in fields else (1, 1),
     )
     return email, tuple(reader.problems)
+
+
+def read_head(source: str, file: str, example: str) -> tuple[Node, str, int]:
+    """The head of a file, what follows it, and the line on which that begins. Raises AuthoringError."""
+    lines = source.split("\n")
+    if lines[0].rstrip() != _FENCE:
+        raise AuthoringError.at(file, 1, 1, "the file does not begin with '---'", f"begin with ---, {example}, ---")
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
+    if end is None:
+        raise AuthoringError.at(file, 1, 1, "the front matter does not end", "close it with a line '---'")
+    node = read_document("\n".join(lines[1:end]), file, first_line=2)
+    if isinstance(node, Scalar) and node.empty:
+        node = MappingNode((), 1, 1)
+    return node, "\n".join(lines[end + 1 :]), end + 2
 
 
 def _phrase(reader: Reader, node: Node | None, what: str, lines: list[str]) -> Phrase:

@@ -43,9 +43,12 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """`asked`: an email has to ask whether it is there, even where a block takes what is not."""
+
     meaning: str
     fields: Mapping[str, "Type"]
     optional: bool = False
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,9 @@ _REWARD = Record(
         "due_at": _instant("when it will be paid"),
         "paid_at": _instant("when it was paid"),
         "lead_company": _text("the company whose referral earned it", optional=True),
+        "stage": _text("what part it is, as the source calls it: win, retention", optional=True),
+        "later_amount": Value(Kind.MONEY, "what the same referral may bring later", optional=True),
+        "later_at": _instant("when the first of that is expected"),
     },
 )
 _TIER = Record(
@@ -286,13 +292,30 @@ _UPDATE = Record(
         "url": Value(_LINK, "the referral in the portal"),
     },
 )
+_STORY = Record(
+    "the success story that the front matter names; empty once a consent has ended",
+    {
+        "title": _text("its title"),
+        "text": _text("the whole story"),
+        "paragraphs": Listing(
+            "the same, paragraph by paragraph", Record("one paragraph", {"text": _text("its words")})
+        ),
+        "quote": _text("what somebody said", optional=True),
+        "quote_by": _text("who said it", optional=True),
+        "customer": _text("the customer"),
+        "partner_name": _text("the partner"),
+    },
+    optional=True,
+    asked=True,
+)
 _EDITION = Record(
     "the edition that is not there yet, in the mail that says so",
     {
         "email": _text("the email that is to be written"),
         "file": _text("its file"),
         "campaign": _text("the campaign that sends it"),
-        "at": _instant("when it is to go out first", optional=False),
+        "day": _instant("the date on which it is to go out", optional=False),
+        "at": _instant("the instant at which that begins where clocks are first", optional=False),
     },
 )
 _HELP = Record(
@@ -305,6 +328,7 @@ _OCCASIONAL: dict[str, "Type"] = {
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
     "edition": _EDITION,
+    "story": _STORY,
 }
 """What only emails know whose step or campaign has it."""
 OCCASIONAL = tuple(_OCCASIONAL)
@@ -316,6 +340,7 @@ ABSENT = {
     "tier": None,
     "last_period": None,
     "staff": None,
+    "story": None,
 }
 """What templates see where the pipeline gave nothing: records that need not be there are empty, not undefined."""
 ALWAYS = frozenset({"program", "links", "locale", "zone"})

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     """What can happen; the `kind` of a row of the event history."""
 
     STATUS_CHANGED = "referral.status_changed"
+    HELP_WANTED = "referral.help_wanted"
     LOGGED_IN = "partner.logged_in"
     REGISTERED = "partner.registered"
     REWARD_EARNED = "reward.earned"

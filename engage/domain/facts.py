@@ -316,6 +316,13 @@ CATALOGUE: dict[str, Fact] = {
             _REF,
             over=(_S,),
         ),
+        Fact(
+            "reward_stage",
+            Subject.REWARD,
+            FactType.TEXT,
+            "what part of the sale's reward it is, as the source calls it: win, retention",
+            Feed.REWARDS,
+        ),
         Fact("partners", _C, FactType.COUNT, "active partners of the company"),
     )
 }

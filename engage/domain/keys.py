@@ -61,6 +61,11 @@ def change_key(referral: str, status: str, at: datetime) -> str:
     return f"change:{referral}:{status}:{_instant(at)}"
 
 
+def help_key(referral: str, at: datetime) -> str:
+    """A request for help with a referral: one an instant."""
+    return f"help:{referral}:{_instant(at)}"
+
+
 def login_key(partner: str, at: datetime) -> str:
     return f"{login_prefix(partner)}{_instant(at)}"
 

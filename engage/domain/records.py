@@ -94,6 +94,18 @@ class RewardRecord:
     due_at: datetime | None = None
     paid_at: datetime | None = None
     reversed_at: datetime | None = None
+    stage: str | None = None  # what part of the sale's reward it is, such as win or retention
+    expected_at: datetime | None = None  # not earned yet: when the source expects it to be
+
+
+@dataclass(frozen=True, slots=True)
+class HelpRecord:
+    """Somebody of our staff asks a referral's partner for help: `ask` is what they could do, in a sentence."""
+
+    referral: str  # external id
+    at: datetime
+    ask: str
+    by: str | None = None  # external id of staff; None: whoever works the referral
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,9 @@ class AliasRecord:
 
 ALIAS_KINDS = ("partner", "referral", "company", "staff")
 
-Record = AliasRecord | CompanyRecord | StaffRecord | PartnerRecord | ReferralRecord | LoginRecord | RewardRecord
+Record = (
+    AliasRecord | CompanyRecord | StaffRecord | PartnerRecord | ReferralRecord | LoginRecord | RewardRecord | HelpRecord
+)
 
 
 class Outcome(StrEnum):

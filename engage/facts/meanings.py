@@ -20,7 +20,7 @@ from engage.facts.existence import Clause, Column
 from engage.facts.sources import Sources
 from engage.facts.subjects import memberships, people
 from engage.facts.totals import Totals, counted, counted_rewards
-from engage.store.tables import partner_versions, partners
+from engage.store.tables import partner_versions, partners, rewards
 from engage.store.types import Instant
 
 
@@ -334,6 +334,7 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "days_left_in_tier_period": _days_left_in_tier_period,
     "rewards": _rewards,
     "rewards_earned": _rewards,
+    "reward_stage": lambda _: rewards.c.stage,
     "referral_status": lambda ask: ask.sources.referral().c.status,
     "days_in_status": lambda ask: ask.sources.referral().c.since,
     "amount": lambda ask: ask.sources.referral().c.amount,

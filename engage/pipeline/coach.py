@@ -13,7 +13,7 @@ from engage.domain.programs import OWNER, Desk, Program
 from engage.domain.windows import WindowKind
 from engage.facts import Scope
 from engage.pipeline.entries import Concerning
-from engage.store.people import PartnerStanding, StaffMember, staff_members
+from engage.store.people import StaffMember, staff_members
 from engage.store.referrals import salespeople_of_open_referrals
 from engage.store.subjects import CompanyStanding
 
@@ -74,23 +74,23 @@ class Staff:
 def staff_for(
     db: Connection,
     scope: Scope,
-    partners: Mapping[int, PartnerStanding],
+    owners: Mapping[int, int | None],
     companies: Mapping[int, CompanyStanding],
     staff_ids: Collection[int],
 ) -> Staff:
-    """Whom to alert about these partners, and the staff of these companies and with these ids.
+    """Whom to alert about the partners who have these `owners`, and the staff of these companies and with these ids.
 
     About a partner it is the first of these who has an address: the partner's owner; the salesperson of the latest open
     referral; the manager of either; the program's default.
     """
     program = scope.program
-    latest = salespeople_of_open_referrals(db, scope.program_id, program, partners.keys()) if partners else {}
-    named = {p.owner_id for p in partners.values()} | {c.manager_id for c in companies.values()}
+    latest = salespeople_of_open_referrals(db, scope.program_id, program, owners.keys()) if owners else {}
+    named = set(owners.values()) | {c.manager_id for c in companies.values()}
     people = staff_members(db, {id_ for id_ in (*named, *latest.values(), *staff_ids) if id_ is not None})
     people |= staff_members(db, {one.manager_id for one in people.values() if one.manager_id is not None})
     default = address_of_program(program, "") if program.default_owner else None
-    owners = {id_: _choose((p.owner_id, latest.get(id_)), people) or default for id_, p in partners.items()}
-    return Staff(people, owners, companies, default, {key: desk(program, key) for key in program.desks})
+    to_alert = {id_: _choose((owner, latest.get(id_)), people) or default for id_, owner in owners.items()}
+    return Staff(people, to_alert, companies, default, {key: desk(program, key) for key in program.desks})
 
 
 def _choose(candidates: Collection[int | None], people: Mapping[int, StaffMember]) -> StaffMember | None:

@@ -34,8 +34,10 @@ from engage.pipeline.promising import contest_context, promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.pipeline.sayings import THERE
 from engage.pipeline.senders import Sender, senders
+from engage.pipeline.telling import story_context
 from engage.signing import Signer
 from engage.store.deliveries import Claimed
+from engage.store.helping import HelpWanted, help_by_enrollment
 from engage.store.people import StaffMember, staff_members
 
 SIGNED_PATHS = ("/unsubscribe/", PATH)
@@ -110,6 +112,9 @@ class Composer:
             for one in group:
                 told = lines.get(one.id, [])
                 more = {"folded": shown(told), **given.get(one.id, {})}
+                if template.story:
+                    locale_ = template.locale or scope.program.locale
+                    more["story"] = story_context(library.templates, template.story, scope.program, locale_, now)
                 if "edition" in template.needs:
                     more["edition"] = edition_context(library, campaign, one.occasion)
                 made = self._compose_one(template, material, scope.program, one, asks.get(one.id), more, not folding)
@@ -208,6 +213,7 @@ class _Material:
     staff: dict[int, StaffMember]
     addresses: Mapping[str, StaffMember]
     senders: Mapping[int, Sender]
+    help: Mapping[int, HelpWanted]
     promotions: dict[int, dict[str, Any]]
     updates: dict[int, list[dict[str, Any]]]
     evidence: dict[int, list[dict[str, str]]]
@@ -238,12 +244,15 @@ class _Material:
             else {}
         )
         referrals = contexts.referral_contexts(db, program, referral_ids, words)
+        enrolled = {one.enrollment_id: one.id for one in group}
+        asked = help_by_enrollment(db, enrolled) if "help" in needs else {}
+        wanted = {enrolled[id_]: one for id_, one in asked.items()}
         return cls(
             words=words,
             program=contexts.program_context(program),
             partners=partners,
             referrals=referrals,
-            rewards=contexts.reward_contexts(db, reward_ids, referrals) if "reward" in needs else {},
+            rewards=contexts.reward_contexts(db, reward_ids, referrals, now) if "reward" in needs else {},
             companies=contexts.company_contexts(db, company_ids) if "company" in needs else {},
             tiers=contexts.tier_contexts(db, scope, ids, now, words) if "tier" in needs else {},
             last_periods=last_period_contexts(db, scope, ids, now, words) if "last_period" in needs else {},
@@ -258,7 +267,8 @@ class _Material:
             contest=contest_context(campaign),
             staff=staff_members(db, {one.staff_id for one in group if one.staff_id is not None}),
             addresses={one.recipient: address_of_program(program, one.recipient) for one in group},
-            senders=senders(db, scope, template.sender, group),
+            senders=senders(db, scope, template.sender, group, {id_: one.staff_id for id_, one in wanted.items()}),
+            help=wanted,
             promotions=promotion_contexts(db, scope, campaign, ids, now, words) if "promotion" in needs else {},
             updates=update_contexts(db, program, [one.id for one in group], words) if "updates" in needs else {},
             evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
@@ -293,7 +303,8 @@ class _Material:
             "kudos": self.kudos,
             "promotion": self.contest or self.promotions.get(one.partner_id or 0),
             "updates": self.updates.get(one.id, []),
-            "sender": self.senders[one.id].context,
+            "sender": self.senders[one.id].context(self.words),
+            "help": contexts.help_context(self.help.get(one.id)),
         }
         if one.recipient.startswith("staff:"):
             person = self.person(one)

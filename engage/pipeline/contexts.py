@@ -17,7 +17,14 @@ from engage.domain.programs import Program, StatusKind, TierPeriod
 from engage.domain.tiers import Period, tier_period
 from engage.facts import Scope, Value, values
 from engage.pipeline.sayings import A_LEAD, IN_MONTH, IN_QUARTER, IN_YEAR, SO_FAR, YOUR_REFERRAL
-from engage.store.referrals import previous_statuses, recent_referrals, referrals_for_mail, rewards_for_mail
+from engage.store.helping import HelpWanted
+from engage.store.referrals import (
+    later_rewards,
+    previous_statuses,
+    recent_referrals,
+    referrals_for_mail,
+    rewards_for_mail,
+)
 from engage.store.tables import companies, partners, staff
 
 RECENT = 5
@@ -132,20 +139,31 @@ def ladder(program: Program, current: str, words: Words = PLAIN) -> list[dict[st
 
 
 def reward_contexts(
-    db: Connection, ids: Collection[int], referrals: Mapping[int, Mapping[str, Any]]
+    db: Connection, ids: Collection[int], referrals: Mapping[int, Mapping[str, Any]], now: datetime
 ) -> dict[int, dict[str, Any]]:
-    """`reward`: what was earned, by which of `referrals`, when it is due."""
+    """`reward`: what was earned, by which of `referrals`, when it is due, and what the referral may bring later."""
     if not ids:
         return {}
     fields = ("external_id", "amount", "earned_at", "due_at", "paid_at")
+    rows = rewards_for_mail(db, ids)
+    later = later_rewards(db, {row._mapping["referral_id"] for row in rows.values()} - {None}, now)
     return {
         id_: {
             **{name: row._mapping[name] for name in fields},
             "label": row._mapping["label"] or "",
+            "stage": row._mapping["stage"] or "",
+            **dict(
+                zip(("later_amount", "later_at"), later.get(row._mapping["referral_id"], (None, None)), strict=True)
+            ),
             "lead_company": referrals.get(row._mapping["referral_id"], {}).get("lead_company", ""),
         }
-        for id_, row in rewards_for_mail(db, ids).items()
+        for id_, row in rows.items()
     }
+
+
+def help_context(wanted: HelpWanted | None) -> dict[str, str] | None:
+    """`help`: what a salesperson asks for."""
+    return {"ask": wanted.ask, "by_name": wanted.by} if wanted else None
 
 
 def tier_contexts(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from engage.authoring import Node, load_campaigns, parse_campaign, parse_fact_ref, parse_programs
@@ -10,6 +11,7 @@ from engage.authoring.inheritance import inherited
 from engage.authoring.program_files import PROGRAM_FILE, is_program_file
 from engage.authoring.reader import did_you_mean
 from engage.content import Templates, load_templates
+from engage.content.stories import is_story
 from engage.domain.campaigns import (
     AskStep,
     Campaign,
@@ -27,6 +29,7 @@ from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.journeys import path_of
 from engage.domain.programs import Program
+from engage.pipeline.telling import story_problems
 from engage.pipeline.saying import misspelt
 
 _UNJUDGED = "facts cannot be judged"  # without a program.yaml, whose own problem is reported
@@ -46,11 +49,14 @@ class Judged:
     sources: dict[str, str]
 
 
-def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | None = None) -> Judged:
+def judge(
+    campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | None = None, today: date | None = None
+) -> Judged:
     """Reads and judges both folders.
 
     `good` has, by path, the last version of each file that passed: it stands in for a file that is broken now. Without
-    it a broken file is left out. A folder of templates that is not there is one problem.
+    it a broken file is left out. A folder of templates that is not there is one problem. With `today` a story to which
+    somebody does not agree any more is a problem of the emails that tell it.
     """
     good = good or {}
     authored = load_campaigns(campaigns_dir)
@@ -70,6 +76,7 @@ def judge(campaigns_dir: Path, templates_dir: Path, good: Mapping[str, str] | No
     if templates_dir.is_dir():
         written = _written(templates, found, f"{templates_dir.name}/")
         problems |= set(_misfits(campaigns.values(), templates, programs, written))
+        problems |= set(story_problems(templates, today))  # such an email goes out without its story
     if not problems:  # what stands in a file with problems would count as not said
         problems |= set(misspelt(programs, campaigns, templates, program_sources))
     faulty = {problem.file for problem in problems}
@@ -123,7 +130,9 @@ def _templates(
     except InputError as error:  # no such folder: all of it is broken
         templates, problems = Templates({}, {}), (Problem(directory.name, 1, 1, error.message, error.hint),)
         broken = {path for path in good if path.startswith(root)}
-    older = {path.removeprefix(root): good[path] for path in broken if path in good}
+    # Not of stories: an older one may have a consent that has been taken back.
+    names = (path.removeprefix(root) for path in broken if path in good)
+    older = {name: good[root + name] for name in names if not is_story(name)}
     if older:
         templates, _ = Templates.from_sources({**templates.sources, **older}, parse, root)
     return templates, problems
@@ -284,9 +293,9 @@ class _FactParser:
         raise refused
 
 
-def lint_file(path: Path, campaigns_dir: Path, templates_dir: Path) -> tuple[Problem, ...]:
+def lint_file(path: Path, campaigns_dir: Path, templates_dir: Path, today: date | None = None) -> tuple[Problem, ...]:
     """The problems of one file: as its folder judges it, or, outside the folders, as a campaign of its own."""
-    judged = judge(campaigns_dir, templates_dir)
+    judged = judge(campaigns_dir, templates_dir, today=today)
     resolved = path.resolve()
     for folder in (campaigns_dir, templates_dir):
         if resolved.is_relative_to(folder.resolve()):

@@ -15,9 +15,8 @@ from engage.domain.journeys import path_of
 from engage.domain.messages import Message
 from engage.facts import Scope
 from engage.pipeline.compose import SIGNED_PATHS, Composer
-from engage.pipeline.contexts import partner_contexts
+from engage.pipeline.contexts import help_context, partner_contexts
 from engage.pipeline.editions import current_and_next
-from engage.pipeline.contexts import help_context
 from engage.pipeline.entries import Whom
 from engage.pipeline.gathering import latest_updates
 from engage.pipeline.library import Library

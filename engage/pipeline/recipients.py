@@ -58,7 +58,7 @@ class Recipients:
         own = {one.partner_id for one in whom if one.partner_id is not None}
         contacts = {company.contact_id for company in companies.values() if company.contact_id is not None}
         partners = partner_standings(db, own | contacts, as_of) if own | contacts else {}
-        alerted_about = {id_: partners[id_] for id_ in own} if alerts else {}
+        alerted_about = {id_: partners[id_].owner_id for id_ in own} if alerts else {}
         staff = staff_for(
             db, scope, alerted_about, companies, {one.staff_id for one in whom if one.staff_id is not None}
         )

@@ -173,7 +173,7 @@ def _context(use: Use, template: Template, sample: Sample, words: Words) -> dict
         **known,
         "program": program_context(program),
         "zone": program.zone,
-        **({"sender": Sender(program.brand).context} if template.sender == PROGRAM else {}),
+        **({"sender": Sender(program.brand).context(words)} if template.sender == PROGRAM else {}),
         "facts": {
             name: facts[name] if name in facts else _fact(ref, sample, program) for name, ref in template.facts.items()
         },

@@ -10,6 +10,7 @@ from engage.domain.programs import Program
 from engage.domain.records import (
     AliasRecord,
     CompanyRecord,
+    HelpRecord,
     LoginRecord,
     PartnerRecord,
     Record,
@@ -82,11 +83,12 @@ KINDS: dict[str, Kind] = {
     "reward": Kind(
         RewardRecord,
         ("external_id", "partner", "amount"),
-        ("external_id", "partner", "referral", "label"),
-        ("earned_at", "due_at", "paid_at", "reversed_at"),
+        ("external_id", "partner", "referral", "label", "stage"),
+        ("expected_at", "earned_at", "due_at", "paid_at", "reversed_at"),
         ("amount",),
         feed=Feed.REWARDS,
     ),
+    "help": Kind(HelpRecord, ("referral", "at", "ask"), ("referral", "by", "ask"), ("at",)),
     "alias": Kind(AliasRecord, ("kind", "external_id", "of"), ("kind", "external_id", "of")),
 }
 """The records that a mapping may make of a row. A `status` is one change of a referral that other rows describe."""

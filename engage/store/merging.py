@@ -36,6 +36,7 @@ from engage.store.tables import (
     deliveries,
     enrollments,
     events,
+    help_requests,
     occasions,
     partner_versions,
     partners,
@@ -113,6 +114,7 @@ def move_referral(db: Connection, pair: Pair, names: tuple[str, str], after: int
     moved = sa.update(events).where(e.referral_id == pair.merged)
     counts = {"events": db.execute(moved.values(referral_id=pair.survivor, sequence=e.sequence + after)).rowcount}
     counts["rewards"] = _repoint(db, rewards.c.referral_id, pair)
+    _move_help(db, pair)
     _end_journeys_told_twice(db, pair)
     cancelled += move_entries(db, pair, Subject.REFERRAL, names)
     _repoint(db, referrals.c.merged_into_id, pair)
@@ -141,6 +143,7 @@ def move_staff(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str, 
     _repoint(db, staff.c.manager_id, pair, staff.c.id != pair.survivor)
     _repoint(db, companies.c.manager_id, pair)
     moved["cancelled"] = move_entries(db, pair, Subject.STAFF, names)
+    _repoint(db, help_requests.c.staff_id, pair)
     release_claimed(db, deliveries.c.staff_id == pair.merged)
     _repoint(db, deliveries.c.staff_id, pair)
     db.execute(sa.delete(staff).where(staff.c.id == pair.merged))
@@ -235,6 +238,13 @@ def _move_terms(db: Connection, pair: Pair) -> None:
     c, own = promotion_terms.c, promotion_terms.alias("own")
     same = sa.and_(own.c.program_id == c.program_id, own.c.campaign == c.campaign)
     _repoint(db, c.partner_id, pair, ~sa.exists().where(own.c.partner_id == pair.survivor, same))
+
+
+def _move_help(db: Connection, pair: Pair) -> None:
+    """What was asked about the merged referral was asked about the survivor; at one instant, once."""
+    h, own = help_requests.c, help_requests.alias("own")
+    told = sa.exists().where(own.c.referral_id == pair.survivor, own.c.asked_at == h.asked_at)
+    _repoint(db, h.referral_id, pair, ~told)
 
 
 def _about_referral(referral_id: int) -> Clause:

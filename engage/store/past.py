@@ -26,6 +26,7 @@ from engage.store.tables import (
     consent_changes,
     events,
     feedback,
+    help_requests,
     partner_attributes,
     partner_versions,
     partners,
@@ -51,6 +52,7 @@ _ORDERS: Mapping[sa.Table, tuple[str, ...]] = {
     partner_versions: ("partner_id", "valid_from"),
     partner_attributes: ("partner_id", "name", "valid_from"),
     referral_versions: ("referral_id", "valid_from"),
+    help_requests: ("asked_at", "referral_id"),
     events: ("occurred_at", "referral_id", "sequence", "key"),
     suppressions: ("address_id", "reason"),
     address_refusals: ("address_id", "topic"),
@@ -83,6 +85,7 @@ class Past:
             partner_versions: _Waiting(rows[partner_versions], lambda row: row["valid_from"]),
             partner_attributes: _Waiting(rows[partner_attributes], lambda row: row["valid_from"]),
             rewards: _Waiting(rows[rewards], _earned),
+            help_requests: _Waiting(rows[help_requests], lambda row: row["asked_at"]),
             suppressions: _Waiting(rows[suppressions], lambda row: row["created_at"]),
             address_refusals: _Waiting(rows[address_refusals], lambda row: row["refused_at"]),
             consent_changes: _Waiting(rows[consent_changes], lambda row: row["changed_at"]),
@@ -146,6 +149,7 @@ class Past:
         for end in _ENDS:
             _update(db, rewards, [row for row in self._ends.peek(over) if end in row])
         self._ends.take(over)
+        _insert(db, help_requests, news[help_requests])
         _insert(db, suppressions, news[suppressions])
         _insert(db, address_refusals, news[address_refusals])
         _subscribe(db, news[consent_changes])

@@ -46,6 +46,7 @@ class StaffMember:
     email: str
     manager_id: int | None = None
     person: bool = True
+    role: str = ""
 
     @property
     def first_name(self) -> str:
@@ -149,11 +150,21 @@ def staff_members(db: Connection, ids: Collection[int]) -> dict[int, StaffMember
     if not ids:
         return {}
     c = staff.c
-    query = sa.select(c.id, c.external_id, c.name, c.email, c.manager_id).where(one_of(db, c.id, ids))
+    query = sa.select(c.id, c.external_id, c.name, c.email, c.manager_id, c.role).where(one_of(db, c.id, ids))
     return {
-        row.id: StaffMember(row.id, row.external_id, row.name or row.external_id, row.email or "", row.manager_id)
+        row.id: StaffMember(
+            row.id, row.external_id, row.name or row.external_id, row.email or "", row.manager_id, role=row.role or ""
+        )
         for row in db.execute(query)
     }
+
+
+def owners_named(db: Connection, partner_ids: Collection[int]) -> dict[int, int | None]:
+    """The member of staff who owns each of these partners, by the partner's id."""
+    if not partner_ids:
+        return {}
+    c = partners.c
+    return {id_: owner for id_, owner in db.execute(sa.select(c.id, c.owner_id).where(one_of(db, c.id, partner_ids)))}
 
 
 def ensure_addresses(db: Connection, emails: Iterable[str]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Referrals and rewards, as a mail about them shows them."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -8,6 +9,7 @@ from sqlalchemy.engine import Connection, Row
 from engage.domain.facts import Subject
 from engage.domain.programs import CLOSED_KINDS, Program
 from engage.store.tables import events, referral_versions, referrals, rewards, staff
+from engage.store.upserts import one_of
 
 
 def salespeople_of_open_referrals(
@@ -23,6 +25,15 @@ def salespeople_of_open_referrals(
         .order_by(r.submitted_at.is_not(None), r.submitted_at, r.id)
     )
     return {partner_id: salesperson_id for partner_id, salesperson_id in db.execute(query)}
+
+
+def salespeople_of(db: Connection, ids: Collection[int]) -> dict[int, int]:
+    """Who works each of these referrals, where anybody does."""
+    if not ids:
+        return {}
+    r = referrals.c
+    query = sa.select(r.id, r.salesperson_id).where(one_of(db, r.id, ids), r.salesperson_id.is_not(None))
+    return {id_: salesperson_id for id_, salesperson_id in db.execute(query)}
 
 
 def referrals_for_mail(db: Connection, ids: Collection[int]) -> dict[int, Row[tuple[object, ...]]]:
@@ -50,6 +61,23 @@ def previous_statuses(db: Connection, ids: Collection[int]) -> dict[int, str | N
 
 def rewards_for_mail(db: Connection, ids: Collection[int]) -> dict[int, Row[tuple[object, ...]]]:
     return {row.id: row for row in db.execute(sa.select(rewards).where(rewards.c.id.in_(ids)))}
+
+
+def later_rewards(
+    db: Connection, referral_ids: Collection[int], now: datetime
+) -> dict[int, tuple[int, datetime | None]]:
+    """What each of these referrals may still bring, and when the first of it is expected: rewards that are not earned
+    by `now` and were not taken back. Those without any are left out."""
+    if not referral_ids:
+        return {}
+    r = rewards.c
+    query = (
+        sa.select(r.referral_id, sa.func.sum(r.amount), sa.func.min(sa.func.coalesce(r.expected_at, r.earned_at)))
+        .where(one_of(db, r.referral_id, referral_ids), sa.or_(r.earned_at.is_(None), r.earned_at > now))
+        .where(r.paid_at.is_(None), r.reversed_at.is_(None))
+        .group_by(r.referral_id)
+    )
+    return {id_: (int(amount), at) for id_, amount, at in db.execute(query)}
 
 
 def recent_referrals(

@@ -87,7 +87,7 @@ def test_the_table_of_facts_is_the_catalogue() -> None:
 def test_each_example_in_a_table_is_read(heading: str) -> None:
     for row in cells(heading):
         example = words(row[-1])[0]
-        subject = "company" if words(row[0])[0] == "partners" else "referral"
+        subject = {"partners": "company", "reward_stage": "reward"}.get(words(row[0])[0], "referral")
         when = f'for: {subject}\nwhen: {{every: "day 09:00"}}\nagain: never\n'
         campaign = completed_campaign(f"{when}where:\n  - {example}\n")
         assert parse_campaign(campaign, "example.yaml", SHIPPED.programs).where

@@ -73,6 +73,7 @@ def context(**changes: Any) -> Context:
         "leaders": leaders(),
         "folded": [{"subject": "Two wins to Silver", "url": "https://partners.example.com/tiers"}],
         "updates": updates(),
+        "sender": sender(),
         **changes,
     }
 
@@ -181,6 +182,20 @@ def reward(**changes: Any) -> Context:
         "due_at": datetime(2026, 11, 15, 12, tzinfo=UTC),
         "paid_at": None,
         "lead_company": "Harborline Logistics",
+        "stage": "win",
+        "later_amount": 363_750,
+        "later_at": datetime(2027, 4, 20, 12, tzinfo=UTC),
+        **changes,
+    }
+
+
+def sender(**changes: Any) -> Context:
+    return {
+        "name": "Tomasz Zielinski",
+        "first_name": "Tomasz",
+        "email": "tomasz.zielinski@example.com",
+        "role": "Partner manager",
+        "person": True,
         **changes,
     }
 

@@ -83,6 +83,7 @@ class Reward:
     amount: int
     earned_at: datetime | None
     reversed_at: datetime | None
+    stage: str | None = None
 
 
 @dataclass
@@ -192,6 +193,8 @@ class Brute:
         own = self.of_partner(partner, ref)
         if own is not NotImplemented:
             return own
+        if ref.fact == "reward_stage":
+            return self.rewards[id_].stage
         if subject is Subject.REWARD:
             id_ = self.rewards[id_].referral or 0
         if id_ not in self.referrals:

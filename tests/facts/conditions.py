@@ -56,6 +56,7 @@ _TEXTS = {
     "answer": ("fine", "Fine", "stuck"),
     "attribute": ("retail", "Retail", "", "été", "true"),
     "referral_status": tuple(f"{kind}-1" for kind in StatusKind),
+    "reward_stage": ("win", "Win", "retention"),
     "method": METHODS,
     "product": ("one", "two"),
 }

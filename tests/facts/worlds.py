@@ -170,6 +170,7 @@ def _reward(random: Random, world: World, id_: int) -> Reward:
         random.choice((0, 100, 12345)),
         random.choice((None, instant(random), instant(random))),
         reversed_at,
+        random.choice((None, "win", "retention")),
     )
 
 
@@ -202,6 +203,7 @@ def store(db: Connection, program_id: int, world: World, ids: "count[int]") -> N
                 "amount": reward.amount,
                 "earned_at": reward.earned_at,
                 "reversed_at": reward.reversed_at,
+                "stage": reward.stage,
             }
             for reward in world.rewards
         ],

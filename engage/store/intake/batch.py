@@ -19,6 +19,7 @@ from engage.domain.programs import Program
 from engage.domain.records import (
     AliasRecord,
     CompanyRecord,
+    HelpRecord,
     LoginRecord,
     Outcome,
     PartnerRecord,
@@ -39,7 +40,7 @@ from engage.store.intake.referrals import Referrals
 from engage.store.merging import Merged
 from engage.store.tables import feed_readings, metadata, programs
 
-_ORDER = (AliasRecord, StaffRecord, CompanyRecord, PartnerRecord, ReferralRecord, RewardRecord, LoginRecord)
+_ORDER = (AliasRecord, StaffRecord, CompanyRecord, PartnerRecord, ReferralRecord, RewardRecord, LoginRecord, HelpRecord)
 """What a row holds is taken in this order, so that its records may name one another."""
 
 
@@ -138,7 +139,7 @@ class _Batch:
             stock.of(kind).load(db, program_id, named.by_kind[kind], aliases.get(kind))
         stock.rewards.load(db, program_id, named.rewards)
         self._events.load(db, program_id, named.event_keys(stock, records))
-        self._referrals.load(db, named.by_kind["referral"])
+        self._referrals.load(db, named.by_kind["referral"], helped=named.helped)
         if "partner" in aliases:
             self._people.joined_before = joined_of_duplicates(db, program_id, stock.partners.ids())
         if any(self._duplicate(record) for record in records if isinstance(record, AliasRecord)):
@@ -202,6 +203,7 @@ class _Batch:
         self._people.look_at_waits(db, observed_at)
         self._people.write_versions(db, program_id, observed_at)
         self._referrals.write_versions(db, program_id)
+        self._referrals.write_help(db, program_id)
         return self._events.write(db, program_id, observed_at, source)
 
     def _take(self, record: Record) -> bool:
@@ -220,6 +222,8 @@ class _Batch:
                 return self._referrals.take_reward(record)
             case LoginRecord():
                 return self._referrals.take_login(record)
+            case HelpRecord():
+                return self._referrals.take_help(record)
 
 
 def _cleaned(row: Row, program: Program) -> "Row | Refused":

@@ -18,6 +18,7 @@ from engage.domain.records import (
     ALIAS_KINDS,
     AliasRecord,
     CompanyRecord,
+    HelpRecord,
     LoginRecord,
     PartnerRecord,
     Record,
@@ -33,7 +34,7 @@ _MAX_AMOUNT = 2**63 - 1
 _KEYS = frozenset(
     (
         *("external_id", "of", "parent", "contact", "manager", "company", "owner", "recruited_by"),
-        *("partner", "salesperson", "referral"),
+        *("partner", "salesperson", "referral", "by"),
     )
 )
 _NAMES = {
@@ -44,6 +45,7 @@ _NAMES = {
     ReferralRecord: "referral",
     RewardRecord: "reward",
     LoginRecord: "login",
+    HelpRecord: "help",
 }
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
 
@@ -73,6 +75,10 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
             _check(values, "zone", _zone)
             _check(values, "locale", _locale)
             _one_of(values, "status", PARTNER_STATUSES, "a partner's status")
+        case HelpRecord():
+            for name in ("referral", "ask"):
+                if values[name] is None:
+                    raise Refused(f"{name} is missing")
         case StaffRecord():
             _check(values, "email", normal_email)
         case ReferralRecord():

@@ -7,6 +7,7 @@ from engage.domain.records import (
     ALIAS_KINDS,
     AliasRecord,
     CompanyRecord,
+    HelpRecord,
     LoginRecord,
     PartnerRecord,
     Record,
@@ -28,6 +29,7 @@ class Named:
     def __init__(self, records: Iterable[Record]) -> None:
         self.by_kind: dict[str, set[str]] = {kind: set() for kind in ALIAS_KINDS}
         self.rewards: set[str] = set()
+        self.helped: set[str] = set()  # referrals that partners are asked to help with
         self._same: dict[str, set[str]] = {}  # names of partners that the records say are one
         for record in records:
             self._add(record)
@@ -60,6 +62,10 @@ class Named:
                 named["referral"] |= _known(record.referral)
             case LoginRecord():
                 named["partner"].add(record.partner)
+            case HelpRecord():
+                named["referral"].add(record.referral)
+                named["staff"] |= _known(record.by)
+                self.helped.add(record.referral)
 
     def event_keys(self, stock: Stock, records: Iterable[Record]) -> set[str]:
         """The keys of the events that the records may make; the stock has read what they name."""
@@ -110,6 +116,10 @@ def check_references(row: Row, stock: Stock) -> None:
             case ReferralRecord(partner=None):
                 if stock.referrals.get(record.external_id) is None:
                     raise Refused(f"partner is missing, and referral '{record.external_id}' is not known")
+                continue
+            case HelpRecord(referral=name):
+                if not known("referral", name):
+                    raise Refused(f"referral '{name}' is not known; import referrals first")
                 continue
             case ReferralRecord(partner=str(name)) | RewardRecord(partner=name) | LoginRecord(partner=name):
                 wanted, hint = name, "import partners first, or in the same file before it"

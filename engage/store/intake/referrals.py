@@ -10,18 +10,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import EventKind
 from engage.domain.histories import Change, History, Version, doubted, fold, neighbours, opening_status
-from engage.domain.keys import change_key, login_key, reward_key
+from engage.domain.keys import change_key, help_key, login_key, reward_key
 from engage.domain.programs import Program, StatusKind
-from engage.domain.records import LoginRecord, ReferralRecord, RewardRecord
+from engage.domain.records import HelpRecord, LoginRecord, ReferralRecord, RewardRecord
 from engage.domain.windows import BEGINNING
-from engage.store.intake.entities import Entity, Stock
+from engage.store.intake.entities import Entity, Stock, parts
 from engage.store.intake.events import Events, NewEvent, load_changes
 from engage.store.intake.versions import Rows, load_rows, replace_rows, with_change
-from engage.store.tables import referral_versions
+from engage.store.tables import help_requests, referral_versions
 
 _REWARD_EVENTS = {
     EventKind.REWARD_EARNED: "earned",
@@ -41,14 +42,23 @@ class Referrals:
         self._news = news
         self._changes: dict[Entity, list[Change]] = {}
         self._folded: dict[Entity, tuple[Version, ...]] = {}
+        self._asked: dict[tuple[Entity, datetime], tuple[Entity | None, str] | None] = {}  # None: stored already
         self._opening = opening_status(program)
         self._submits = bool(program.statuses_of(StatusKind.SUBMITTED))
 
-    def load(self, db: Connection, external_ids: Iterable[str]) -> None:
-        """Reads the status changes of these referrals, whose rows are loaded already."""
+    def load(self, db: Connection, external_ids: Iterable[str], helped: Iterable[str] = ()) -> None:
+        """Reads the status changes of these referrals, whose rows are loaded already.
+
+        And what was asked about those that are `helped` with.
+        """
         known = {entity.row_id: entity for id_ in external_ids if (entity := self._stock.referrals.get(id_))}
         for id_, changes in load_changes(db, known).items():
             self._changes[known[id_]] = changes
+        asked = {entity.row_id for name in helped if (entity := self._stock.referrals.get(name))}
+        h = help_requests.c
+        for part in parts(sorted(asked)):
+            for id_, at in db.execute(sa.select(h.referral_id, h.asked_at).where(h.referral_id.in_(part))):
+                self._asked[known[id_], at] = None
 
     def take_referral(self, record: ReferralRecord) -> bool:
         referral, new = self._stock.referrals.obtain(record.external_id)
@@ -95,6 +105,8 @@ class Referrals:
             due_at=record.due_at,
             paid_at=record.paid_at,
             reversed_at=record.reversed_at,
+            stage=record.stage,
+            expected_at=record.expected_at,
         )
         instants = (record.earned_at, record.paid_at, record.reversed_at)
         for (kind, what), at in zip(_REWARD_EVENTS.items(), instants, strict=True):
@@ -103,6 +115,16 @@ class Referrals:
                 event = NewEvent(kind, key, at, self._news, partner=partner, referral=referral, reward=reward)
                 news |= self._events.add(event)
         return news or new
+
+    def take_help(self, record: HelpRecord) -> bool:
+        referral = self._stock.referrals.obtain(record.referral)[0]
+        by = self._stock.staff.obtain(record.by)[0] if record.by else None
+        if (referral, record.at) in self._asked:
+            return False
+        self._asked[referral, record.at] = (by, record.ask)
+        key, partner = help_key(referral.external_id, record.at), referral.values["partner_id"]
+        event = NewEvent(EventKind.HELP_WANTED, key, record.at, self._news, partner=partner, referral=referral)
+        return self._events.add(event)
 
     def settle(self) -> None:
         """Folds the changed referrals anew, once for all their rows. Comes before referrals are written."""
@@ -118,6 +140,22 @@ class Referrals:
             id_: self._versions(program_id, referral, before.get(id_, [])) for id_, referral in referrals.items()
         }
         replace_rows(db, referral_versions, before, after)
+
+    def write_help(self, db: Connection, program_id: int) -> None:
+        """Inserts the new requests for help. Comes after referrals are written."""
+        rows = [
+            {
+                "program_id": program_id,
+                "referral_id": referral.row_id,
+                "asked_at": at,
+                "staff_id": new[0].row_id if new[0] else None,
+                "ask": new[1],
+            }
+            for (referral, at), new in self._asked.items()
+            if new is not None
+        ]
+        if rows:
+            db.execute(sa.insert(help_requests), rows)
 
     def _change(self, referral: Entity, status: str, at: datetime) -> bool:
         key = change_key(referral.external_id, status, at)
