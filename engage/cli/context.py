@@ -13,6 +13,7 @@ from rich.console import Console
 from engage.authoring.reader import did_you_mean
 from engage.bootstrap import Services
 from engage.domain.errors import InputError, ServiceUnreachable, UsageError
+from engage.domain.programs import usual_program
 from engage.facts import Scope
 from engage.logs import configure
 from engage.pipeline.library import Library
@@ -80,12 +81,13 @@ def library_of(built: Services) -> Library:
 
 
 def scope_named(library: Library, key: str | None) -> Scope:
-    """The program with this key; without one, the only one there is. Raises UsageError or InputError."""
+    """The program with this key; without one, the one that all others inherit from. Raises UsageError or InputError."""
     scopes = library.scopes()
     if key is None:
-        if len(scopes) != 1:
+        usual = usual_program(library.programs)
+        if usual is None:
             raise UsageError("there are several programs", f"say which with --program: {', '.join(scopes)}")
-        return next(iter(scopes.values()))
+        return scopes[usual.key]
     if key not in scopes:
         raise InputError(f"there is no program '{key}'", did_you_mean(key, scopes))
     return scopes[key]

@@ -301,3 +301,9 @@ class Program:
         if fact.named:
             return self.attributes[ref.name or ""]
         return FactType.MONEY if self.tiers and self.tiers.metric == "revenue" else FactType.COUNT
+
+
+def usual_program(programs: Mapping[str, Program]) -> Program | None:
+    """The program that is meant where none is named: the only one that inherits from no other; None if several do so."""
+    roots = [program for program in programs.values() if not program.ancestors]
+    return roots[0] if len(roots) == 1 else None

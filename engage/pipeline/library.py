@@ -70,9 +70,11 @@ class Library:
     def find(self, name: str) -> Campaign:
         """The campaign with this name in any programme, or in the one of `program/name`.
 
-        Raises InputError if there is none or several.
+        Of those that a programme inherits and its parent's, the parent's. Raises InputError if there is none or several.
         """
         found = [campaign for (program, key), campaign in self.campaigns.items() if name in (key, f"{program}/{key}")]
+        having = {campaign.program for campaign in found}
+        found = [campaign for campaign in found if not having & {*self.programs[campaign.program].ancestors}]
         if len(found) == 1:
             return found[0]
         if found:

@@ -8,7 +8,7 @@ from engage.authoring.document import Mapping as Entries
 from engage.authoring.document import Node, Scalar, Sequence
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.domain.errors import InputError
-from engage.domain.programs import METHODS, PARTNER_STATUSES, Program
+from engage.domain.programs import METHODS, PARTNER_STATUSES, Program, usual_program
 from engage.sources.expressions import FILTERS, Expression, is_expression
 from engage.sources.mapping import KINDS, Kind, NamedColumn, RecordMapping, RowMapping
 from engage.sources.values import (
@@ -58,7 +58,9 @@ class RecordReader:
         key = ""
         if "program" in fields:
             key = self._reader.choice(fields["program"], "program", programs)
-        elif len(programs) > 1:
+        elif (usual := usual_program(programs)) is not None:
+            key = usual.key
+        else:
             self._reader.problem(root, f"{what} has no 'program'", f"name one of {', '.join(programs)}")
         return programs.get(key) or next(iter(programs.values()))
 

@@ -1,5 +1,6 @@
 """A program that inherits: its parent's campaigns reach its own partners, in its own words and under its own brand."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,12 +69,28 @@ def test_events_of_the_childs_partners_start_inherited_campaigns(engage: Engage)
     assert (mail.to.email, mail.sender.email) == ("bob@example.com", "allies@example.com")
 
 
-def test_a_name_that_several_programs_have_is_asked_for_with_its_program(engage: Engage) -> None:
+def test_a_name_means_the_campaign_that_others_inherit_and_theirs_is_asked_for_with_its_program(
+    engage: Engage, authored: tuple[Path, Path]
+) -> None:
     library = engage.services.library()
-    with pytest.raises(InputError) as caught:
-        library.find(NEWSLETTER)
-    assert caught.value.hint == f"name one of northwind-partners/{NEWSLETTER}, allies/{NEWSLETTER}"
+    assert library.find(NEWSLETTER).program == "northwind-partners"
     assert library.find(f"allies/{NEWSLETTER}").program == "allies"
+
+    (authored[0] / "others.yaml").write_text((authored[0] / "newsletter" / "monthly.yaml").read_text())
+    alone = authored[0] / "program.yaml"
+    alone.write_text(alone.read_text() + _alone(alone.read_text(), "others"))
+    file = authored[0] / "others.yaml"
+    file.write_text(file.read_text() + "program: others\n")
+    rereads(engage)
+    with pytest.raises(InputError) as caught:
+        engage.services.library().find(NEWSLETTER)
+    assert caught.value.hint == f"name one of northwind-partners/{NEWSLETTER}, others/{NEWSLETTER}"
+
+
+def _alone(source: str, key: str) -> str:
+    """The first program once more, with another key and without an order."""
+    whole = source[source.index("  northwind-partners:") : source.index("  allies:")]
+    return re.sub(r"(?m)^    order:\n(      - .*\n)*", "", whole).replace("northwind-partners:", f"{key}:")
 
 
 def test_whoever_is_inside_a_version_of_an_inherited_campaign_goes_on_in_their_own_program(
