@@ -111,11 +111,11 @@ def test_many_referrals_without_a_win_bring_advice_and_a_call_two_to_three_weeks
     (alert,) = programme.later("sue", days=7.2)
     assert 14 <= (programme.now - sent).days <= 22
     assert alert.subject == "Please call Hal Fox: many referrals, no win"
-    assert button(alert) == ("Call Hal", "tel:+1 555 0100")
+    assert button(alert) == ("Call Hal", "tel:+15550100")
 
 
 def test_a_win_meanwhile_makes_the_call_unnecessary(programme: Programme) -> None:
-    programme.is_now("2026-10-12 09:00")
+    programme.is_now("2026-10-19 09:00")
     programme.salesperson("sid")
     programme.logs_in(programme.joined("ida", 300, owner="sid"))
     first, *_ = programme.referred("ida", range(10, 46, 3), "proposal")
@@ -125,18 +125,18 @@ def test_a_win_meanwhile_makes_the_call_unnecessary(programme: Programme) -> Non
 
 
 def test_some_days_after_a_win_a_partner_is_told_whom_to_ask(programme: Programme) -> None:
-    programme.is_now("2026-11-03 10:00")
+    programme.is_now("2026-11-17 10:00")
     programme.logs_in(programme.joined("joe", 300))
     programme.referred("joe", [50], "won", since=6, lead_name="Mia Stone")
     (mail,) = programme.inbox("next-referral-after-a-win", "joe")
     assert mail.subject == "Whom does Mia Stone know?"
-    assert "signed on October 28, because you introduced us." in mail.text
+    assert "signed on November 11, because you introduced us." in mail.text
     assert button(mail) == ("Refer the next company", REFER)
     assert programme.inbox("next-referral-after-a-win", "joe") == []
 
 
 def test_who_referred_since_the_win_or_wins_often_is_not_told(programme: Programme) -> None:
-    programme.is_now("2026-11-04 10:00")
+    programme.is_now("2026-11-18 10:00")
     for name in ("kim", "lea"):
         programme.logs_in(programme.joined(name, 300))
         programme.referred(name, [50], "won", since=6)
