@@ -114,7 +114,7 @@ def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[
             problems += [problem for part in node.body for problem in broken_rules(part, file, (), layout=True)]
             linter = Linter(file)
             arguments = {argument.name: None for argument in node.args}
-            linter.check(node.body, {"program": _NAMES["program"], **arguments})
+            linter.check(node.body, {"program": _NAMES["program"], "sender": _NAMES["sender"], **arguments})
             problems += linter.problems
         elif not isinstance(node, nodes.Output) or "".join(_data(node)).strip():
             message = "only macros stand in a file of blocks"

@@ -7,7 +7,13 @@ A_LEAD = "a lead"
 IN_REGION, FELLOW = "a partner in {region}", "a fellow partner"
 IN_YEAR, IN_QUARTER, IN_MONTH, SO_FAR = "in {year}", "in quarter {quarter} of {year}", "in {month}", "so far"
 
-IN_MAILS = (THERE, YOUR_REFERRAL, A_LEAD, IN_REGION, FELLOW, IN_YEAR, IN_QUARTER, IN_MONTH, SO_FAR)
+ROLES = (
+    *("Account executive", "Account manager", "Alliance manager", "Channel chief", "Channel manager", "Manager"),
+    *("Partner manager", "Sales", "Sales manager", "Sales representative"),
+)
+"""What members of staff are often called in CRMs: any other stands in mails as it stands there."""
+
+IN_MAILS = (THERE, YOUR_REFERRAL, A_LEAD, IN_REGION, FELLOW, IN_YEAR, IN_QUARTER, IN_MONTH, SO_FAR, *ROLES)
 
 ON_PAGES = (
     "“{answer}”",
