@@ -34,9 +34,9 @@ def lint(
     if path is not None and path.is_dir() and (path / "program.yaml").exists():
         campaigns = path
     if path is not None and path.is_file() and path.resolve() != settings.sources.resolve():
-        problems = lint_file(path, campaigns, templates)
+        problems = lint_file(path, campaigns, templates, utc_now().date())
     else:
-        judged = judge(campaigns, templates)
+        judged = judge(campaigns, templates, today=utc_now().date())
         problems = () if path is not None and path.is_file() else judged.problems
         if path is None or path.is_file():
             problems += _of_sources(settings.sources, judged.programs)

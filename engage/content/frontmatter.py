@@ -51,7 +51,8 @@ def read_email(source: str, file: str, parse_fact: ParseFact) -> tuple[Email | N
     except AuthoringError as error:
         return None, error.problems
     lines, reader = source.split("\n"), Reader(file)
-    fields = reader.fields(node, "the front matter", ("subject",), ("preview", "from", "button", "facts", "story")).nodes
+    optional = ("preview", "from", "button", "facts", "story")
+    fields = reader.fields(node, "the front matter", ("subject",), optional).nodes
     facts, places = _facts(reader, fields.get("facts"), parse_fact)
     email = Email(
         subject=_phrase(reader, fields.get("subject"), "subject", lines),

@@ -4,13 +4,16 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engage.authoring.reader import did_you_mean
 from engage.content.frontmatter import ParseFact, read_email
 from engage.content.layout import Blocks, Layout, read_blocks, read_layout
+from engage.content.stories import Story, is_story, read_stories
 from engage.content.template import MAX_SOURCE, Look, Template, compile_template
 from engage.content.words import FILE as WORDS_FILE
 from engage.content.words import NO_WORDS, Lexicon, Translation, Words, file_locales, read_words
@@ -35,18 +38,29 @@ _COMPILED: dict[tuple[Any, ...], tuple[Template | None, tuple[Problem, ...]]] = 
 """What has been compiled in this process: when one file of a folder changes, the others need not be compiled again."""
 
 
+NO_STORIES: Mapping[str, Story] = MappingProxyType({})
+
+
+def month_of_edition(email: str) -> date | None:
+    """The first day of the month that an email's name says, such as newsletter/2026-12; None of other emails."""
+    month = email.rpartition("/")[2]
+    return date.fromisoformat(f"{month}-01") if _MONTH.fullmatch(month) else None
+
+
 class Templates:
-    """The emails that loaded, and the words of layouts and blocks in other languages. `sources` are all files that they
-    were made from, by path, to load them again later."""
+    """The emails that loaded, the success stories that they may tell, and the words of layouts and blocks in other
+    languages. `sources` are all files that they were made from, by path, to load them again later."""
 
     def __init__(
         self,
         templates: Mapping[tuple[str, str], Template],
         sources: Mapping[str, str],
         lexicon: Lexicon = NO_WORDS,
+        stories: Mapping[str, Story] = NO_STORIES,
     ) -> None:
         self._templates = dict(templates)
         self.lexicon = lexicon
+        self.stories = dict(stories)
         self._names = frozenset(name for name, _ in templates)
         self.sources = dict(sources)
 
@@ -93,7 +107,7 @@ class Templates:
     def without(self, paths: Collection[str]) -> "Templates":
         """The same without the emails of these files."""
         kept = {key: one for key, one in self._templates.items() if one.path not in paths}
-        return Templates(kept, self.sources, self.lexicon)
+        return Templates(kept, self.sources, self.lexicon, self.stories)
 
     def facts(self, name: str) -> dict[str, FactRef]:
         """The facts of an email, in whatever locale it needs them."""
@@ -125,15 +139,17 @@ class Templates:
         look, problems = _look(sources, root)
         lexicon, in_words = _lexicon(sources, root)
         problems += in_words
+        stories, in_stories = read_stories(sources, root)
+        problems += in_stories
         templates: dict[tuple[str, str], Template] = {}
         for path, source in sorted(sources.items()):
-            if not path.endswith(".md") or path.rpartition("/")[2].startswith("_"):
+            if not path.endswith(".md") or path.rpartition("/")[2].startswith("_") or is_story(path):
                 continue
             template, found = _template(path, source, sources, look, parse_fact, root)
             problems += found
             if template is not None:
                 templates[template.name, template.locale] = template
-        return cls(_alike(templates), sources, lexicon), tuple(sorted(set(problems)))
+        return cls(_alike(templates), sources, lexicon, stories), tuple(sorted(set(problems)))
 
 
 def load_templates(directory: Path, parse_fact: ParseFact) -> tuple[Templates, tuple[Problem, ...]]:

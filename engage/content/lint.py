@@ -24,6 +24,8 @@ _RAW = {
     Kind.NUMBER: ("a number", "number"),
     Kind.FLAG: ("a yes or no", ""),
 }
+_NAMED_IN_HEAD = {"story": "name it in the front matter, such as story: ardent-payroll"}
+"""What an email has only if its head says so."""
 _FREE = ("blocks", "range", "button")
 
 
@@ -172,8 +174,12 @@ class Linter:
         """A block takes records, lists and values that may be empty; what it is given in a list it shows."""
         if isinstance(node, nodes.List | nodes.Tuple | nodes.Concat):
             self.shown(node, scope)
-        else:
-            self.raw_text(node, self.value(node, scope))
+            return
+        found = self.value(node, scope)
+        self.raw_text(node, found)
+        if isinstance(found, Record) and found.asked and not scope.asked_for(_path(node)):
+            path = _path(node)
+            self.add(node, f"'{path}' may be empty", f"wrap it in {{% if {path} %}}…{{% endif %}}")
 
     def raw_text(self, node: nodes.Node, found: Type | None) -> None:
         if isinstance(found, Value):
@@ -183,7 +189,8 @@ class Linter:
         if name in scope.names:
             return scope.names[name]
         if name not in _FREE:
-            self.add(node, f"unknown name '{name}'", did_you_mean(name, scope.names))
+            hint = _NAMED_IN_HEAD.get(name) or did_you_mean(name, scope.names)
+            self.add(node, f"unknown name '{name}'", hint)
         return None
 
     def attribute(self, node: nodes.Getattr, owner: nodes.Node, name: str, scope: Scope) -> Type | None:

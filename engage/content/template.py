@@ -31,14 +31,18 @@ MAX_SOURCE = 64 * 1024
 PROMOTIONAL = frozenset({"leaderboard", "promotion_banner", "success_story", "tip"})
 """Blocks that advertise the programme: for mail that can be refused."""
 
-ADVERTISING = frozenset({"folded", "leaders", "promotion"})
+ADVERTISING = frozenset({"folded", "leaders", "promotion", "story"})
 """Values that do."""
 
 _NEEDED = {
     "answers": "the email of a question offers no answers",
     "updates": "the daily mail of a topic does not show its updates",
+    "story": "the email does not show its story",
 }
 """What an email without these values lacks."""
+
+_SHOWN_BY = {"story": "success_story"}
+"""The blocks that do not have the name of what they show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ class Template:
     """A compiled email.
 
     `facts` are the facts of its front matter by name; `needs` the names of the context that a render reads; `says`
-    are the texts that are translated for it; `sender` is `program`; `source_hash` is the SHA-256, in hex, of all that
-    the email is made from but these texts.
+    are the texts that are translated for it; `story` is the success story that it tells, if any; `source_hash` is the
+    SHA-256, in hex, of all that the email is made from but these texts.
     """
 
     name: str
@@ -87,7 +91,9 @@ class Template:
     needs: frozenset[str]
     says: frozenset[str]
     source_hash: str
+    story: str
     _file: str
+    _story_place: tuple[int, int]
     _fact_places: Mapping[str, tuple[int, int]]
     _trees: tuple[nodes.Template, ...]
     _subject: Any
@@ -131,6 +137,15 @@ class Template:
         subject, html, text = " ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text))
         return Rendered(subject, html, text, part(self._link).strip() if link else "")
 
+    @property
+    def brings(self) -> tuple[str, ...]:
+        """The names of `schema.OCCASIONAL` that its own front matter gives it."""
+        return ("story",) if self.story else ()
+
+    def of_story(self, message: str, hint: str = "") -> Problem:
+        """A problem with the story that the email names, where it names it."""
+        return Problem(self._file, *self._story_place, message, hint)
+
     def promoting(self, campaign: str) -> tuple[Problem, ...]:
         """The blocks and values that advertise: not for this campaign, which is transactional."""
         found: dict[int, tuple[int, str]] = {}  # one a line: a block and what it is given are one mistake
@@ -153,13 +168,14 @@ class Template:
 
         `also` has the names of `schema.OCCASIONAL` that there are.
         """
+        also = (*also, *self.brings)
         names = names_for(subject, Audience(audience), self.facts, also)
         linter = Linter(self._file)
         for tree in self._trees:
             linter.check(tree.body, names)
         for name in _NEEDED.keys() & set(also):
             if not any(name in find_undeclared_variables(tree) for tree in self._trees):
-                hint = f"write {{{{ blocks.{name}({name}) }}}} on a line of its own"
+                hint = f"write {{{{ blocks.{_SHOWN_BY.get(name, name)}({name}) }}}} on a line of its own"
                 linter.problems.append(Problem(self._file, 1, 1, _NEEDED[name], hint))
         for name, ref in self.facts.items():
             fact = CATALOGUE[ref.fact]
@@ -194,7 +210,9 @@ def compile_template(
         needs=frozenset(names & _CONTEXT_NAMES | ALWAYS),
         says=look.says.union(*map(said_in, maker.trees)),
         source_hash=source_hash,
+        story=email.story,
         _file=file,
+        _story_place=email.story_place,
         _fact_places=email.fact_places,
         _trees=tuple(maker.trees),
         _subject=compiled_subject,

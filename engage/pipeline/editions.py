@@ -164,5 +164,6 @@ def edition_context(library: Library, campaign: Campaign, occasion: str) -> Mapp
         "email": email,
         "file": f"email_templates/{email}.md",
         "campaign": about.name,
+        "day": slot.local.date(),
         "at": slot.at,
     }
