@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import pass_context
 from jinja2.runtime import Undefined
 
-from engage.content import colors
+from engage.content import colors, qr
 from engage.content.limits import EmailContext, RenderError, fit, refuse_undefined
 from engage.content.wording import DATE_STYLES
 
@@ -127,6 +127,16 @@ def _last(items: Any) -> Any:
     return _items("last", items)[-1] if items else None
 
 
+@pass_context
+def _qr(context: EmailContext, value: Any) -> Any:
+    """Rows of runs, as `{"dark": True, "cells": 7}`."""
+    refuse_undefined(value)
+    if not isinstance(value, str):
+        raise _wrong("qr", value, "a link")
+    context.spend(1_000)
+    return qr.rows(value)
+
+
 def _url(value: Any) -> str:
     """A whole address in a link. Data decides it: nothing but the web, mail and the telephone is let through."""
     refuse_undefined(value)
@@ -214,8 +224,9 @@ BRAND_FILTERS: dict[str, Filter] = {
     "text_on": colors.text_on,
     "on_light": colors.on_light,
     "on_dark": colors.on_dark,
+    "qr": _qr,
 }
-"""Filters of layouts and blocks: a brand's colour as it can be read on a background."""
+"""Filters of layouts and blocks: a brand's colour as it can be read on a background; a link as a QR code."""
 
 INNER_FILTERS: dict[str, Filter] = {"_url": _url, "_url_part": _url_part, "_phone": _phone}
 """Filters that the engine puts in itself."""

@@ -323,10 +323,10 @@ _HELP = Record(
     {"ask": _text("what the partner could do, a sentence"), "by_name": _text("who asks", optional=True)},
 )
 _OCCASIONAL: dict[str, "Type"] = {
-    "help": _HELP,
     "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
+    "help": _HELP,
     "edition": _EDITION,
     "story": _STORY,
 }
