@@ -74,12 +74,23 @@ def audience(
 
 
 def holds(
-    db: Connection, scope: Scope, subject: Subject, where: Condition | None, now: datetime, ids: Collection[int]
+    db: Connection,
+    scope: Scope,
+    subject: Subject,
+    where: Condition | None,
+    now: datetime,
+    ids: Collection[int],
+    *,
+    whoever: bool = False,
 ) -> set[int]:
-    """Those of the subjects with these ids that meet `where` as of `now`, as `audience` means it."""
+    """Those of the subjects with these ids that meet `where` as of `now`, as `audience` means it.
+
+    `whoever`: partners who are not active too, though `where` asks for no status: what is asked of those inside a
+    campaign is asked of all whom its own condition has let in.
+    """
     if not ids:
         return set()
-    built = statement(scope.program, subject, where=effective(subject, where), by_ids=True)
+    built = statement(scope.program, subject, where=where if whoever else effective(subject, where), by_ids=True)
     return {row.subject_id for row in db.execute(built.select, built.parameters(scope, now, ids))}
 
 

@@ -28,13 +28,20 @@ class Node:
 
 
 def explain(
-    db: Connection, scope: Scope, subject: Subject, where: Condition | None, now: datetime, subject_id: int
+    db: Connection,
+    scope: Scope,
+    subject: Subject,
+    where: Condition | None,
+    now: datetime,
+    subject_id: int,
+    *,
+    whoever: bool = False,
 ) -> Node:
-    """The condition as `audience` asks it of the subject with this id, by the same SQL.
+    """The condition as `audience` asks it of the subject with this id, by the same SQL; `whoever` as in `holds`.
 
     The root says what the whole comes to; that only active partners are seen is a node like those that were written.
     """
-    asked = effective(subject, where)
+    asked = where if whoever and where is not None else effective(subject, where)
     nodes = list(_walk(asked))
     refs = tuple(dict.fromkeys(test.ref for test in tests_of(asked)))
     built = statement(scope.program, subject, refs=refs, nodes=nodes, by_ids=True)

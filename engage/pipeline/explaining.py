@@ -81,7 +81,9 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
     partner_id = named if campaign.subject.leads_to_partner else None
     who = Whom(partner_id) if partner_id is not None else Whom.of(campaign.subject, named, None)
     conditions = _trees(db, scope, campaign, campaign.where, subjects, as_of)
-    stops = _trees(db, scope, campaign, campaign.stop_when, subjects, as_of) if campaign.stop_when else ()
+    stops: Trees = ()
+    if campaign.stop_when:
+        stops = _trees(db, scope, campaign, campaign.stop_when, subjects, as_of, whoever=True)
     meeting = {name for name, node in conditions if node.truth}
     stopped = bool(meeting) and meeting <= {name for name, node in stops if node.truth}
     enters: tuple[Verdict, ...] = ()
@@ -124,9 +126,12 @@ def _trees(
     condition: Condition | None,
     subjects: Sequence[tuple[str, int]],
     as_of: datetime,
+    *,
+    whoever: bool = False,
 ) -> Trees:
     return tuple(
-        (name, explain_condition(db, scope, campaign.subject, condition, as_of, id_)) for name, id_ in subjects
+        (name, explain_condition(db, scope, campaign.subject, condition, as_of, id_, whoever=whoever))
+        for name, id_ in subjects
     )
 
 

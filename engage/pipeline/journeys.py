@@ -167,7 +167,8 @@ def _meeting(
     if condition is None or not walkers:
         return set()
     subjects = {w.enrollment_id: w.entry.subject_id for w in walkers}
-    met = holds(db, scope, campaign.subject, condition, now, sorted({s for s in subjects.values() if s is not None}))
+    ids = sorted({s for s in subjects.values() if s is not None})
+    met = holds(db, scope, campaign.subject, condition, now, ids, whoever=True)
     return {id_ for id_, subject in subjects.items() if subject in met}
 
 

@@ -231,7 +231,11 @@ def _look(
         recipients,
         feeds=heard_feeds(db, scope, known, now),
         met={c.name: _meeting(db, scope, c, c.where, batch, now) for c in known if c.where is not None},
-        stopped={c.name: _meeting(db, scope, c, c.stop_when, batch, now) for c in known if c.stop_when is not None},
+        stopped={
+            c.name: _meeting(db, scope, c, c.stop_when, batch, now, whoever=True)
+            for c in known
+            if c.stop_when is not None
+        },
         there={c.name: reached(db, c, _entered(c, batch), now) for c in known},
         sharing=sharing_an_address(db, moved),
         paused=paused_topics(db, scope.program_id, now),
@@ -299,14 +303,21 @@ def _values(
 
 
 def _meeting(
-    db: Connection, scope: Scope, campaign: Campaign, condition: Condition, batch: Iterable[Claimed], now: datetime
+    db: Connection,
+    scope: Scope,
+    campaign: Campaign,
+    condition: Condition,
+    batch: Iterable[Claimed],
+    now: datetime,
+    *,
+    whoever: bool = False,
 ) -> set[int]:
-    """The deliveries of the campaign whose subject meets the condition as of `now`."""
+    """The deliveries of the campaign whose subject meets the condition as of `now`, as `holds` means it."""
     subjects = {
         claimed.id: subject_of(campaign.subject, claimed) for claimed in batch if claimed.campaign == campaign.name
     }
     ids = sorted({subject for subject in subjects.values() if subject is not None})
-    met = holds(db, scope, campaign.subject, condition, now, ids)
+    met = holds(db, scope, campaign.subject, condition, now, ids, whoever=whoever)
     return {delivery for delivery, subject in subjects.items() if subject in met}
 
 

@@ -242,6 +242,25 @@ def test_each_partner_goes_their_own_way(engage: Engage) -> None:
     assert sorted((mail.to.email[:3], mail.subject) for mail in mails) == [("ann", "C"), ("bob", "B"), ("cat", "C")]
 
 
+def test_who_was_let_in_without_being_active_is_asked_at_branches_and_ends_like_anybody(engage: Engage) -> None:
+    where = "[status: {is: invited}]"
+    branch = "{branch: {if: [referrals: {is: 0}], then: [{send: b}], else: [{send: c}]}}"
+    write_trial(
+        engage,
+        f"{{send: a}}, {{wait: 1d}}, {branch}, {{wait: 1d}}, {{send: d}}",
+        where=where,
+        again="never",
+        stop_when="[referrals: {at_least: 1}]",
+    )
+    engage.partner(status="invited")
+    hears(engage, Feed.REFERRALS)
+    assert subjects(engage.runs(TRIAL)) == ["A"]
+    assert subjects(engage.after(days=1)) == ["B"]
+    engage.refers("ann", "acme", days_ago=0)
+    assert engage.after(days=1) == []
+    assert states(engage) == ["stopped"]
+
+
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
