@@ -49,7 +49,7 @@ def test_a_tier_is_told_in_the_week_in_which_it_is_reached_with_what_it_brings(p
     programme.referred("dan", [30, 60, 90], "won", amount=1_500_000, since=2)
     (mail,) = programme.inbox("tier-reached", "dan")
     assert mail.subject == "You have reached Silver"
-    assert "you have reached Silver, with 3 wins in 2026." in mail.text
+    assert "With 3 wins in 2026 you have reached Silver." in mail.text
     assert "12% of the first year's revenue and a named contact in sales" in mail.text
     assert "$45,000" in mail.text
     assert button(mail) == ("See your tier", PORTAL)
