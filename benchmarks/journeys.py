@@ -123,7 +123,7 @@ def _installed(url: str, folder: Path) -> tuple[Services, Kept, Clock]:
 def _load(services: Services, waiting: int) -> None:
     """Partners, half of them with a referral, and `waiting` enrollments that come due over the next hundred days."""
     library = services.library()
-    (program,) = library.programs
+    program, *_ = library.programs
     joined = NOW - timedelta(days=400)
     for start in range(0, PARTNERS, 1000):
         rows: list[list[Record]] = []

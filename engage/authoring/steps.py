@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 from engage.authoring.conditions import ConditionReader
 from engage.authoring.document import Mapping, Node, Scalar, Sequence
+from engage.authoring.hours import parse_time_of_day
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import cron_of
 from engage.domain.campaigns import (
@@ -176,7 +177,7 @@ class _StepsReader:
         return WaitStep(id_, until=cron, written=fields.text("until"))
 
     def _at(self, node: Node, written: str) -> AtStep | None:
-        """`at: start`, `at: end - 3d`, `at: end + 1d`: an instant of the campaign's promotion."""
+        """`at: start`, `at: end - 3d`, `at: end + 1d 09:00`: an instant of the campaign's promotion."""
         id_ = self._numbered("at", written)
         found = self.reader.parsed(node, "'at'", _edge, None)
         return None if found is None else AtStep(id_, *found)
@@ -211,13 +212,16 @@ def _next(text: str) -> str:
     return cron_of(text.removeprefix("next "))
 
 
-_EDGES = re.compile(r"(start|end)(?:\s*([+-])\s*(\S+))?")
+_EDGES = re.compile(r"(start|end)(?:\s*([+-])\s*(\S+))?(?:\s+([0-9:]+))?")
 
 
-def _edge(text: str) -> tuple[Edge, timedelta] | None:
+def _edge(text: str) -> tuple[Edge, timedelta, time | None] | None:
     found = _EDGES.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"'{text}' is no instant of a promotion; write start, end, end - 3d or end + 1d")
-    edge, sign, length = found.groups()
+        raise ValueError(f"'{text}' is no instant of a promotion; write start, end, end - 3d or end + 1d 09:00")
+    edge, sign, length, clock = found.groups()
     offset = parse_duration(length) if length else timedelta()
-    return Edge(edge), -offset if sign == "-" else offset
+    if clock and offset % timedelta(days=1):
+        raise ValueError(f"'{text}' names a time of day and hours; write start + 1d 09:00, or start + 33h")
+    at = parse_time_of_day(clock) if clock else None
+    return Edge(edge), -offset if sign == "-" else offset, at

@@ -219,7 +219,12 @@ _STANDING: dict[str, "Type"] = {
 }
 _RANKED = Record(
     "one of the standings",
-    {"place": Value(Kind.COUNT, "1 is best; equals share a place"), "name": _text("whole name"), **_STANDING},
+    {
+        "place": Value(Kind.COUNT, "1 is best; equals share a place"),
+        "name": _text("whole name"),
+        "label": _text("the same, for blocks.leaderboard"),
+        **_STANDING,
+    },
 )
 _OWN_STANDING = Record(
     "where the reader stands",

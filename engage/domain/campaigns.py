@@ -207,12 +207,14 @@ class Edge(StrEnum):
 class AtStep:
     """Wait until an instant of the campaign's promotion: `edge` and `offset` after it (before it, if negative).
 
+    With `clock` the offset is of whole days, and it is that time of the day which begins there.
     Who comes later than that goes on at once; steps before an instant that has passed are left out for them.
     """
 
     id: str
     edge: Edge
     offset: timedelta = timedelta()
+    clock: time | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time, timedelta
 from enum import StrEnum
+from urllib.parse import quote
 
 from engage.domain.campaigns import Place
 from engage.domain.conditions import FactRef
@@ -163,6 +164,13 @@ PARTNER_PLACE = "{partner}"
 """Stands in addresses of a brand for the partner whom a mail is to."""
 
 
+def address_for(url: str, partner: str | None) -> str | None:
+    """A brand's address with the partner's external id in its place; None where there is none, or nobody for it."""
+    if not url or (PARTNER_PLACE in url and partner is None):
+        return None
+    return url.replace(PARTNER_PLACE, quote(partner or "", safe=""))
+
+
 @dataclass(frozen=True, slots=True)
 class Brand:
     """Colours are `#rrggbb`; `logo` an https URL, or empty for the name in letters, with `mark`, up to three letters in
@@ -304,6 +312,6 @@ class Program:
 
 
 def usual_program(programs: Mapping[str, Program]) -> Program | None:
-    """The program that is meant where none is named: the only one that inherits from no other; None if several do so."""
+    """The program that is meant where none is named: the only one that inherits from none; None where there are more."""
     roots = [program for program in programs.values() if not program.ancestors]
     return roots[0] if len(roots) == 1 else None

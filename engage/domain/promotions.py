@@ -29,9 +29,13 @@ def is_over(promotion: Promotion | None, zone: str, now: datetime) -> bool:
 
 
 def at_of(step: AtStep, promotion: Promotion, zone: str) -> datetime:
-    """The instant of an `at:` step: whole days are days of the calendar, `end - 3d` is a midnight too."""
+    """The instant of an `at:` step: whole days are days of the calendar, `end - 3d` is a midnight too. A time of day is
+    what clocks show, also where they have been changed in the night.
+    """
     day = promotion.first if step.edge is Edge.START else promotion.last + _DAY
     days = timedelta(days=step.offset // _DAY)
+    if step.clock is not None:
+        return _local(day + days, step.clock, zone)
     return _midnight(day + days, zone) + (step.offset - days)
 
 
@@ -48,6 +52,10 @@ def caught_up(path: Path, at: str | None, promotion: Promotion, zone: str, now: 
     return found
 
 
-@lru_cache(maxsize=1024)  # many stand in one promotion
 def _midnight(day: date, zone: str) -> datetime:
-    return instant_of(datetime.combine(day, time()), zone)
+    return _local(day, time(), zone)
+
+
+@lru_cache(maxsize=1024)  # many stand in one promotion
+def _local(day: date, at: time, zone: str) -> datetime:
+    return instant_of(datetime.combine(day, at), zone)

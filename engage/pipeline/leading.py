@@ -149,6 +149,7 @@ def standings(db: Connection, scope: Scope, campaign: Campaign, now: datetime) -
         id_: {
             "place": facts[rank],
             "name": people[id_].name,
+            "label": people[id_].name,
             "value": facts[value],
             "wins": facts[wins],
             "revenue": facts[revenue],

@@ -70,7 +70,7 @@ class Library:
     def find(self, name: str) -> Campaign:
         """The campaign with this name in any programme, or in the one of `program/name`.
 
-        Of those that a programme inherits and its parent's, the parent's. Raises InputError if there is none or several.
+        An inherited one has to be asked for with its programme. Raises InputError if there is none or several.
         """
         found = [campaign for (program, key), campaign in self.campaigns.items() if name in (key, f"{program}/{key}")]
         having = {campaign.program for campaign in found}

@@ -252,6 +252,7 @@ PART = texts.campaign_text
         pytest.param(PART(steps="steps: [{send: a}, {wait: {untill: next day 09:00}}]"), id="a misspelt key in a wait"),
         pytest.param(PART(steps="steps: [{send: a}, {wait: 3}]"), id="a wait of three"),
         pytest.param(PART(steps="steps: [{send: a}, {at: begin}]"), id="an unknown instant"),
+        pytest.param(PART(steps="steps: [{send: a}, {at: start 9}]"), id="an instant at no time of day"),
         pytest.param(PART(steps="steps: [{branch: {if: [wins: {is: 0}]}}, {send: a}]"), id="a branch to nowhere"),
         pytest.param(PART(steps="steps: [{send: {rotate: [a]}}]"), id="one text in turn"),
         pytest.param(PART(steps="steps: [{send: {variants: {a: 1, b: x}}}]"), id="a weight that is no number"),

@@ -125,7 +125,9 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     chosen = draw(st.sets(st.sampled_from(sorted(optional)), max_size=5))
     tree = draw(st.fixed_dictionaries(required | {key: optional[key] for key in chosen}))
     if "promotion" in tree:
-        tree["steps"].insert(0, {"at": draw(st.sampled_from(["start", "end - 3d", "start+1d", "end"]))})
+        tree["steps"].insert(
+            0, {"at": draw(st.sampled_from(["start", "end - 3d", "start+1d", "end", "start + 7d 09:00"]))}
+        )
     return tree
 
 

@@ -7,7 +7,7 @@ from engage.domain.campaigns import CampaignState
 from engage.domain.programs import StatusKind, TopicKind
 
 SHIPPED = load_campaigns(Path(__file__).resolve().parents[2] / "campaigns")
-(PROGRAM,) = SHIPPED.programs.values()
+PROGRAM = SHIPPED.programs["northwind-partners"]
 
 
 def test_they_have_no_problem_and_are_live() -> None:

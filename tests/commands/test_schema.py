@@ -9,6 +9,7 @@ import pytest
 from tests.support.command import ROOT, EngageCommand
 
 CAMPAIGNS = ROOT / "campaigns"
+SCHEMAS = ("campaign.json", "program.json", "further_program.json")
 FILES = sorted(CAMPAIGNS.rglob("*.yaml"))
 
 
@@ -28,14 +29,15 @@ def test_it_prints_a_schema_of_campaigns_with_the_words_of_the_installation(run_
     assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert "newsletter" in printed["properties"]["topic"]["enum"]
     assert run_engage("schema", "program").json()["title"] == "program.yaml"
+    assert run_engage("schema", "further_program").json()["required"] == ["program"]
 
 
 def test_what_is_shipped_is_what_it_writes(run_engage: EngageCommand, campaigns: Path) -> None:
     shutil.rmtree(campaigns / "_schema")
     ran = run_engage("schema", "--write", env=of(campaigns))
 
-    assert [line.rpartition("/")[2] for line in ran.out.splitlines()] == ["campaign.json.", "program.json."]
-    for name in ("campaign.json", "program.json"):
+    assert [line.rpartition("/")[2] for line in ran.out.splitlines()] == [f"{name}." for name in SCHEMAS]
+    for name in SCHEMAS:
         shipped = (CAMPAIGNS / "_schema" / name).read_text()
         assert (campaigns / "_schema" / name).read_text() == shipped, "engage schema --write"
     assert run_engage("lint", env=of(campaigns)).code == 0, "what it writes is no campaign"
@@ -46,7 +48,8 @@ def test_the_first_line_of_each_file_leads_an_editor_to_its_schema(path: Path) -
     first = path.read_text().splitlines()[0]
     schema = (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve()
 
-    name = "program.json" if path.name == "program.yaml" else "campaign.json"
+    further = path.parent.name == "programs"
+    name = "program.json" if path.name == "program.yaml" else SCHEMAS[2] if further else SCHEMAS[0]
     assert schema == CAMPAIGNS / "_schema" / name
     assert json.loads(schema.read_text())
 

@@ -1,6 +1,6 @@
 """The instants of a promotion, in the program's zone, also where clocks change between them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -49,6 +49,16 @@ def test_it_stands_from_the_first_midnight_to_the_last_where_the_program_is() ->
 )
 def test_days_before_and_after_are_days_of_the_calendar(edge: Edge, offset: timedelta, at: datetime) -> None:
     assert at_of(AtStep("x", edge, offset), NOVEMBER, NEW_YORK) == at
+
+
+def test_a_time_of_day_is_what_clocks_show_in_the_night_of_the_change_too() -> None:
+    for edge, offset, at in (
+        (Edge.START, timedelta(), utc(2026, 11, 1, 14)),  # clocks were put back at two
+        (Edge.START, timedelta(days=1), utc(2026, 11, 2, 14)),
+        (Edge.START, timedelta(days=-1), utc(2026, 10, 31, 13)),
+        (Edge.END, timedelta(), utc(2026, 12, 1, 14)),
+    ):
+        assert at_of(AtStep("x", edge, offset, time(9)), NOVEMBER, NEW_YORK) == at
 
 
 @pytest.mark.parametrize(

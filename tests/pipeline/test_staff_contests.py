@@ -33,7 +33,8 @@ def contest(engage: Engage, promotion: str = MARCH, **keys: str) -> list[str]:
     folders = engage.services.settings.campaigns_dir, engage.services.settings.templates_dir
     for name in "abc":
         (folders[1] / f"{name}.md").write_text(EMAIL.replace("%s", name.upper()))
-    write_trial(engage, STEPS, (), for_="staff", again=keys.pop("again", "never"), promotion=promotion, **keys)
+    steps = keys.pop("steps", STEPS)
+    write_trial(engage, steps, (), for_="staff", again=keys.pop("again", "never"), promotion=promotion, **keys)
     return [str(problem) for problem in judge(*folders).problems]
 
 
@@ -133,6 +134,11 @@ def test_a_blitz_day_may_count_referrals(engage: Engage) -> None:
             MARCH[:-1] + ", bonus: 100}",
             {},
             "'bonus' is of what partners are paid, and this campaign is for staff; take it out, and write prize: what",
+        ),
+        (
+            MARCH,
+            {"steps": "{at: start + 9h 09:00}, {send: a}"},
+            "names a time of day and hours; write start + 1d 09:00",
         ),
         (MARCH, {"again": "each slot"}, "a contest is entered once, and goes from its first day to its last by itself"),
     ],

@@ -1,5 +1,6 @@
 """Steps: what is sent, waited for, asked and decided on the way."""
 
+from engage.authoring.hours import TIME_OF_DAY
 from engage.authoring.schema.conditions import CONDITION
 from engage.authoring.schema.values import (
     EMAIL_NAME,
@@ -55,7 +56,7 @@ _BRANCH = {
     "then": said("The steps if it holds.", STEPS),
     "else": said("The steps if it does not hold.", STEPS),
 }
-_INSTANT = f"(?:{'|'.join(Edge)})(?:\\s*[+-]\\s*{LENGTH_PATTERN})?"
+_INSTANT = f"(?:{'|'.join(Edge)})(?:\\s*[+-]\\s*{LENGTH_PATTERN})?(?:\\s+{TIME_OF_DAY.pattern})?"
 _DONE: dict[str, Schema] = {
     "send": said(
         "Mails an email, one of several, or the edition of the month.",
@@ -67,7 +68,7 @@ _DONE: dict[str, Schema] = {
     ),
     "at": said(
         "Waits for an instant of the campaign's promotion.",
-        spelled(_INSTANT, "write start, end, end - 3d or end + 1d", "start", "end - 3d", "end"),
+        spelled(_INSTANT, "write start, end, end - 3d or end + 1d 09:00", "start", "end - 3d", "end + 1d 09:00"),
     ),
     "branch": said("Goes on this way or that.", keys("branch", ("if", "then"), _BRANCH)),
     "ask": said("Mails a question that is answered with one click.", keys("ask", tuple(_ASK), _ASK)),
