@@ -33,6 +33,7 @@ COMMANDS = {
     "plan": "planning",
     "explain": "planning",
     "preview": "preview",
+    "share-kit": "sharing",
     "run": "planning",
     "held": "held",
     "unknown": "unknown",

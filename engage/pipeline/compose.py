@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy.engine import Connection
 
@@ -18,7 +17,7 @@ from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
 from engage.domain.messages import Mailbox, Message
-from engage.domain.programs import PARTNER_PLACE, Program
+from engage.domain.programs import Program, address_for
 from engage.facts import Scope, values
 from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
@@ -162,19 +161,23 @@ class Composer:
         """How the links of a partner's mail are tagged: never those that lead to engage itself, which are signed."""
         if program.link_tags is None or not one.recipient.startswith("partner:"):
             return None
+        own = address_for(program.brand.share_url, one.recipient.removeprefix("partner:"))
+        untouched = [self.public_url + path for path in SIGNED_PATHS]
+        untouched += [own] if own else []  # which the partner passes on: what of it comes is not of this mail
         values = {"program": program.key, "campaign": one.campaign, "step": one.step, "topic": one.topic}
-        return Tagging.of(program.link_tags, values, tuple(self.public_url + path for path in SIGNED_PATHS))
+        return Tagging.of(program.link_tags, values, tuple(untouched))
 
     def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
         referral, about = material.referrals.get(one.referral_id or 0), material.partner(one)
+        own = about["external_id"] if about else None
         links: dict[str, str | None] = {
             "portal": program.brand.portal_url,
             "refer": program.brand.refer_url,
             "referral": f"{program.brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}"
             if referral
             else None,
-            "register": _of_partner(program.brand.register_url, about),
-            "share": _of_partner(program.brand.share_url, about),
+            "register": address_for(program.brand.register_url, own),
+            "share": address_for(program.brand.share_url, own),
             "unsubscribe": None,
             "preferences": None,
         }
@@ -184,13 +187,6 @@ class Composer:
             link = UnsubscribeLink(one.program_id, one.partner_id, reader["address_id"], one.topic)
             links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
         return links
-
-
-def _of_partner(url: str, partner: Mapping[str, Any] | None) -> str | None:
-    """The address with the partner's id in its place; None where there is no address, or nobody to stand in it."""
-    if not url or (PARTNER_PLACE in url and partner is None):
-        return None
-    return url.replace(PARTNER_PLACE, quote(partner["external_id"], safe="")) if partner else url
 
 
 @dataclass(slots=True)

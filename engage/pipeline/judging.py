@@ -29,8 +29,8 @@ from engage.domain.conditions import FactRef
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.journeys import path_of
 from engage.domain.programs import Program
-from engage.pipeline.telling import story_problems
 from engage.pipeline.saying import misspelt
+from engage.pipeline.telling import story_problems
 
 _UNJUDGED = "facts cannot be judged"  # without a program.yaml, whose own problem is reported
 

@@ -26,7 +26,7 @@ from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.facts import CATALOGUE, FactType, Subject
 from engage.domain.journeys import path_of
 from engage.domain.messages import Mailbox, Message
-from engage.domain.programs import PARTNER_PLACE, Program, StatusKind
+from engage.domain.programs import Program, StatusKind, address_for
 from engage.pipeline.contexts import ladder, program_context
 from engage.pipeline.judging import judge, occasional
 from engage.pipeline.sayings import IN_MAILS
@@ -239,18 +239,14 @@ def _fact(ref: FactRef, sample: Sample, program: Program) -> Any:
 
 def _links(use: Use, known: Mapping[str, Any]) -> dict[str, str | None]:
     brand, referral = use.program.brand, known.get("referral")
+    about = (known.get("partner") or {}).get("external_id")
     marketing = use.audience is Audience.PARTNER and not use.transactional
     return {
         "portal": brand.portal_url,
         "refer": brand.refer_url,
-        "register": _of_partner(brand.register_url, known),
-        "share": _of_partner(brand.share_url, known),
+        "register": address_for(brand.register_url, about),
+        "share": address_for(brand.share_url, about),
         "referral": f"{brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}" if referral else None,
         "unsubscribe": f"{_ENGAGE}/unsubscribe/eyJwIjoxfQ.Zk3aQx0dC1zYW1wbGU" if marketing else None,
         "preferences": None,
     }
-
-
-def _of_partner(url: str, known: Mapping[str, Any]) -> str | None:
-    about = known.get("partner") or {}
-    return url.replace(PARTNER_PLACE, about.get("external_id", "")) or None

@@ -6,6 +6,8 @@ import pytest
 import segno
 
 from engage.content import RenderError, qr
+from engage.content.cards import sheet
+from engage.domain.programs import address_for
 from tests.content.samples import context, links, one_email
 
 LINK = "https://partners.example.com/r/P-1007"
@@ -48,3 +50,18 @@ def test_pictures_for_print_are_of_the_same_code() -> None:
     assert qr.png(LINK).startswith(b"\x89PNG")
     assert qr.svg(LINK).startswith("<?xml")
     assert qr.svg(LINK, inline=True).startswith("<svg")
+
+
+def test_a_sheet_of_cards_shows_names_as_they_are() -> None:
+    link = address_for("https://partners.example.com/r/{partner}", "bob & <co>")
+    assert link == "https://partners.example.com/r/bob%20%26%20%3Cco%3E"
+    cards = sheet(link, "Bob <b>", "Smith & Sons", "Northwind", "#1f4b99", "de_DE")
+    assert cards.count("Bob &lt;b&gt;</div>") == 10
+    assert cards.count("Smith &amp; Sons") == 10
+    assert '<html lang="de-DE">' in cards
+
+
+def test_an_address_that_names_a_partner_is_nobodys_without_one() -> None:
+    assert address_for("https://example.com/{partner}", None) is None
+    assert address_for("https://example.com/join", None) == "https://example.com/join"
+    assert address_for("", "ann") is None
