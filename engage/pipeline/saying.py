@@ -137,5 +137,5 @@ def _of(program: Program, campaigns: Iterable[Campaign]) -> Iterator[str]:
     for campaign in campaigns:
         for step in every_step(campaign.steps):
             yield from (answer.label for answer in step.answers) if isinstance(step, AskStep) else ()
-        if campaign.promotion is not None:
+        if campaign.promotion is not None and campaign.promotion.paid_when:
             yield campaign.promotion.paid_when
