@@ -149,12 +149,17 @@ class TextForm:
             elif token.type == "link_close":
                 start, target = links.pop()
                 label = "".join(parts[start:])
-                if not target.startswith(("tel:", "mailto:")):  # whose label says it all
-                    shown = self.lifted.address(target)
+                shown = self.shown(target)
+                if self.lifted.put_back(label) != self.lifted.put_back(shown):
                     parts[start:] = [shown if label == target else f"{label}: {shown}"]
             else:
                 parts.append({"softbreak": " ", "hardbreak": "\n"}.get(token.type, token.content))
         return "".join(parts)
+
+    def shown(self, target: str) -> str:
+        """An address as a reader of plain text wants it: of mail and telephone what is typed, of the web all of it."""
+        scheme, _, rest = target.partition(":")
+        return rest.partition("?")[0] if scheme in ("tel", "mailto") else self.lifted.address(target)
 
 
 def _prefixed(text: str, first: str, others: str) -> str:

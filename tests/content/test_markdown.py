@@ -24,6 +24,12 @@ def test_paragraphs_emphasis_and_links() -> None:
     assert text == "Hello Dana, see the portal: https://partners.example.com."
 
 
+def test_an_address_of_mail_or_telephone_stands_in_the_text_part_once() -> None:
+    html, text = render("[Write to them](mailto:{{ partner.email }}), or call [{{ partner.phone }}](tel:{{ partner.phone }}).")
+    assert text == "Write to them: dana.whitfield@example.com, or call +1 617 555 0142."
+    assert 'href="mailto:dana.whitfield@example.com"' in html
+
+
 def test_a_condition_on_its_own_lines_stands_around_paragraphs() -> None:
     body = "Before\n{% if referral.amount %}\nWorth {{ referral.amount | money }}.\n\nGood.\n{% endif %}\nAfter"
     assert render(body)[0] == "<p>Before</p><p>Worth $48,500.</p><p>Good.</p><p>After</p>"
