@@ -18,8 +18,9 @@ def test_near_the_next_tier_a_partner_reads_what_is_missing_and_how_long_there_i
     programme.referred("ann", [10, 12], "demo")
     (mail,) = programme.inbox("near-next-tier", "ann")
     assert mail.subject == "1 win to Silver"
-    assert "You are 1 win away from Silver, and there are 268 days left." in mail.text
-    assert "Go on as you did in the last three months, and it will be about 5 wins more by then." in mail.text
+    assert "You are 1 win away from Silver." in mail.text
+    assert "At the pace of your last three months there will be about 5 wins more before the period ends" in mail.text
+    assert "268 days left" in mail.text
     assert "2 wins in 2026" in mail.text
     assert "2 of your referrals are open." in mail.text
     assert button(mail) == ("See your open referrals", PORTAL)
@@ -78,8 +79,8 @@ def test_who_is_about_to_lose_last_years_tier_reads_what_keeps_it(programme: Pro
     programme.referred("fay", [20], "proposal")
     (mail,) = programme.inbox("tier-at-risk", "fay")
     assert mail.subject == "2 wins to keep Silver"
-    assert "You reached Silver in the last period" in mail.text
-    assert "What you have in 2026: 1 win" in mail.text
+    assert "You reached Silver in 2025" in mail.text
+    assert "So far in 2026: 1 win" in mail.text
     assert "Days left: 72" in mail.text
     assert (mail.sender.name, mail.reply_to) == ("Sam, Northwind Partners", "sam@example.com")
     assert button(mail) == ("See your open referrals", PORTAL)
@@ -110,7 +111,7 @@ def test_a_german_partner_reads_it_in_german_down_to_the_numbers(programme: Prog
     programme.referred("ida", [20], "proposal")
     (mail,) = programme.inbox("tier-at-risk", "ida")
     assert mail.subject == "Silber behalten: Es fehlt 1 Abschluss"
-    assert "Ihr Stand im Jahr 2026: 2 Abschlüsse" in mail.text
+    assert "Bisher im Jahr 2026: 2 Abschlüsse" in mail.text
     assert button(mail)[0] == "Offene Empfehlungen ansehen"
 
 
