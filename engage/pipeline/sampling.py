@@ -165,7 +165,7 @@ def _context(use: Use, template: Template, sample: Sample, words: Words) -> dict
     for one in known.get("updates", ()):
         one |= _standing(program, one, one["status"], words)
     if "promotion" in known:
-        known["promotion"] |= _terms(use.campaign)
+        known["promotion"] |= _terms(use.campaign, words)
     if isinstance(use.step, AskStep):
         labels = [words(answer.label) for answer in use.step.answers]
         known["answers"] = [{"label": label, "url": f"{_ENGAGE}/answer/{n}"} for n, label in enumerate(labels)]
@@ -224,9 +224,11 @@ def _standing(program: Program, referral: Mapping[str, Any], key: str, words: Wo
     return {name: referral.get(name, value) if name != "status" else value for name, value in said.items()}
 
 
-def _terms(campaign: Campaign) -> dict[str, Any]:
+def _terms(campaign: Campaign, words: Words) -> dict[str, Any]:
     """The campaign's own promotion."""
-    return {"counts": campaign.promotion.counts.value} if campaign.promotion else {}
+    if campaign.promotion is None:
+        return {}
+    return {"counts": campaign.promotion.counts.value, "paid_when": words(campaign.promotion.paid_when)}
 
 
 def _fact(ref: FactRef, sample: Sample, program: Program) -> Any:
