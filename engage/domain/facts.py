@@ -305,6 +305,12 @@ CATALOGUE: dict[str, Fact] = {
             "days since the referral reached its status; unknown if undated",
             _REF,
         ),
+        Fact(
+            "days_since_help_wanted",
+            _R,
+            FactType.DAYS_SINCE,
+            "days since our staff last asked the partner for help with the referral; unknown if never",
+        ),
         Fact("amount", _R, FactType.MONEY, "amount of the referral", _REF),
         Fact("method", _R, FactType.TEXT, "how the lead was referred", _REF, values="methods"),
         Fact("product", _R, FactType.TEXT, "product of the referral", _REF),

@@ -337,6 +337,7 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "reward_stage": lambda _: rewards.c.stage,
     "referral_status": lambda ask: ask.sources.referral().c.status,
     "days_in_status": lambda ask: ask.sources.referral().c.since,
+    "days_since_help_wanted": lambda ask: ask.sources.last_help_wanted(),
     "amount": lambda ask: ask.sources.referral().c.amount,
     "method": lambda ask: ask.sources.referral().c.method,
     "product": lambda ask: ask.sources.referral().c.product,

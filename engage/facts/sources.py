@@ -30,6 +30,7 @@ from engage.store.tables import (
     answers,
     companies,
     events,
+    help_requests,
     partner_attributes,
     partner_versions,
     partners,
@@ -109,6 +110,13 @@ class Sources:
             exists = referrals_exist(referral_of, self.binds.now)
             self._join("referral", referral_of, sa.and_(referral_of.c.referral_id == rewards.c.referral_id, exists))
         return referral_of
+
+    def last_help_wanted(self) -> Column:
+        referral, asked = self.referral(), help_requests.alias("asked")
+        last = sa.select(sa.func.max(asked.c.asked_at)).where(
+            asked.c.referral_id == referral.c.referral_id, asked.c.asked_at <= self.binds.now
+        )
+        return last.correlate(referral).scalar_subquery()
 
     def last_login(self, of: sa.FromClause = partners) -> Column:
         """By one look into the index of events for each partner, not by grouping all logins there ever were."""

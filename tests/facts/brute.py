@@ -73,6 +73,7 @@ class Referral:
     id: int
     partner: int
     versions: list[ReferralVersion] = field(default_factory=list)
+    asked_at: list[datetime] = field(default_factory=list)  # when somebody of our staff asked for help with it
 
 
 @dataclass
@@ -199,8 +200,10 @@ class Brute:
             id_ = self.rewards[id_].referral or 0
         if id_ not in self.referrals:
             return None
-        version = self.referrals[id_][1]
+        referral, version = self.referrals[id_]
         match ref.fact:
+            case "days_since_help_wanted":
+                return self.days_since(latest(at for at in referral.asked_at if at <= self.now))
             case "referral_status":
                 return version.status
             case "days_in_status":

@@ -156,6 +156,7 @@ def _referral(random: Random, world: World, id_: int) -> Referral:
                 random.random() < 0.3,
             )
         )
+    referral.asked_at = sorted({instant(random) for _ in range(random.choice((0, 0, 1, 2)))})
     return referral
 
 
@@ -304,6 +305,15 @@ def _store_referral(db: Connection, named: dict[str, Any], referral: Referral, s
                 "in_doubt": version.in_doubt,
             }
             for version in referral.versions
+        ],
+    )
+
+    _insert(
+        db,
+        tables.help_requests,
+        [
+            {"program_id": named["program_id"], "referral_id": referral.id, "asked_at": at, "ask": "who signs?"}
+            for at in referral.asked_at
         ],
     )
 
