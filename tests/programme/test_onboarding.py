@@ -1,6 +1,5 @@
 """First steps: one journey from registering to the first referral, and what ends it."""
 
-import html
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from fastapi.testclient import TestClient
 from engage.domain.messages import Message
 from engage.domain.records import PartnerRecord
 from engage.web.app import build_app
-from tests.support.programme import NEW_YORK, Programme, button
+from tests.support.programme import NEW_YORK, Programme, answered, button
 
 REFER, PORTAL = "https://partners.example.com/refer", "https://partners.example.com"
 TEACHING = [
@@ -57,13 +56,6 @@ def _later(programme: Programme) -> str:
 
 def subjects(mails: Sequence[tuple[datetime, Message]]) -> list[str]:
     return [mail.subject for _, mail in mails]
-
-
-def answered(programme: Programme, mail: Message, place: int) -> None:
-    """Presses the button of the answer at this place, and the one on the page behind it."""
-    link = html.unescape(re.findall(r'href="([^"]+/answer/[^"]+)"', mail.html)[place])
-    web = TestClient(build_app(programme.services))
-    assert web.post(re.sub(r"^https?://[^/]+", "", link)).status_code == 200
 
 
 def test_eight_mails_one_after_the_other_on_working_mornings_never_more_than_two_in_seven_days(
