@@ -228,7 +228,8 @@ def _terms(campaign: Campaign, words: Words) -> dict[str, Any]:
     """The campaign's own promotion."""
     if campaign.promotion is None:
         return {}
-    return {"counts": campaign.promotion.counts.value, "paid_when": words(campaign.promotion.paid_when)}
+    promotion = campaign.promotion
+    return {"counts": promotion.counts.value, "paid_when": words(promotion.paid_when), "prize": promotion.prize}
 
 
 def _fact(ref: FactRef, sample: Sample, program: Program) -> Any:
