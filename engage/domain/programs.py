@@ -312,6 +312,6 @@ class Program:
 
 
 def usual_program(programs: Mapping[str, Program]) -> Program | None:
-    """The program that is meant where none is named: the only one that inherits from none; None where there are more."""
+    """The program that is meant where none is named: the only one that inherits from none; else None."""
     roots = [program for program in programs.values() if not program.ancestors]
     return roots[0] if len(roots) == 1 else None

@@ -26,6 +26,7 @@ NAMES = st.sampled_from(["x", "a-b", "2026", "x_1"])
 EMAILS = st.sampled_from(["nudges/x", "nudges/y", "a", "b/c/d", "7"])
 CLOCKS = st.sampled_from(["00:00", "09:00", "17:30", "23:59"])
 SHARES = st.sampled_from(["10%", "0%", "12.5 %", "100%"])
+INSTANTS = ["start", "end - 3d", "start+1d", "end", "end 13:30", "start + 7d 09:00"]
 DAYS = st.sampled_from(["day", "weekday", "monday and thursday", "1st", "1st, 15th and 28th", "friday, monday"])
 SCHEDULES = st.one_of(st.just("hour"), st.builds("{} {}".format, DAYS, CLOCKS))
 
@@ -126,7 +127,7 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     tree = draw(st.fixed_dictionaries(required | {key: optional[key] for key in chosen}))
     if "promotion" in tree:
         tree["steps"].insert(
-            0, {"at": draw(st.sampled_from(["start", "end - 3d", "start+1d", "end", "start + 7d 09:00"]))}
+            0, {"at": draw(st.sampled_from(INSTANTS))}
         )
     return tree
 

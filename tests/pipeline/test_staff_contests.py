@@ -138,7 +138,7 @@ def test_a_blitz_day_may_count_referrals(engage: Engage) -> None:
         (
             MARCH,
             {"steps": "{at: start + 9h 09:00}, {send: a}"},
-            "names a time of day and hours; write start + 1d 09:00",
+            "names a time of day and hours; write start",
         ),
         (MARCH, {"again": "each slot"}, "a contest is entered once, and goes from its first day to its last by itself"),
     ],

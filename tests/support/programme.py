@@ -1,13 +1,17 @@
 """The shipped programme in one process: partners with a past, a calendar to turn, and what arrives in an inbox."""
 
+import html
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from fastapi.testclient import TestClient
+
 from engage.domain.messages import Message
 from engage.domain.records import ReferralRecord, RewardRecord
+from engage.web.app import build_app
 from tests.support.engage import ROOT, Engage
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -87,6 +91,13 @@ class Programme(Engage):
     @staticmethod
     def is_to(mail: Message, name: str) -> bool:
         return mail.to.email == f"{name}@example.com"
+
+
+def answered(programme: Programme, mail: Message, place: int) -> None:
+    """Presses the button of the answer at this place, and the one on the page behind it."""
+    link = html.unescape(re.findall(r'href="([^"]+/answer/[^"]+)"', mail.html)[place])
+    web = TestClient(build_app(programme.services))
+    assert web.post(re.sub(r"^https?://[^/]+", "", link)).status_code == 200
 
 
 def button(mail: Message) -> tuple[str, str]:
