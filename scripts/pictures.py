@@ -37,12 +37,12 @@ from tests.providers.servers import HttpServer
 from tests.support.browser import Browser, find_chromium
 
 CAMPAIGN_OF = {
-    text.template: campaign
+    text.of_slot("2026-11-01T09:00").template: campaign
     for campaign in load_campaigns(ROOT / "campaigns").campaigns.values()
     for step in path_of(campaign.steps).mails()
     for text in texts_of(step)
 }
-"""The campaign that sends each shipped email."""
+"""The campaign that sends each shipped email; of editions that of November."""
 
 IMAGES = ROOT / "docs" / "images"
 PHONE, DESKTOP, PAGE = 375, 640, 1024
@@ -50,7 +50,7 @@ BEGIN = datetime(2026, 11, 2, 14, 2, tzinfo=UTC)
 
 WON = {"referral": referral(lead_company="Bluewater Clinics", ladder=ladder(7))}
 INBOX: tuple[tuple[str, str, Context], ...] = (
-    ("newsletter/monthly", "Noor Haddad", {}),
+    ("newsletter/2026-11", "Noor Haddad", {}),
     ("nudges/no_login_30_days", "Tomasz Zielinski", {}),
     ("status_updates/accepted", "Dana Whitfield", {"referral": referral(lead_company="Fennimore & Sons")}),
     ("nudges/many_referrals_no_wins", "Lucia Ferrer", {}),

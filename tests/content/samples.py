@@ -27,7 +27,7 @@ SUBJECTS = {
     "nudges/no_login_30_days": (Subject.PARTNER, "partner"),
     "nudges/many_referrals_no_wins": (Subject.PARTNER, "partner"),
     "nudges/near_next_tier": (Subject.PARTNER, "partner"),
-    "newsletter/monthly": (Subject.PARTNER, "partner"),
+    "newsletter/2026-11": (Subject.PARTNER, "partner"),
     "alerts/buyer_and_ask": (Subject.PARTNER, "staff"),
 }
 """Every shipped email, with what its campaign is for and whom it is written to."""

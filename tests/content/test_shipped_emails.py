@@ -210,6 +210,6 @@ def test_it_can_be_read_and_tapped(seen: Seen, name: str) -> None:
 @pytest.mark.chromium
 @pytest.mark.parametrize("color", ["#ffff00", "#000000", "#ffffff", "#0a84ff"])
 def test_it_can_be_read_in_any_brand(seen: Seen, color: str) -> None:
-    html = render("newsletter/monthly", {"program": program(color=color, accent=color)}).html
+    html = render("newsletter/2026-11", {"program": program(color=color, accent=color)}).html
     for dark in (False, True):
         assert seen(html, 640, dark)["faint"] == [], dark
