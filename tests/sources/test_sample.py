@@ -63,9 +63,9 @@ def test_a_year_of_a_programme_is_taken_whole(loaded: Loaded, program: Program, 
     assert report.total.accepted == report.total.read
     assert store.select(sa.select(_COUNT).select_from(partners)) == [(200,)]
     ((referred,),) = store.select(sa.select(_COUNT).select_from(referrals))
-    assert 2_000 < referred < 3_000
+    assert 1_500 < referred < 2_500
     ((wins,),) = store.select(sa.select(_COUNT).where(referrals.c.status == "won"))
-    assert store.select(sa.select(_COUNT).select_from(rewards)) == [(wins,)]
+    assert store.select(sa.select(_COUNT).select_from(rewards)) == [(2 * wins,)], "in two parts"
     ((last,),) = store.select(sa.select(sa.func.max(events.c.occurred_at)))
     assert NOW - timedelta(hours=6) < last <= NOW
     store.close()

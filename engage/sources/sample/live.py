@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.programs import CLOSED_KINDS, Program, StatusKind
 from engage.domain.records import LoginRecord, Record, ReferralRecord, RewardRecord
 from engage.sources.sample import names
+from engage.sources.sample.telling import RETENTION
 from engage.store.tables import partners, referrals
 
 _LOSING = 0.15
@@ -101,18 +102,20 @@ def _next(program: Program, referral: _Open, now: datetime, *, loses: bool) -> l
         )
     ]
     if program.status(status).kind is StatusKind.WON:
-        rows.append(
-            RewardRecord(
-                external_id=f"rw-{referral.external_id}",
-                partner=referral.partner,
-                amount=(referral.amount or 0) * _REWARD_PERCENT // 100,
-                referral=referral.external_id,
-                label=names.REWARD,
-                earned_at=now,
-                due_at=now + timedelta(days=30),
-            )
-        )
+        rows += _reward(referral, now)
     return rows
+
+
+def _reward(referral: _Open, now: datetime) -> list[Record]:
+    """A quarter of the reward is earned with the win; the rest is promised for later."""
+    whole = (referral.amount or 0) * _REWARD_PERCENT // 100
+    named = (f"rw-{referral.external_id}", referral.partner, referral.external_id)
+    first = _part(*named, "win", whole // 4, earned_at=now, due_at=now + timedelta(days=30))
+    return [first, _part(*named, "retention", whole - whole // 4, expected_at=now + RETENTION)]
+
+
+def _part(id_: str, partner: str, referral: str, stage: str, amount: int, **instants: datetime) -> RewardRecord:
+    return RewardRecord(f"{id_}-{stage}", partner, amount, referral, names.REWARD, stage=stage, **instants)
 
 
 def _ahead(program: Program, status: str) -> list[str]:

@@ -33,7 +33,7 @@ _LEAD_KINDS = _words(
 METHODS = ("form", "form", "form", "email", "link", "verbal", "social", "card")
 PRODUCTS = ("Northwind CRM", "Northwind Desk", "Northwind Billing", "Northwind Analytics")
 SECTORS = ("software", "finance", "healthcare", "retail", "manufacturing", "logistics")
-PARTNER_KINDS = ("agency", "consultant", "reseller", "customer")
+PARTNER_KINDS = ("complementary seller", "adviser", "association", "consultant", "reseller")
 LOSS_REASONS = ("no budget", "chose a competitor", "no decision", "bad timing")
 
 REWARD = "Your share of the first year's revenue"

@@ -2,32 +2,24 @@
 
 Made for campaigns/program.yaml: its statuses, its tiers by wins of a calendar year. Deterministic for a given instant.
 Among the partners are some of each kind that the shipped campaigns look for: some stopped logging in, some refer a lot
-and win nothing, some are a win or two below the next tier.
+and win nothing; those whose history is made for one campaign are in `parts`.
 """
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from random import Random
 
 from engage.sources.sample import names
+from engage.sources.sample.parts import PARTS
+from engage.sources.sample.telling import Files, Partner, Teller, iso
 
 PARTNERS, COMPANIES, SALESPEOPLE, DAYS = 200, 60, 10, 365
 _QUIET, _STRUGGLING, _NEW, _INVITED, _INACTIVE = 28, 8, 10, 4, 6
 _SHY = 5  # of the new ones joined some weeks ago and refer nobody: the partners of docs/first-campaign.md
-_NEXT = {
-    "submitted": "accepted",
-    "accepted": "qualified",
-    "qualified": "opportunity",
-    "opportunity": "demo",
-    "demo": "proposal",
-    "proposal": "negotiation",
-    "negotiation": "won",
-}
-_LOSING = 0.13  # of each step: of a hundred referrals some forty are won in the end
-_REWARD = 0.1
+
+_LEADS, _SELLS = "Channel manager", "Account manager"
 
 MAPPING = """\
 # How the sample files are read. docs/import.md explains each key.
@@ -35,8 +27,6 @@ timezone: UTC
 files:
   - file: salespeople.csv
     staff: {external_id: id, name: name, email: email, role: role, region: region, manager: manager}
-  - file: companies.csv
-    company: {external_id: id, name: name}
   - file: partners.csv
     partner:
       external_id: id
@@ -50,7 +40,15 @@ files:
       zone: zone
       status: status
       joined_at: joined_at
-      attributes: {sector: sector, employees: employees, kind: kind}
+      attributes:
+        sector: sector
+        employees: employees
+        kind: kind
+        tax_form: tax_form
+        bank_details: bank_details
+        show_name: show_name
+  - file: companies.csv               # after the partners, one of whom speaks for each
+    company: {external_id: id, name: name, contact: contact, manager: manager}
   - file: referrals.csv
     referral:
       external_id: id
@@ -63,6 +61,7 @@ files:
       salesperson: salesperson
       submitted_at: submitted_at
       loss_reason: loss_reason
+      reversal_pending: reversal_pending
   - file: status_changes.csv
     status: {referral: referral, status: status, at: at}
   - file: logins.csv
@@ -74,33 +73,15 @@ files:
       referral: referral
       label: label
       amount: amount
+      stage: stage
+      expected_at: expected_at
       earned_at: earned_at
       due_at: due_at
       paid_at: paid_at
+      reversed_at: reversed_at
+  - file: questions.csv
+    help: {referral: referral, at: asked_at, by: by, ask: question}
 """
-
-
-@dataclass(slots=True)
-class _Partner:
-    id: str
-    owner: str
-    region: str
-    joined_at: datetime
-    status: str = "active"
-    quiet: bool = False
-    shy: bool = False
-    struggling: bool = False
-    cells: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Files:
-    """The rows of each file, without its header."""
-
-    referrals: list[Sequence[object]] = field(default_factory=list)
-    changes: list[Sequence[object]] = field(default_factory=list)
-    logins: list[Sequence[object]] = field(default_factory=list)
-    rewards: list[Sequence[object]] = field(default_factory=list)
 
 
 def sample_programme(now: datetime, directory: Path) -> None:
@@ -110,19 +91,26 @@ def sample_programme(now: datetime, directory: Path) -> None:
     staff = _salespeople(chance)
     companies = [(f"co-{n:02}", name) for n, name in enumerate(names.partner_companies(chance, COMPANIES), start=1)]
     partners = _partners(chance, now, staff, companies)
-    files = _Files()
+    files = Files()
+    teller = Teller(chance, now, files)
     for partner in partners:
-        _tell(chance, partner, now, files)
+        if partner.part in PARTS:
+            PARTS[partner.part].tell(teller, partner)
+        elif partner.status != "invited":
+            _tell(teller, partner)
+    _take_back(files, now)
     _write(directory / "salespeople.csv", "id,name,email,role,region,manager", staff)
-    _write(directory / "companies.csv", "id,name", companies)
     header = "id,email,first_name,last_name,company,owner,region,locale,zone,status,joined_at,sector,employees,kind"
+    header += ",tax_form,bank_details,show_name"
     _write(directory / "partners.csv", header, [partner.cells for partner in partners])
+    _write(directory / "companies.csv", "id,name,contact,manager", _with_people(companies, partners, staff))
     header = "id,partner,lead_company,lead_name,method,product,amount,salesperson,submitted_at,loss_reason"
-    _write(directory / "referrals.csv", header, files.referrals)
+    _write(directory / "referrals.csv", header + ",reversal_pending", files.referrals)
     _write(directory / "status_changes.csv", "referral,status,at", files.changes)
     _write(directory / "logins.csv", "partner,at", files.logins)
-    header = "id,partner,referral,label,amount,earned_at,due_at,paid_at"
+    header = "id,partner,referral,label,amount,stage,expected_at,earned_at,due_at,paid_at,reversed_at"
     _write(directory / "rewards.csv", header, files.rewards)
+    _write(directory / "questions.csv", "referral,asked_at,by,question", files.questions)
     (directory / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
 
 
@@ -136,100 +124,114 @@ def _salespeople(chance: Random) -> list[tuple[str, ...]]:
         manager_id = f"manager-{region.lower().replace(' ', '-')}"
         manager = "" if leads else manager_id
         id_ = manager_id if leads else f"sales-{place}"
-        rows.append(
-            (id_, f"{first} {last}", names.email(first, last), "manager" if leads else "sales", region, manager)
-        )
+        rows.append((id_, f"{first} {last}", names.email(first, last), _LEADS if leads else _SELLS, region, manager))
     return rows
 
 
 def _partners(
     chance: Random, now: datetime, staff: Sequence[tuple[str, ...]], companies: Sequence[tuple[str, str]]
-) -> list[_Partner]:
+) -> list[Partner]:
     partners = []
+    played = [name for name, part in PARTS.items() for _ in range(part.count)]
     for place, (first, last) in enumerate(names.people(chance, PARTNERS)):
         company = companies[place % COMPANIES] if place < COMPANIES else chance.choice(companies)
         region = list(names.REGIONS)[int(company[0][3:]) % len(names.REGIONS)]
         zone, locale = chance.choice(names.REGIONS[region])
-        owner = chance.choice([row[0] for row in staff if row[4] == region and row[3] == "sales"])
-        partner = _Partner(f"p-{place + 1:03}", owner, region, _at(chance, now, chance.randrange(90, 900)))
+        owner = chance.choice([row[0] for row in staff if row[4] == region and row[3] == _SELLS])
+        partner = Partner(f"p-{place + 1:03}", owner, region, _at(chance, now, chance.randrange(90, 900)))
         _cast(partner, place, chance, now)
+        if place >= PARTNERS - len(played):  # the last ones, so that the others stay who they are
+            _give_part(partner, played[place - PARTNERS], now)
+        joined = iso(partner.joined_at) if partner.status != "invited" else ""
         partner.cells = (
             *(partner.id, names.email(first, last), first, last, company[0], owner, region, locale, zone),
-            *(partner.status, _iso(partner.joined_at), chance.choice(names.SECTORS)),
-            *(str(chance.choice((5, 12, 30, 80, 250))), chance.choice(names.PARTNER_KINDS)),
+            *(partner.status, joined, chance.choice(names.SECTORS)),
+            str(chance.choice((5, 12, 30, 80, 250))),
+            *_attributes(chance, partner),
         )
         partners.append(partner)
     return partners
 
 
-def _cast(partner: _Partner, place: int, chance: Random, now: datetime) -> None:
+def _cast(partner: Partner, place: int, chance: Random, now: datetime) -> None:
     """Gives a partner the part that it plays."""
     edges = [_QUIET, _STRUGGLING, _NEW, _INVITED, _INACTIVE]
     quiet, struggling, new, invited, inactive = (sum(edges[: count + 1]) for count in range(len(edges)))
-    partner.quiet = place < quiet
-    partner.struggling = quiet <= place < struggling
-    if struggling <= place < new:
-        partner.shy = place >= new - _SHY
-        partner.joined_at = _at(chance, now, chance.randrange(24, 50) if partner.shy else chance.randrange(2, 28))
-    elif new <= place < invited:
+    if place < quiet:
+        partner.part = "quiet"
+    elif place < struggling:
+        partner.part = "struggling"
+    elif place < new:
+        shy = place >= new - _SHY
+        partner.part = "shy" if shy else "new"
+        partner.joined_at = _at(chance, now, chance.randrange(24, 50) if shy else chance.randrange(2, 28))
+    elif place < invited:
         partner.status = "invited"
-    elif invited <= place < inactive:
+    elif place < inactive:
         partner.status = "inactive"
 
 
-def _tell(chance: Random, partner: _Partner, now: datetime, files: _Files) -> None:
+def _give_part(partner: Partner, name: str, now: datetime) -> None:
+    part = PARTS[name]
+    partner.part, partner.status = name, part.status
+    partner.joined_at = now - timedelta(days=part.joined, hours=int(partner.id[2:]) % 20)
+
+
+def _attributes(chance: Random, partner: Partner) -> tuple[str, ...]:
+    """Kind, tax_form, bank_details and show_name: fixed for some parts, of others as it may be."""
+    part = PARTS.get(partner.part)
+    found = {
+        "kind": part.kind if part and part.kind else chance.choice(names.PARTNER_KINDS),
+        "tax_form": "true" if chance.random() < 0.9 else "false",
+        "bank_details": "true" if chance.random() < 0.85 else "false",
+        "show_name": "true" if chance.random() < 0.4 else "false",
+    }
+    return tuple((found | dict(part.attributes if part else ())).values())
+
+
+def _with_people(
+    companies: Sequence[tuple[str, str]], partners: Sequence[Partner], staff: Sequence[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """The companies with who speaks for each, their first active partner, and the channel manager of its region."""
+    managers = {row[4]: row[0] for row in staff if row[3] == _LEADS}
+    contacts: dict[str, Partner] = {}
+    for partner in partners:
+        if partner.status == "active":
+            contacts.setdefault(partner.cells[4], partner)
+    return [
+        (id_, name, *((contacts[id_].id, managers[contacts[id_].region]) if id_ in contacts else ("", "")))
+        for id_, name in companies
+    ]
+
+
+def _take_back(files: Files, now: datetime) -> None:
+    """Yesterday second parts of rewards were taken back, of two customers who left, and three others were paid."""
+    retained = [place for place, row in enumerate(files.rewards) if row[5] == "retention" and row[7] and not row[9]]
+    for number, place in enumerate(retained[:5]):
+        row = list(files.rewards[place])
+        row[10 if number < 2 else 9] = iso(now - timedelta(hours=20 + number))
+        files.rewards[place] = row
+
+
+def _tell(teller: Teller, partner: Partner) -> None:
     """A partner's year: logins, referrals and what became of them."""
-    if partner.status == "invited":
-        return
+    chance, now = teller.chance, teller.now
     first = max(partner.joined_at, now - timedelta(days=DAYS))
-    away = chance.randrange(33, 120) if partner.quiet or partner.status == "inactive" else 0
+    away = chance.randrange(33, 120) if partner.part == "quiet" or partner.status == "inactive" else 0
     last = now - timedelta(days=min(away, (now - partner.joined_at).days // 2))
     months = (last - first).days / 30
     logins = [_between(chance, first, last) for _ in range(round(months * 1.2))]
     logins.append(last - timedelta(hours=chance.randrange(1, 24 * (5 if away else 20))))
-    files.logins.extend((partner.id, _iso(at)) for at in sorted(logins) if partner.joined_at <= at <= now)
-    if partner.shy:
+    teller.log_in(partner, *logins)
+    if partner.part == "shy":
         return
+    unlucky = partner.part == "struggling"
     diligence = chance.choice((0.3, 0.6, 1.0, 1.4, 2.2))
     for at in sorted(_between(chance, first, last) for _ in range(round(months * diligence))):
-        _refer(chance, partner, at, now, files)
-    if partner.struggling:
+        teller.refer(partner, at, unlucky=unlucky)
+    if unlucky:
         for _ in range(chance.randrange(11, 16)):
-            _refer(chance, partner, _between(chance, now - timedelta(days=85), now), now, files)
-
-
-def _refer(chance: Random, partner: _Partner, at: datetime, now: datetime, files: _Files) -> None:
-    id_ = f"r-{len(files.referrals) + 1:05}"
-    amount = names.amount(chance)
-    history = [(status, when) for status, when in _way(chance, partner, at) if when <= now]
-    lost = bool(history) and history[-1][0] == "lost"
-    files.referrals.append(
-        (
-            *(id_, partner.id, names.lead_company(chance), names.lead_person(chance), chance.choice(names.METHODS)),
-            *(chance.choice(names.PRODUCTS), amount, partner.owner, _iso(at)),
-            chance.choice(names.LOSS_REASONS) if lost else "",
-        )
-    )
-    files.changes.extend((id_, status, _iso(when)) for status, when in history)
-    if history and history[-1][0] == "won":
-        earned = history[-1][1]
-        due = earned + timedelta(days=30)
-        paid = _iso(due) if due <= now else ""
-        cells = (partner.id, id_, names.REWARD, f"{amount * _REWARD:.2f}", _iso(earned), _iso(due), paid)
-        files.rewards.append((f"rw-{id_}", *cells))
-
-
-def _way(chance: Random, partner: _Partner, at: datetime) -> Iterable[tuple[str, datetime]]:
-    """What becomes of a referral, and when; it ends won or lost, perhaps in the future."""
-    status = "submitted"
-    while status != "won":
-        at += timedelta(hours=chance.randrange(8, 24 * 12))
-        # Whom the campaign about many referrals and no wins is for: it goes well until it comes to signing.
-        lost = chance.random() < _LOSING or (partner.struggling and status in ("proposal", "negotiation"))
-        status = "lost" if lost else _NEXT[status]
-        yield status, at
-        if lost:
-            return
+            teller.refer(partner, _between(chance, now - timedelta(days=85), now), unlucky=True)
 
 
 def _at(chance: Random, now: datetime, days_ago: int) -> datetime:
@@ -240,10 +242,6 @@ def _at(chance: Random, now: datetime, days_ago: int) -> datetime:
 
 def _between(chance: Random, first: datetime, last: datetime) -> datetime:
     return first + timedelta(minutes=chance.randrange(max(int((last - first).total_seconds() // 60), 1)))
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="seconds")
 
 
 def _write(path: Path, header: str, rows: Iterable[Sequence[object]]) -> None:
