@@ -103,7 +103,7 @@ def test_many_referrals_without_a_win_bring_advice_and_a_call_two_to_three_weeks
     programme.referred("hal", range(10, 46, 3), "proposal")
     (mail,) = programme.inbox("many-referrals-no-wins", "hal")
     sent = programme.now
-    assert mail.subject == "12 referrals, no win yet: let us change that"
+    assert mail.subject == "12 referrals in 90 days, no win yet: let us change that"
     assert "12 of your referrals are still open." in mail.text
     assert button(mail) == ("Refer with these in mind", REFER)
     assert programme.later("sue", days=13.9) == []

@@ -36,18 +36,19 @@ def _partner(chance: Random, now: datetime, name: str) -> Iterator[Record]:
         yield LoginRecord(name, now - timedelta(days=min(age, chance.choice([0.1, 5, 29, 31, 60, 200]))))
     begins, ends = chance.choice([(0, age), (0, min(age, 60)), (max(age - 90, 0), age), (max(age - 365, 0), age)])
     winning = chance.choice([0.0, 0.1, 0.4, 0.9])
+    doubtful = chance.choice([0.0, 0.0, 0.0, 0.3])
     for count in range(chance.choice([0, 0, 1, 1, 2, 4, 6, 12, 25, 40])):
         made = now - timedelta(days=age - chance.uniform(begins, ends))
-        yield from _referral(chance, now, name, f"{name}-{count}", made, winning)
+        yield from _referral(chance, now, name, f"{name}-{count}", made, winning, doubtful)
 
 
 def _referral(
-    chance: Random, now: datetime, partner: str, name: str, made: datetime, winning: float
+    chance: Random, now: datetime, partner: str, name: str, made: datetime, winning: float, doubtful: float
 ) -> Iterator[Record]:
     method = chance.choice(("form", "verbal", "email"))
     yield ReferralRecord(name, partner, name, method=method, submitted_at=made, status="submitted", status_at=made)
     if (at := made + timedelta(days=chance.uniform(1, 70))) > now:
         return
     status = "won" if chance.random() < winning else chance.choice(("lost", "lost", *_STAGES[1:]))
-    doubt = {"reversal_pending": True} if status == "won" and chance.random() < 0.1 else {}
+    doubt = {"reversal_pending": True} if status == "won" and chance.random() < doubtful else {}
     yield ReferralRecord(name, partner, status=status, status_at=at, amount=chance.randrange(100, 5_000_000), **doubt)
