@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick check faults mutants gallery pictures lock clean
+.PHONY: help env demo test quick check faults mutants gallery pictures year lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ gallery: env ## write var/gallery/index.html: every email, language and sample (
 
 pictures: env ## make the pictures of the README anew (needs Chromium)
 	@$(BIN)/python -m scripts.pictures
+
+year: env ## live docs/a-partners-year.md anew, with its pictures (needs Chromium): some minutes
+	@$(BIN)/python -m scripts.partners_year --write
 
 # The resolution is for every platform and Python that pyproject.toml allows, so one file serves all.
 lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock (UPGRADE=--upgrade for newest versions)
