@@ -15,6 +15,7 @@ import pytest
 from engage.content.template import Template
 from engage.domain.limits import Per
 from engage.domain.programs import StatusKind
+from scripts.partners_year import DOC, document
 from tests.support.partners_story import write_story
 from tests.support.partners_year import HER, Received, Year
 from tests.support.year_numbers import Checked, wrong_numbers
@@ -135,6 +136,29 @@ def test_nothing_is_asked_or_hoped_about_a_referral_that_is_closed(lived: Lived)
         assert mail.referral is not None
         if life.deals[mail.referral].status(mail.at) != "won":
             wrong.append(said(mail))
+    assert wrong == []
+
+
+def test_nobody_is_asked_twice_about_one_referral_within_two_weeks(lived: Lived) -> None:
+    asking = ("nudges/stuck_referral", "status_updates/help_wanted")
+    wrong, last = [], dict[str, Received]()
+    for mail in lived.of(*asking):
+        assert mail.referral is not None
+        before = last.get(mail.referral)
+        if before is not None and mail.at - before.at < 14 * DAY:
+            wrong.append((said(before), said(mail)))
+        last[mail.referral] = mail
+    assert wrong == []
+
+
+def test_nobody_is_praised_and_told_to_do_better_within_two_weeks(lived: Lived) -> None:
+    praise, help_ = {"recognition/top_performer"}, {"nudges/many_referrals_no_wins", "nudges/stalled"}
+    wrong = []
+    for mine in lived.by_partner().values():
+        told = [mail for mail in mine if mail.template in praise | help_]
+        for one, other in pairwise(told):
+            if (one.template in praise) != (other.template in praise) and other.at - one.at < 14 * DAY:
+                wrong.append((said(one), said(other)))
     assert wrong == []
 
 
@@ -266,6 +290,4 @@ def test_her_year_has_all_that_a_year_should_have(lived: Lived) -> None:
 
 
 def test_the_doc_is_her_inbox(lived: Lived) -> None:
-    from scripts.partners_year import DOC, document
-
     assert DOC.read_text(encoding="utf-8") == document(lived.year), "make year"
