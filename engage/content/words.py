@@ -5,7 +5,7 @@ it stands. All that a render does is to look up one dictionary, made once for ea
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -42,18 +42,30 @@ PLAIN = Words()
 """What is said where nobody translates."""
 
 
+class _Kept(dict[str, object]):
+    """Values among which a name that is not there stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"{{{name}}}"
+
+
 def filled(text: str, values: Mapping[str, object]) -> str:
     """A text with values in the place of their names in braces; a name without a value stays."""
-    parts = _parts(text)
-    if len(parts) == 1:
-        return text
-    return "".join(str(values.get(part, f"{{{part}}}")) if place % 2 else part for place, part in enumerate(parts))
+    fill = _filling(text)
+    try:
+        return fill(values)
+    except KeyError:
+        return fill(_Kept(values))
 
 
 @lru_cache(maxsize=4096)
-def _parts(text: str) -> tuple[str, ...]:
-    """What stands between placeholders at even places, their names at odd ones."""
-    return tuple(PLACEHOLDER.split(text))
+def _filling(text: str) -> Callable[[Mapping[str, object]], str]:
+    """Fills the placeholders of a text. Its other braces are no fields to Python, so that none reaches into a value."""
+    parts = PLACEHOLDER.split(text)
+    fields = (
+        f"{{{part}}}" if place % 2 else part.replace("{", "{{").replace("}", "}}") for place, part in enumerate(parts)
+    )
+    return "".join(fields).format_map
 
 
 @dataclass(frozen=True, slots=True)
