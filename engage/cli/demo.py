@@ -34,6 +34,8 @@ FIRST_CHANGES = 25
 
 CHANGES_PER_HOUR = 10_000
 """A demo that is left running all day goes beyond what a program allows a CRM, and is no accident."""
+_PARTNERS_OF_OTHERS = 40
+"""Of each program beside the first."""
 
 
 def register(app: typer.Typer) -> None:
@@ -96,7 +98,11 @@ def feed() -> None:
         sample_programme(utc_now(), sample)
         import_into(built, sample, sample / "mapping.yaml", rejects=sample, live=False)
         library = built.library()
-        program = next(iter(library.programs.values()))
+        program, *others = library.programs.values()
+        for other in others:
+            folder = sample / other.key
+            sample_programme(utc_now(), folder, other.key, _PARTNERS_OF_OTHERS)
+            import_into(built, folder, folder / "mapping.yaml", rejects=folder, live=False)
         for campaign in library.on_schedules():
             if campaign.state is CampaignState.LIVE:
                 built.run_now(campaign)

@@ -79,7 +79,7 @@ def senders(
 def _person(kind: str, staff: Staff, worker_id: int | None, one: Claimed) -> StaffMember | None:
     if kind == MANAGER:
         company = one.subject_company_id or one.company_id
-        return staff.manager(company) if company in staff.companies else None
+        return staff.manager(company) if company is not None and company in staff.companies else None
     worker = staff.members.get(worker_id or 0) if kind == SALESPERSON else None
     return worker if worker and worker.email else staff.owners.get(one.partner_id or 0)
 

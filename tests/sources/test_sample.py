@@ -16,7 +16,7 @@ from engage.domain.programs import Program
 from engage.domain.records import Outcome
 from engage.sources import Report, import_directory, load_mapping
 from engage.sources.sample import live_changes, sample_programme
-from engage.store.tables import events, partners, referral_versions, referrals, rewards
+from engage.store.tables import companies, events, help_requests, partners, referral_versions, referrals, rewards
 from tests.support.intake import Store
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +76,32 @@ def test_the_same_instant_gives_the_same_sample(tmp_path: Path) -> None:
         sample_programme(NOW, tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
+
+
+def test_another_program_has_a_small_sample_of_its_own(program: Program, sqlite_url: str, tmp_path: Path) -> None:
+    sample_programme(NOW, tmp_path, program.key, 40)
+    mapping = load_mapping(tmp_path / "mapping.yaml", {"other": program, program.key: program})
+    store = Store(sqlite_url, program)
+    report = import_directory(tmp_path, mapping, lambda rows: store.take(*rows, at=NOW).rows, rejects=tmp_path)
+    assert mapping.program.key == program.key
+    assert report.total.accepted == report.total.read
+    statuses = Counter(status for (status,) in store.select(sa.select(partners.c.status)))
+    assert (sum(statuses.values()), set(statuses)) == (40, {"active", "invited", "inactive"})
+    store.close()
+
+
+def test_what_happens_in_parts_is_told_in_parts(loaded: Loaded, program: Program, tmp_path: Path) -> None:
+    store = copied(loaded(NOW)[0], program, tmp_path)
+    r = rewards.c
+    promised = store.select(sa.select(_COUNT).where(r.stage == "retention", r.earned_at.is_(None), r.expected_at > NOW))
+    assert promised[0][0] > 100
+    assert store.select(sa.select(_COUNT).where(r.stage == "retention", r.reversed_at.is_not(None))) == [(2,)]
+    assert store.select(sa.select(_COUNT).select_from(help_requests)) == [(2,)]
+    ((spoken_for,),) = store.select(
+        sa.select(_COUNT).where(companies.c.contact_id.is_not(None), companies.c.manager_id.is_not(None))
+    )
+    assert spoken_for > 50
+    store.close()
 
 
 @pytest.mark.parametrize("now", [NOW, datetime(2027, 1, 5, 9, tzinfo=UTC)])

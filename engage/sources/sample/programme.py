@@ -84,13 +84,17 @@ files:
 """
 
 
-def sample_programme(now: datetime, directory: Path) -> None:
-    """Writes some 200 partners in 60 companies with a year of history up to `now` into the folder, made if need be."""
+def sample_programme(now: datetime, directory: Path, program: str = "", count: int = PARTNERS) -> None:
+    """Writes some 200 partners in 60 companies with a year of history up to `now` into the folder, made if need be.
+
+    `count` partners, and as many fewer companies, of `program`, which the mapping names; without it of the usual one.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    chance = Random(f"{now:%Y-%m-%d}")
+    chance = Random(f"{now:%Y-%m-%d}{program}")
     staff = _salespeople(chance)
-    companies = [(f"co-{n:02}", name) for n, name in enumerate(names.partner_companies(chance, COMPANIES), start=1)]
-    partners = _partners(chance, now, staff, companies)
+    firms = names.partner_companies(chance, COMPANIES * count // PARTNERS)
+    companies = [(f"co-{n:02}", name) for n, name in enumerate(firms, start=1)]
+    partners = _partners(chance, now, staff, companies, count)
     files = Files()
     teller = Teller(chance, now, files)
     for partner in partners:
@@ -111,7 +115,8 @@ def sample_programme(now: datetime, directory: Path) -> None:
     header = "id,partner,referral,label,amount,stage,expected_at,earned_at,due_at,paid_at,reversed_at"
     _write(directory / "rewards.csv", header, files.rewards)
     _write(directory / "questions.csv", "referral,asked_at,by,question", files.questions)
-    (directory / "mapping.yaml").write_text(MAPPING, encoding="utf-8")
+    named = MAPPING.replace("timezone:", f"program: {program}\ntimezone:", 1) if program else MAPPING
+    (directory / "mapping.yaml").write_text(named, encoding="utf-8")
 
 
 def _salespeople(chance: Random) -> list[tuple[str, ...]]:
@@ -129,19 +134,19 @@ def _salespeople(chance: Random) -> list[tuple[str, ...]]:
 
 
 def _partners(
-    chance: Random, now: datetime, staff: Sequence[tuple[str, ...]], companies: Sequence[tuple[str, str]]
+    chance: Random, now: datetime, staff: Sequence[tuple[str, ...]], companies: Sequence[tuple[str, str]], count: int
 ) -> list[Partner]:
     partners = []
-    played = [name for name, part in PARTS.items() for _ in range(part.count)]
-    for place, (first, last) in enumerate(names.people(chance, PARTNERS)):
-        company = companies[place % COMPANIES] if place < COMPANIES else chance.choice(companies)
+    played = [name for name, part in PARTS.items() for _ in range(part.count if count == PARTNERS else 1)]
+    for place, (first, last) in enumerate(names.people(chance, count)):
+        company = companies[place] if place < len(companies) else chance.choice(companies)
         region = list(names.REGIONS)[int(company[0][3:]) % len(names.REGIONS)]
         zone, locale = chance.choice(names.REGIONS[region])
         owner = chance.choice([row[0] for row in staff if row[4] == region and row[3] == _SELLS])
         partner = Partner(f"p-{place + 1:03}", owner, region, _at(chance, now, chance.randrange(90, 900)))
-        _cast(partner, place, chance, now)
-        if place >= PARTNERS - len(played):  # the last ones, so that the others stay who they are
-            _give_part(partner, played[place - PARTNERS], now)
+        _cast(partner, place * PARTNERS // count, chance, now)
+        if place >= count - len(played):  # the last ones, so that the others stay who they are
+            _give_part(partner, played[place - count], now)
         joined = iso(partner.joined_at) if partner.status != "invited" else ""
         partner.cells = (
             *(partner.id, names.email(first, last), first, last, company[0], owner, region, locale, zone),
