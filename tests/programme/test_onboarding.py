@@ -16,7 +16,7 @@ TEACHING = [
     ("Welcome to Northwind Partners", ("Look around your portal", PORTAL)),
     ("Three people you already know", ("Refer one of them", REFER)),
     ("How to ask without selling", ("Introduce somebody", REFER)),
-    ("Five ways to refer. Choose the one you would really use", None),
+    ("Five ways to refer. Choose the one you would really use", ("Refer with the form", REFER)),
     ("What we do with a name that you give us", ("Refer a company", REFER)),
     ("What a good year with us looks like", ("Make a start", REFER)),
     ("One name is enough", ("Send one name", REFER)),
@@ -67,7 +67,7 @@ def test_eight_mails_one_after_the_other_on_working_mornings_never_more_than_two
     mails = [(welcomed, welcome), *lives(programme, "ann", 75)]
     assert subjects(mails) == [*(subject for subject, _ in TEACHING), QUESTION]
     for (_, mail), (_, shown) in zip(mails, TEACHING, strict=False):
-        assert shown is None or button(mail) == shown
+        assert button(mail) == shown
     times = [at for at, _ in mails]
     for at in times[1:]:
         assert at.weekday() < 5
