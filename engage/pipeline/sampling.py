@@ -111,6 +111,8 @@ class Showcase:
         words = self._templates.words_of(template, locale, program)
         context = _context(use, template, values, words)
         context["locale"] = template.locale_for(locale or program.locale, program.locale)
+        if sample == USUAL and (story := self._templates.stories.get(template.story)):
+            context["story"] = story.context(context["locale"])
         rendered = template.render(context, words=words)
         reader = context["staff"] if use.audience is Audience.STAFF else context["partner"]
         unsubscribe = context["links"]["unsubscribe"]
@@ -164,6 +166,8 @@ def _context(use: Use, template: Template, sample: Sample, words: Words) -> dict
         known["referral"] |= _standing(program, known["referral"], _status(use, known["referral"]), words)
     for one in known.get("updates", ()):
         one |= _standing(program, one, one["status"], words)
+    for one in (*known.get("standings", ()), *known.get("winners", ())):
+        one["label"] = one["name"]
     if "promotion" in known:
         known["promotion"] |= _terms(use.campaign, words)
     if isinstance(use.step, AskStep):

@@ -74,11 +74,15 @@ def lost(shown: Shown) -> list[str]:
     """Sentences and links that only the HTML has."""
     seen, text = read(shown.message.html), shown.message.text
     found = [f"link {link} is not in the text part" for link in dict.fromkeys(seen.links) if not stands(link, text)]
+    whole = words(text)
     for link in sorted(seen.links, key=len, reverse=True):
-        text = text.replace(link, " ")
+        text = text.replace(link, " ").replace(link.removeprefix("mailto:"), " ")
     plain = words(text)
     return found + [
-        f"“{one}” is not in the text part" for part in seen.texts for one in sentences(part) if words(one) not in plain
+        f"“{one}” is not in the text part"
+        for part in seen.texts
+        for one in sentences(part)
+        if words(one) not in plain and words(one) not in whole
     ]
 
 
