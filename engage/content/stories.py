@@ -47,7 +47,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """`partner` is the partner's external id. `consents` are by party, of PARTIES; `told` is by locale, "" the first."""
+    """`partner` is the partner's external id. `consents` are by party, of PARTIES; `told` by locale, "" the first."""
 
     name: str
     path: str
