@@ -8,7 +8,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from sqlalchemy.engine import Connection
 
 from engage.domain.conditions import FactRef
-from engage.domain.facts import CATALOGUE, FactType
+from engage.domain.facts import FactType
 from engage.domain.programs import OWNER, Desk, Program
 from engage.domain.windows import WindowKind
 from engage.facts import Scope
@@ -100,8 +100,10 @@ def _choose(candidates: Collection[int | None], people: Mapping[int, StaffMember
 
 
 def evidence_label(ref: FactRef) -> str:
-    """A fact as a salesperson reads it: `Wins, last 90 days`."""
+    """A fact as a salesperson reads it: `Wins, last 90 days`; `Growth in wins, last 30 days`."""
     text = (ref.name or ref.fact).replace("_", " ").capitalize()
+    if ref.by:
+        text += f" in {ref.by}"
     if ref.methods:
         text += f" by {' or '.join(ref.methods)}"
     if ref.window:
@@ -119,11 +121,13 @@ def evidence_value(program: Program, ref: FactRef, value: object) -> str:
     """A fact's value as a salesperson reads it, in the program's locale and currency."""
     if value is None:
         return "unknown"
-    type_ = CATALOGUE[ref.fact].type
+    type_ = program.type_of(ref)
     if type_ is FactType.MONEY and isinstance(value, int):
         return format_currency(Decimal(value).scaleb(-program.minor_digits), program.currency, locale=program.locale)
     if type_ is FactType.RATIO and isinstance(value, float):
         return format_percent(value, locale=program.locale)
+    if type_ is FactType.MULTIPLE and isinstance(value, float):
+        return f"{format_decimal(value, format='#,##0.#', locale=program.locale)} times"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return format_decimal(value, locale=program.locale)
     return str(value)

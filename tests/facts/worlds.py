@@ -63,7 +63,7 @@ def tiers(random: Random, metric: str, period: TierPeriod) -> Tiers:
 
 def _program(seed: int, key: str) -> Program:
     random = Random(seed)
-    metric, period = random.choice(METRICS), random.choice(list(TierPeriod))
+    metric, period = METRICS[seed % len(METRICS)], random.choice(list(TierPeriod))
     return Program(
         key=key,
         brand=Brand("Acme", "Acme", "partners@example.com", "partners@example.com", "", "", ""),
