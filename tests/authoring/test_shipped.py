@@ -28,9 +28,19 @@ def test_what_happened_to_a_partners_own_business_is_transactional_and_the_rest_
 
     assert {name for name, kind in kinds.items() if kind is TopicKind.TRANSACTIONAL} == {
         "referral-accepted",
+        "referral-qualified",
         "referral-became-opportunity",
+        "referral-in-demo",
+        "referral-has-proposal",
+        "referral-in-negotiation",
         "referral-won",
+        "referral-lost",
+        "referral-reopened",
+        "referral-help-wanted",
         "reward-earned",
+        "reward-earned-after-retention",
+        "reward-paid",
+        "reward-reversed",
     }
 
 
