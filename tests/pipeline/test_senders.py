@@ -61,7 +61,7 @@ def test_where_nobody_is_known_it_is_the_program(engage: Engage, sender: str) ->
 
 @pytest.mark.parametrize("missing", ["name", "email"])
 def test_nobody_signs_of_whom_no_name_or_address_is_known(engage: Engage, missing: str) -> None:
-    engage.partner("ann", owner=dana(engage, **{missing: None}))
+    engage.partner("ann", owner=dana(engage, "dana", **{missing: None}))
     write_from(engage, "owner")
 
     assert [mail.sender.name for mail in runs(engage)] == ["Northwind Partners"]
