@@ -354,7 +354,7 @@ def test_a_number_where_a_text_is_meant_is_no_mistake() -> None:
     assert mistakes(Draft202012Validator(campaign_schema(programs)), source) == []
 
 
-OWN_NAMES = ("programs", "topics", "attributes", "variants", "answers", "link_tags")
+OWN_NAMES = ("programs", "topics", "attributes", "variants", "answers", "link_tags", "words", "desks")
 """Mappings whose keys are the author's own."""
 
 

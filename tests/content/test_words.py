@@ -134,6 +134,13 @@ def test_a_file_of_words_says_where_it_is_wrong() -> None:
     assert problems_of("") == []
 
 
+def test_the_example_of_the_docs_can_be_read() -> None:
+    page = (ROOT / "docs" / "templates.md").read_text()
+    (example,) = re.findall(r"```yml\n(Partner portal.*?)```", page, re.DOTALL)
+    entries, problems = read_words(example, "docs/templates.md")
+    assert (len(entries), problems) == (5, ())
+
+
 def test_one_slip_does_not_take_the_other_words_away() -> None:
     found, problems = Templates.from_sources(
         {**shared_sources(), "_words.de.yaml": "Tip: '{tip}'\nUnsubscribe: Abbestellen", "x.de.md": HEAD + "a"},

@@ -23,7 +23,7 @@ def copy_shipped(folder: Path) -> tuple[Path, Path]:
     shutil.copytree(SMALL / "campaigns", campaigns)
     shutil.copytree(SMALL / "email_templates", templates)
     for frame in (ROOT / "email_templates").glob("_*"):
-        if frame.is_file():
+        if frame.is_file() and not frame.name.startswith("_words"):  # the small programme speaks English only
             shutil.copy(frame, templates)
     (campaigns / "program.yaml").write_text(shipped_program())
     return campaigns, templates
