@@ -55,7 +55,7 @@ INBOX: tuple[tuple[str, str, Context], ...] = (
     ("status_updates/accepted", "Dana Whitfield", {"referral": referral(lead_company="Fennimore & Sons")}),
     ("nudges/many_referrals_no_wins", "Lucia Ferrer", {}),
     ("alerts/buyer_and_ask", "Lucia Ferrer", {}),
-    ("nudges/near_next_tier", "Ingrid Solheim", {}),
+    ("tiers/near_next_tier", "Ingrid Solheim", {}),
     ("status_updates/won", "Ama Boateng", WON),
     ("rewards/earned", "Ama Boateng", {**WON, "reward": reward(lead_company="Bluewater Clinics")}),
     ("status_updates/opportunity", "Dana Whitfield", {}),
