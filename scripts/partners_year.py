@@ -34,7 +34,7 @@ _INTRO = """\
 
 Nora Feldman advises small companies in Boston. This is every email that she gets in a year of the programme that engage
 ships: the campaigns, the emails and the limits are those in `campaigns/` and `email_templates/`, the clock was turned
-from one thing to the next, and a dozen other partners lived beside her. What happened to her stands in italics; each
+from one thing to the next, and ten other partners lived beside her. What happened to her stands in italics; each
 mail has its time in Boston, its subject, its first words and its button.
 
 A test holds this year, hers and that of the others, to some rules: no two mails that contradict each other, no more
@@ -119,7 +119,8 @@ def shortened(text: str) -> tuple[str, str]:
     lines = [line.strip() for line in body.splitlines()]
     (button, *_) = [*re.findall(r"(?m)^([^:\n]{3,60}): (?:https?|mailto):\S+$", body), ""]
     start = next((n for n, line in enumerate(lines) if line.startswith("Hello ")), 0) + 1
-    said = [line for line in lines[start:] if line and not re.search(r"(https?|mailto):", line)]
+    drawn = re.compile(r"(https?|mailto):|^\[.\] ")  # buttons, and the rungs of a ladder
+    said = [line.lstrip("> ") for line in lines[start:] if line and not drawn.search(line)]
     words = " ".join(said).split()
     return " ".join(words[:_WORDS]) + (" …" if len(words) > _WORDS else ""), button
 

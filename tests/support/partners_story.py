@@ -1,6 +1,6 @@
 """What happens in the year: to one partner as it is written here, to a dozen others as a fixed chance has it."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -10,6 +10,7 @@ from tests.support.partners_year import BEGINS, ENDS, HER, Year
 
 _DAY = timedelta(days=1)
 _HALF_A_YEAR = 182 * _DAY
+_IS_SILVER = date(2027, 4, 29)  # from when on she earns 12%, as the tier promises
 _STAGES = ("accepted", "qualified", "opportunity", "demo", "proposal", "negotiation")
 
 
@@ -178,7 +179,7 @@ def _her_autumn(year: Year) -> None:
         "Birch Optics sign, for $7,000: seven wins this year, one of them in doubt.",
     )
     year.on(
-        "2027-11-02 12:00",
+        "2027-10-28 12:00",
         partial(year.is_doubted, "pine", False),
         "Pine & Partners and we agree: the contract stands.",
     )
@@ -197,8 +198,9 @@ def _refers(year: Year, local: str, name: str, company: str, method: str, says: 
 def _is_won(year: Year, local: str, name: str, amount: int, says: str) -> None:
     """Signed; the next day a quarter of the reward is earned, and paid three weeks later; the rest in half a year."""
     at = datetime.fromisoformat(local)
+    rate = 0.12 if at.date() >= _IS_SILVER else 0.1
     year.on(local, partial(year.moves, name, "won", amount=amount), says)
-    year.on(f"{at + _DAY:%Y-%m-%d} 10:00", partial(year.earns, name, 0.25, "win", _HALF_A_YEAR))
+    year.on(f"{at + _DAY:%Y-%m-%d} 10:00", partial(year.earns, name, _HALF_A_YEAR, rate))
     year.on(f"{at + 21 * _DAY:%Y-%m-%d} 11:00", partial(year.is_paid, f"{name}-win"))
     year.on(f"{at + _DAY + _HALF_A_YEAR:%Y-%m-%d} 10:00", partial(year.stays, name))
     year.on(f"{at + 203 * _DAY:%Y-%m-%d} 11:00", partial(year.is_paid, f"{name}-retention"))
@@ -286,6 +288,6 @@ def _one_referral(year: Year, name: str, referral: str, at: datetime, share: flo
         else:
             year.at(when, partial(year.moves, referral, status, **told))
     if wins and then > BEGINS:
-        year.at(then + _DAY, partial(year.earns, referral, 0.25, "win", _HALF_A_YEAR))
+        year.at(then + _DAY, partial(year.earns, referral, _HALF_A_YEAR))
         year.at(then + 21 * _DAY, partial(year.is_paid, f"{referral}-win"))
         year.at(then + _DAY + _HALF_A_YEAR, partial(year.stays, referral))

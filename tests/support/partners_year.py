@@ -173,17 +173,16 @@ class Year(Engage):
         deal.doubts.append((self.now, doubt))
         self.tells(ReferralRecord(referral, deal.partner, reversal_pending=doubt))
 
-    def earns(self, referral: str, share: float, stage: str, later: timedelta | None = None) -> None:
-        """A share of the deal's amount; the source says when the rest is expected, `later` from now."""
+    def earns(self, referral: str, later: timedelta, rate: float = 0.1) -> None:
+        """A quarter of the reward, at so much of the deal; the source says when the rest is expected: `later`."""
         deal = self.life.deals[referral]
-        amount = round((deal.record.amount or 0) * 0.1 * share)
+        whole = round((deal.record.amount or 0) * rate)
+        amount = round(whole / 4)
         pays = (self.now + 20 * _DAY).replace(hour=17, minute=0, second=0, microsecond=0)
-        earned = RewardRecord(f"{referral}-{stage}", deal.partner, amount, referral, names.REWARD, self.now, pays)
-        self._rewards(replace(earned, stage=stage))
-        if later is not None:
-            rest = round((deal.record.amount or 0) * 0.1) - amount
-            promised = RewardRecord(f"{referral}-retention", deal.partner, rest, referral, names.REWARD)
-            self._rewards(replace(promised, stage="retention", expected_at=self.now + later))
+        earned = RewardRecord(f"{referral}-win", deal.partner, amount, referral, names.REWARD, self.now, pays)
+        self._rewards(replace(earned, stage="win"))
+        promised = RewardRecord(f"{referral}-retention", deal.partner, whole - amount, referral, names.REWARD)
+        self._rewards(replace(promised, stage="retention", expected_at=self.now + later))
 
     def is_paid(self, reward: str) -> None:
         self._rewards(replace(self.life.rewards[reward], paid_at=self.now))
