@@ -61,9 +61,9 @@ steps:
       then:
         - send: nudges/many_referrals_no_wins
       else:
-        - send: nudges/near_next_tier
+        - send: tiers/near_next_tier
   - wait: {until: next weekday 09:00}
-  - send: newsletter/monthly
+  - send: nudges/quarterly_question
 """
 
 

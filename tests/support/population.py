@@ -50,5 +50,8 @@ def _referral(
     if (at := made + timedelta(days=chance.uniform(1, 70))) > now:
         return
     status = "won" if chance.random() < winning else chance.choice(("lost", "lost", *_STAGES[1:]))
-    doubt = {"reversal_pending": True} if status == "won" and chance.random() < doubtful else {}
-    yield ReferralRecord(name, partner, status=status, status_at=at, amount=chance.randrange(100, 5_000_000), **doubt)
+    doubt = status == "won" and chance.random() < doubtful
+    amount = chance.randrange(100, 5_000_000)
+    yield ReferralRecord(
+        name, partner, status=status, status_at=at, amount=amount, reversal_pending=True if doubt else None
+    )
