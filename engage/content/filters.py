@@ -14,6 +14,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Undefined
 
 from engage.content import colors, qr
+from engage.content.direction import closed
 from engage.content.limits import EmailContext, RenderError, fit, refuse_undefined
 from engage.content.wording import DATE_STYLES
 
@@ -66,7 +67,8 @@ def _t(context: EmailContext, text: Any, /, **values: Any) -> str:
         refuse_undefined(value)
         if not isinstance(value, str | int) or isinstance(value, bool):
             raise RenderError(f"'{name}' of the filter 't' must be a text", "use a filter: date, money, number …")
-    return fit(context.words(text, **values))
+    marked = {name: closed(value) if isinstance(value, str) else value for name, value in values.items()}
+    return fit(context.words(text, **marked))
 
 
 def _default(value: Any, fallback: Any = "") -> Any:

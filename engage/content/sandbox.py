@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
+from engage.content.direction import closed
 from engage.content.filters import BRAND_FILTERS, FILTERS, INNER_FILTERS
 from engage.content.limits import (
     MAX_ITEMS,
@@ -125,7 +126,7 @@ def _printable(context: EmailContext, value: Any) -> Any:
     kind = type(value)
     if kind is str:
         context.print(len(value))
-        return printable(value)
+        return closed(printable(value))
     if kind is int or kind is Markup:
         return value
     refuse_undefined(value)

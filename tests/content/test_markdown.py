@@ -25,7 +25,9 @@ def test_paragraphs_emphasis_and_links() -> None:
 
 
 def test_an_address_of_mail_or_telephone_stands_in_the_text_part_once() -> None:
-    html, text = render("[Write to them](mailto:{{ partner.email }}), or call [{{ partner.phone }}](tel:{{ partner.phone }}).")
+    html, text = render(
+        "[Write to them](mailto:{{ partner.email }}), or call [{{ partner.phone }}](tel:{{ partner.phone }})."
+    )
     assert text == "Write to them: dana.whitfield@example.com, or call +1 617 555 0142."
     assert 'href="mailto:dana.whitfield@example.com"' in html
 
@@ -134,3 +136,8 @@ def test_tags_that_cross_blocks_are_refused_with_their_place(body: str, place: s
     source = f"---\nsubject: S\npreview: P\n---\n{body}"
     _, problems = Templates.from_sources({**shared_sources(), "x.md": source}, PARSE_FACT)
     assert [str(p) for p in problems if str(p).startswith(f"x.md:{place}: ") and message in str(p)], problems
+
+
+def test_what_follows_a_name_from_right_to_left_stays_behind_it() -> None:
+    _, text = render("{{ partner.name }}, 7 wins, {{ partner.region }}", partner=partner(name="ליאור", region="Texas"))
+    assert text == "ליאור\u200e, 7 wins, Texas"
