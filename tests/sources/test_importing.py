@@ -65,6 +65,29 @@ def values(folder: Path, taker: Taker, source: str, field: str, mapping: str = "
 # -- records -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("cell", "read"), [("yes", True), ("0", False), ('""', None)])
+def test_a_pending_reversal_is_true_or_false_or_not_known(
+    tmp_path: Path, taker: Taker, cell: str, read: bool | None
+) -> None:
+    text = "files: [{file: one.csv, referral: {external_id: id, partner: id, reversal_pending: doubt}}]"
+    (tmp_path / "one.csv").write_text(f"id,doubt\nr,{cell}\n")
+    bring_in(tmp_path, text, taker)
+    ((record,),) = taker.rows
+    assert isinstance(record, ReferralRecord)
+    assert record.reversal_pending is read
+
+
+def test_what_is_neither_true_nor_false_is_refused(tmp_path: Path, taker: Taker) -> None:
+    text = "files: [{file: one.csv, referral: {external_id: id, partner: id, reversal_pending: doubt}}]"
+    (tmp_path / "one.csv").write_text("id,doubt\nr,perhaps\n")
+    report = bring_in(tmp_path, text, taker)
+    assert taker.rows == []
+    assert report.total.rejected == 1
+    (refused,) = (tmp_path / "rejects").rglob("*.csv")
+    assert "reversal_pending: 'perhaps' is neither true nor false" in refused.read_text()
+
+
+
 def test_a_row_becomes_the_records_that_the_mapping_makes_of_it(tmp_path: Path, taker: Taker) -> None:
     (tmp_path / "people.csv").write_text(
         "id,First Name,last_name,last_login,fee\nu1,Ann,Lee,2017-03-01 10:00,12.50\nu2,Bob,,,0.1\n"
