@@ -41,6 +41,8 @@ FACTS = {
     "referrals_all": 17,
     "referrals_90d": 12,
     "days_away": 41,
+    "tax_form": True,
+    "bank_details": True,
 }
 _RUNGS = ("Submitted", "Accepted", "Qualified", "Opportunity", "Demo", "Proposal", "Negotiation", "Won")
 
