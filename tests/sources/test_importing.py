@@ -87,7 +87,6 @@ def test_what_is_neither_true_nor_false_is_refused(tmp_path: Path, taker: Taker)
     assert "reversal_pending: 'perhaps' is neither true nor false" in refused.read_text()
 
 
-
 def test_a_row_becomes_the_records_that_the_mapping_makes_of_it(tmp_path: Path, taker: Taker) -> None:
     (tmp_path / "people.csv").write_text(
         "id,First Name,last_name,last_login,fee\nu1,Ann,Lee,2017-03-01 10:00,12.50\nu2,Bob,,,0.1\n"
