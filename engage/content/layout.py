@@ -1,13 +1,14 @@
 """What all emails share: the layout around their text and the blocks inside it, each in an HTML and a text form.
 
-Read and compiled once. The text of an email is put into the layout when the email is compiled, so that a render runs
-one piece of code from the first line to the last.
+Read once. The text of an email is put into the layout when the email is compiled, so that a render runs one piece of
+code from the first line to the last.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from jinja2 import nodes
 from jinja2.parser import Parser
@@ -36,11 +37,15 @@ SLOTS = ("content", "preview", "subject")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A layout of one form, ready to be filled: HTML or text with marks. `says` are the texts that are translated."""
+    """A layout of one form, ready to be filled: HTML or text with marks.
+
+    `says` are the texts that are translated, `names` the names that it reads.
+    """
 
     lifted: Lifted
     text: str
     says: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
     def around(self, slots: Mapping[str, str]) -> str:
         """The Jinja source of an email: the layout with its slots filled by Jinja sources."""
@@ -49,14 +54,18 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The blocks of one form: macros that `blocks.name(…)` calls. `says` are the texts that are translated."""
+    """The blocks of one form: macros that `blocks.name(…)` calls.
+
+    `says` are the texts that are translated, `names` those that each block reads beside what it is given.
+    """
 
     environment: EmailEnvironment
     macros: Mapping[str, str] = field(default_factory=dict)
     says: frozenset[str] = frozenset()
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def compile(self, source: str, file: str) -> tuple[object, nodes.Template]:
-        """Compiles a composed source together with the blocks that it uses; returns its tree too."""
+    def compile(self, source: str, file: str) -> Any:
+        """Compiles a composed source together with the blocks that it uses: a template of Jinja's."""
         tree = Parser(self.environment, source).parse()
         used = {name for call in tree.find_all(nodes.Call) if (name := block_called(call))}
         written = "".join(self.macros[name] for name in sorted(used))
@@ -64,7 +73,12 @@ class Blocks:
         for macro in macros:
             macro.name = BLOCK_PREFIX + macro.name
         tree.body[:0] = macros
-        return self.environment.compile_tree(tree, file), tree
+        return self.environment.compile_tree(tree, file)
+
+
+def names_read(tree: nodes.Node) -> frozenset[str]:
+    """Every name that is read in a tree, be it one that the tree itself has set: more than it needs, never less."""
+    return frozenset(name.name for name in tree.find_all(nodes.Name) if name.ctx == "load")
 
 
 @lru_cache(maxsize=64)
@@ -82,11 +96,11 @@ def read_layout(source: str, file: str, *, mjml: bool) -> tuple[Layout | None, t
         problems += check_mjml(lifted, file)
     if problems:
         return None, problems
-    says = said_in(tree, counted=True)
+    says, names = said_in(tree, counted=True), names_read(tree)
     if not mjml:
-        return Layout(lifted, lifted.text, says), ()
+        return Layout(lifted, lifted.text, says, names), ()
     html = compile_mjml(lifted, file)
-    return (None, (html,)) if isinstance(html, Problem) else (Layout(lifted, html, says), ())
+    return (None, (html,)) if isinstance(html, Problem) else (Layout(lifted, html, says, names), ())
 
 
 def _left_out(tree: nodes.Template, file: str) -> list[Problem]:
@@ -109,8 +123,10 @@ def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[
     if isinstance(tree, Problem):
         return Blocks(environment), (tree,)
     problems: list[Problem] = []
+    names: dict[str, frozenset[str]] = {}
     for node in tree.body:
         if isinstance(node, nodes.Macro):
+            names[node.name] = names_read(node) - {argument.name for argument in node.args}
             problems += [problem for part in node.body for problem in broken_rules(part, file, (), layout=True)]
             linter = Linter(file)
             arguments = {argument.name: None for argument in node.args}
@@ -120,7 +136,7 @@ def read_blocks(source: str, file: str, *, markup: bool) -> tuple[Blocks, tuple[
             message = "only macros stand in a file of blocks"
             problems.append(Problem(file, int(node.lineno), 1, message, "write {% macro name(…) %}…{% endmacro %}"))
     macros = {macro[1]: macro[0] for macro in _MACRO.finditer(source)}
-    return Blocks(environment, macros, said_in(tree, counted=True)), tuple(problems)
+    return Blocks(environment, macros, said_in(tree, counted=True), names), tuple(problems)
 
 
 def _data(output: nodes.Output) -> list[str]:

@@ -1,7 +1,8 @@
-"""One email: its file becomes three compiled templates (subject, HTML, text), and each render fills them."""
+"""One email: its file becomes templates of subject, HTML and text, and each render fills them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jinja2 import nodes
@@ -11,7 +12,7 @@ from markupsafe import escape
 from engage.content.forms import HtmlForm, TextForm
 from engage.content.frontmatter import Email, Phrase
 from engage.content.habits import habits, links, wrong_address
-from engage.content.layout import HTML, TEXT, Blocks, Layout
+from engage.content.layout import HTML, TEXT, Blocks, Layout, names_read
 from engage.content.lifting import Lifted, Tag, lift
 from engage.content.limits import EmailContext, RenderError
 from engage.content.lint import Linter
@@ -73,10 +74,19 @@ class Look:
         """The texts that are translated."""
         return self.html.says | self.text.says | self.html_blocks.says | self.text_blocks.says
 
+    def names(self, trees: Sequence[nodes.Template]) -> frozenset[str]:
+        """The names that an email of these trees reads, in layouts and blocks too."""
+        found = {*self.html.names, *self.text.names}
+        for tree in trees:
+            found |= names_read(tree)
+            for block in {name for call in tree.find_all(nodes.Call) if (name := block_called(call))}:
+                found |= self.html_blocks.names[block] | self.text_blocks.names[block]
+        return frozenset(found)
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled email.
+    """An email, ready to be rendered.
 
     `facts` are the facts of its front matter by name; `needs` the names of the context that a render reads; `says`
     are the texts that are translated for it; `story` is the success story that it tells, if any; `source_hash` is the
@@ -96,10 +106,7 @@ class Template:
     _story_place: tuple[int, int]
     _fact_places: Mapping[str, tuple[int, int]]
     _trees: tuple[nodes.Template, ...]
-    _subject: Any
-    _html: Any
-    _text: Any
-    _link: Any
+    _forms: "_Forms"
 
     def locale_for(self, recipient: str, program: str) -> str:
         """The locale to render in: the recipient's where the email is written in its language, else the program's
@@ -134,8 +141,9 @@ class Template:
             fresh.wording, fresh.words = written, words
             return run(compiled.root_render_func, fresh)
 
-        subject, html, text = " ".join(part(self._subject).split()), part(self._html), _closed_up(part(self._text))
-        return Rendered(subject, html, text, part(self._link).strip() if link else "")
+        forms = self._forms
+        subject, html, text = " ".join(part(forms.subject).split()), part(forms.html), _closed_up(part(forms.text))
+        return Rendered(subject, html, text, part(forms.link).strip() if link else "")
 
     @property
     def brings(self) -> tuple[str, ...]:
@@ -189,18 +197,12 @@ class Template:
 def compile_template(
     name: str, locale: str, path: str, file: str, email: Email, look: Look, source_hash: str
 ) -> tuple[Template | None, tuple[Problem, ...]]:
-    """Compiles an email; every problem found on the way is returned, and then no template."""
+    """Makes an email ready to be rendered; every problem found on the way is returned, and then no template."""
     maker = _Maker(file, email, look)
-    subject, html, text, link = maker.sources()
+    sources = maker.sources()
     if maker.problems:
         return None, tuple(sorted(set(maker.problems)))
-    compiled_subject, _ = Blocks(TEXT).compile(subject, file)
-    compiled_link, _ = Blocks(TEXT).compile(link, file)
-    compiled_html, html_tree = look.html_blocks.compile(html, file)
-    compiled_text, text_tree = look.text_blocks.compile(text, file)
-    names: set[str] = set()
-    for tree in (*maker.trees, html_tree, text_tree):
-        names |= find_undeclared_variables(tree)
+    names = look.names(maker.trees)
     template = Template(
         name=name,
         locale=locale,
@@ -215,12 +217,34 @@ def compile_template(
         _story_place=email.story_place,
         _fact_places=email.fact_places,
         _trees=tuple(maker.trees),
-        _subject=compiled_subject,
-        _html=compiled_html,
-        _text=compiled_text,
-        _link=compiled_link,
+        _forms=_Forms(file, look, *sources),
     )
     return template, ()
+
+
+class _Forms:
+    """The compiled forms of an email, each made when it is first rendered: most commands render no mail, or one."""
+
+    def __init__(self, file: str, look: Look, subject: str, html: str, text: str, link: str) -> None:
+        self._file = file
+        self._look = look
+        self._subject, self._html, self._text, self._link = subject, html, text, link
+
+    @cached_property
+    def subject(self) -> Any:
+        return Blocks(TEXT).compile(self._subject, self._file)
+
+    @cached_property
+    def html(self) -> Any:
+        return self._look.html_blocks.compile(self._html, self._file)
+
+    @cached_property
+    def text(self) -> Any:
+        return self._look.text_blocks.compile(self._text, self._file)
+
+    @cached_property
+    def link(self) -> Any:
+        return Blocks(TEXT).compile(self._link, self._file)
 
 
 _CONTEXT_NAMES = frozenset(
