@@ -203,7 +203,7 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
         ({"for_": "for: referral", "when": EVENT},
          ["5:8: 'again' belongs to a schedule: each event is its own occasion; take it out"]),
         ({"when": "when: monday 09:00"},
-         ["4:7: when must be keys with values; the keys are event, to, every, cron"]),
+         ["4:7: when must be keys with values; the keys are event, to, every, cron, clock"]),
         ({"when": "when: {}"}, ["4:7: 'when' names one of event, every and cron; such as {every: \"monday 09:00\"}"]),
         ({"when": "when: {cron: 0 9 * * 1, every: day 09:00}"},
          ["4:7: 'when' names one of event, every and cron; such as {every: \"monday 09:00\"}"]),

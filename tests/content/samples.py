@@ -14,6 +14,7 @@ from engage.domain.facts import Subject
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "email_templates"
+SMALL = ROOT / "tests" / "data" / "small_programme" / "email_templates"
 PROGRAM = parse_programs((ROOT / "campaigns" / "program.yaml").read_text(), "program.yaml")["northwind-partners"]
 PARSE_FACT: ParseFact = partial(parse_fact_ref, program=PROGRAM)
 Context = dict[str, Any]
@@ -27,10 +28,10 @@ SUBJECTS = {
     "nudges/no_login_30_days": (Subject.PARTNER, "partner"),
     "nudges/many_referrals_no_wins": (Subject.PARTNER, "partner"),
     "nudges/near_next_tier": (Subject.PARTNER, "partner"),
-    "newsletter/2026-11": (Subject.PARTNER, "partner"),
+    "newsletter/monthly": (Subject.PARTNER, "partner"),
     "alerts/buyer_and_ask": (Subject.PARTNER, "staff"),
 }
-"""Every shipped email, with what its campaign is for and whom it is written to."""
+"""Every email of the small programme, with what its campaign is for and whom it is written to."""
 
 FACTS = {
     "referrals_30d": 4,
@@ -50,6 +51,14 @@ _RUNGS = ("Submitted", "Accepted", "Qualified", "Opportunity", "Demo", "Proposal
 def shared_sources() -> dict[str, str]:
     """The layouts and blocks that are shipped."""
     return {name: (TEMPLATES / name).read_text() for name in SHARED}
+
+
+def small_programme() -> Templates:
+    """The emails of the small programme in the shipped frame, which must load."""
+    emails = {path.relative_to(SMALL).as_posix(): path.read_text() for path in SMALL.rglob("*.md")}
+    templates, problems = Templates.from_sources({**shared_sources(), **emails}, PARSE_FACT)
+    assert problems == (), "\n".join(map(str, problems))
+    return templates
 
 
 def one_email(body: str, head: str = 'subject: "A subject"', name: str = "x") -> Templates:

@@ -70,7 +70,7 @@ def test_without_a_usual_sample_the_others_say_too_little(tmp_path: Path) -> Non
 
 def test_the_docs_name_every_sample_and_their_example_can_be_read() -> None:
     docs = (ROOT / "docs" / "templates.md").read_text().partition("## Without data")[2].partition("\n## ")[0]
-    (example,) = re.findall(r"```yaml\n(.*?)```", docs, re.DOTALL)
+    (example,) = re.findall(r"```yml\n(.*?)```", docs, re.DOTALL)
     assert read_sample(example, "x.yaml").emails == {"nudges/no_login_30_days": {"facts": {"open_now": 0}}}
     table = {name for row in re.findall(r"^\| (`.*?) \|", docs, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     assert table == set(load_samples(ROOT / "email_templates"))

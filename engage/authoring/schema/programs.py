@@ -123,7 +123,7 @@ def _desks() -> Schema:
         "email": said("The address that alerts go to.", _ADDRESS),
         "name": said("Who is there, where it is one person.", TEXT),
     }
-    desk = either(_ADDRESS, keys("a desk", ("email",), known))
+    desk = either(_ADDRESS, keys("desk", ("email",), known))
     return own_keys(desk) | {"propertyNames": {**NAMED, "not": {"const": OWNER}}}
 
 
