@@ -46,6 +46,8 @@ def december(programme: Programme) -> dict[str, list[Message]]:
     assert got == {}, "nobody hears of it before it begins"
     got["hal"] = kit_of_harborline(programme)
     until("2026-12-01")
+    assert [*got] == ["hal"], "the first is the newsletter's"
+    until("2026-12-02")
     programme.is_now("2026-12-04 12:00")
     programme.refers("ann", "a-1", days_ago=0.1)
     programme.refers("ann", "a-2", days_ago=0)
@@ -60,7 +62,7 @@ def december(programme: Programme) -> dict[str, list[Message]]:
     return got
 
 
-def test_the_bonus_is_announced_to_all_on_its_first_morning(december: dict[str, list[Message]]) -> None:
+def test_the_bonus_is_announced_to_all_on_its_second_day(december: dict[str, list[Message]]) -> None:
     for name in ("ann", "bob", "cem"):
         first = december[name][0]
         assert first.subject == "$50 for each company you refer until December 31"
