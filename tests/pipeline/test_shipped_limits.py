@@ -1,7 +1,7 @@
 """The limits that engage ships with: hours, caps, sunset and daily mails, as campaigns/program.yaml has them."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,13 @@ from tests.support.engage import ROOT, Engage
 from tests.support.topics import wishes
 
 WINDOW = timedelta(minutes=5)
+BEGIN = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)  # a Monday, ten in New York, in the first month with an edition
 
 
 @pytest.fixture
 def engage(sqlite_url: str, tmp_path: Path) -> Iterator[Engage]:
     running = Engage(sqlite_url, tmp_path, ROOT / "campaigns", ROOT / "email_templates")
+    running.now = BEGIN
     yield running
     running.services.close()
 
@@ -86,7 +88,7 @@ def test_who_wants_one_mail_a_day_gets_it_at_five_and_what_was_undone_is_not_in_
     engage.becomes("ann", "birch", "submitted")
     engage.work()
     engage.after(hours=6, minutes=1)  # five in the afternoon, in New York
-    assert [message.subject for message in engage.provider.messages] == ["News about Acme Ltd"]
+    assert [message.subject for message in engage.provider.messages] == ["Acme Ltd: Won"]
 
 
 def quiet_and_near_a_tier(engage: Engage, name: str = "ann") -> None:

@@ -18,6 +18,7 @@ VALUES = {
     "amount": "5",
     "kind": "partner",
     "of": "p",
+    "ask": "Who signs?",
     "more": "more",
 }
 NEEDED = [(name, field) for name, kind in KINDS.items() for field in kind.required]
