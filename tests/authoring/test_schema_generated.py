@@ -126,9 +126,7 @@ def campaigns(draw: st.DrawFn) -> dict[str, Any]:
     chosen = draw(st.sets(st.sampled_from(sorted(optional)), max_size=5))
     tree = draw(st.fixed_dictionaries(required | {key: optional[key] for key in chosen}))
     if "promotion" in tree:
-        tree["steps"].insert(
-            0, {"at": draw(st.sampled_from(INSTANTS))}
-        )
+        tree["steps"].insert(0, {"at": draw(st.sampled_from(INSTANTS))})
     return tree
 
 
