@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from email.utils import parseaddr
 from functools import cache
 from types import MappingProxyType
 from typing import TypeVar
@@ -73,6 +72,7 @@ Value = TypeVar("Value")
 MARK = re.compile(r"\S{1,3}")
 """What fits into a coloured square."""
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_SENDER = re.compile(r'"?(?P<name>[^<>"]*[^<>"\s])"?\s*<(?P<address>[^<>]*)>')
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -168,7 +168,7 @@ class _ProgramReader:
         if "brand" not in self.fields:
             return Brand(name, name, "", "", "", "", "")
         fields = self.reader.fields(self.fields["brand"], "brand", _BRAND_REQUIRED, _BRAND_OPTIONAL)
-        from_name, from_email = parseaddr(fields.parsed("from", _sender))
+        from_name, from_email = _name_and_address(fields.parsed("from", _sender))
         if "ally_mark" in fields and "ally" not in fields:
             self.reader.problem(fields["ally_mark"], "'ally_mark' stands beside the name of an ally", "add ally: …")
         colors = {key: fields.parsed(key, _color) for key in ("color", "accent") if key in fields}
@@ -355,11 +355,17 @@ def _email(text: str) -> str:
 
 def _sender(text: str) -> str:
     """`Name <address>` or an address."""
-    name, address = parseaddr(text)
-    hint = "write an address, or Northwind Partners <partners@example.com>"
-    if not address or (not name and "<" in text):
+    name, address = _name_and_address(text)
+    if not address or "<" in address or ">" in address:
+        hint = "write an address, or Northwind Partners <partners@example.com>"
         raise ValueError(f"'{text}' is not a sender; {hint}")
     return f"{name} <{_email(address)}>" if name else _email(address)
+
+
+def _name_and_address(sender: str) -> tuple[str, str]:
+    """The name may hold commas and stand in quotes; an address alone has none."""
+    found = _SENDER.fullmatch(sender)
+    return (found["name"], found["address"]) if found else ("", sender)
 
 
 def _url(text: str) -> str:

@@ -38,7 +38,10 @@ _SLOTS = 60
 
 def hints_of(judged: Judged, now: datetime) -> tuple[Problem, ...]:
     """The hints on these campaigns and programs, by place."""
-    found = {*left_over(judged.programs, judged.campaigns, judged.templates)}
+    found: set[Problem] = set()
+    words = {one.file for those in judged.templates.lexicon.files.values() for one in those}
+    if all(problem.file in words for problem in judged.problems):  # what a broken file says is not known
+        found |= {*left_over(judged.programs, judged.campaigns, judged.templates)}
     for campaign in judged.campaigns.values():
         program = judged.programs[campaign.program]
         if campaign.state is CampaignState.ENDED or isinstance(campaign.trigger, Implied):

@@ -8,7 +8,17 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from engage.domain.campaigns import Campaign, Choice, GatherTrigger, MailStep, Outranked, SendStep, Text, texts_of
+from engage.domain.campaigns import (
+    Campaign,
+    Choice,
+    EventTrigger,
+    GatherTrigger,
+    MailStep,
+    Outranked,
+    SendStep,
+    Text,
+    texts_of,
+)
 from engage.domain.errors import InputError
 from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
@@ -58,7 +68,8 @@ def preview(
 ) -> list[Previewed]:
     """Each text of each step, whatever the campaign's state, its condition and the partner's consent.
 
-    A campaign for referrals or rewards is shown with the partner's latest one; of one for companies or staff `name`
+    A campaign for referrals or rewards is shown with the partner's latest one, of referrals at the status that it waits
+    for if any is; of one for companies or staff `name`
     names such a one. A daily mail tells of the latest changes, and where nothing waits to be folded into a newsletter,
     mails that could be stand in. Links to answer and unsubscribe lead nowhere: who tries one must not answer for the
     partner. Raises InputError for a name that is not known, for a partner who has nothing to show, and for an email
@@ -147,7 +158,8 @@ def _whom(db: Connection, campaign: Campaign, name: str, id_: int) -> Whom:
     subject = campaign.subject
     if subject not in (Subject.REFERRAL, Subject.REWARD):
         return Whom.of(subject, id_, id_ if subject is Subject.PARTNER else None)
-    found = (latest_referral(db, id_), None) if subject is Subject.REFERRAL else latest_reward(db, id_)
+    waited = campaign.trigger.to if isinstance(campaign.trigger, EventTrigger) else ()
+    found = (latest_referral(db, id_, waited), None) if subject is Subject.REFERRAL else latest_reward(db, id_)
     if found == (None, None):
         message = f"partner '{name}' has no {subject}, and '{campaign.name}' is for one"
         raise InputError(message, f"name a partner who has a {subject}")

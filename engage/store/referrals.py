@@ -106,10 +106,13 @@ def subjects_of(db: Connection, subject: Subject, partner_id: int) -> list[tuple
     return [(external_id, id_) for external_id, id_ in db.execute(query)]
 
 
-def latest_referral(db: Connection, partner_id: int) -> int | None:
-    """The id of the partner's referral that was submitted last; those without a date are older than any."""
-    found = recent_referrals(db, [partner_id], 1).get(partner_id)
-    return found[0].id if found else None
+def latest_referral(db: Connection, partner_id: int, at: Collection[str] = ()) -> int | None:
+    """The id of the partner's referral that was submitted last, of those that stand at one of these statuses if any
+    does; those without a date are older than any."""
+    r = referrals.c
+    query = sa.select(r.id).where(r.partner_id == partner_id, r.merged_into_id.is_(None))
+    there = sa.case((r.status.in_(at), 0), else_=1)
+    return db.scalar(query.order_by(there, r.submitted_at.is_(None), r.submitted_at.desc(), r.id.desc()).limit(1))
 
 
 def latest_reward(db: Connection, partner_id: int) -> tuple[int | None, int | None]:

@@ -82,6 +82,13 @@ def test_a_brand_of_two_has_marks_and_addresses_of_each_partner() -> None:
     assert brand.share_url == "https://partners.example.com/r/{partner}"
 
 
+@pytest.mark.parametrize("written", ["'Acme, Inc. <partners@example.com>'", "'\"Acme, Inc.\" <partners@example.com>'"])
+def test_the_senders_name_may_hold_a_comma(written: str) -> None:
+    brand = programs(PROGRAM.replace("from: Acme Partners <partners@example.com>", f"from: {written}"))["acme"].brand
+
+    assert (brand.from_name, brand.from_email) == ("Acme, Inc.", "partners@example.com")
+
+
 def test_desks_are_an_address_or_a_person_with_one() -> None:
     desks = "    desks: {marketing: m@example.com, channel-chief: {email: c@example.com, name: Maria Okafor}}\n"
 
@@ -114,6 +121,9 @@ def test_links_to_this_machine_may_do_without_https() -> None:
          "8:13: 'partners' is not an email address; write one such as partners@example.com"),
         ("from: Acme Partners <partners@example.com>", "from: Acme <>",
          "8:13: 'Acme <>' is not a sender; write an address, or Northwind Partners <partners@example.com>"),
+        ("from: Acme Partners <partners@example.com>", "from: Acme <partners@example.com",
+         "8:13: 'Acme <partners@example.com' is not a sender; write an address, or Northwind Partners "
+         "<partners@example.com>"),
         ("portal_url: https:", "portal_url: http:",
          "10:19: 'http://partners.example.com' is not an https URL; write one such as https://partners.example.com"),
         ("portal_url: https://partners.example.com", "portal_url: partners.example.com",

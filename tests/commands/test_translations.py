@@ -77,6 +77,14 @@ def test_lint_names_slips_in_words_and_hints_at_what_is_left_over(fresh: Install
     assert_said(ran, 1, f"hint: {where}:2:1: 1 text stands here that nothing says, such as 'An old text'")
 
 
+def test_no_words_are_called_left_over_while_a_file_cannot_be_read(fresh: Installation) -> None:
+    (fresh.emails / "_words.de.yaml").write_text("An old text: Ein alter Text\n")
+    (fresh.campaigns / "broken.yaml").write_text("campaign: broken\n")
+    ran = fresh.run("lint")
+    assert ran.code == 1
+    assert "that nothing says" not in ran.out + ran.err
+
+
 def test_a_program_says_nothing_instead_of_a_text_that_nobody_says(fresh: Installation) -> None:
     file = fresh.campaigns / "program.yaml"
     words = "    words: {Partner portal: Our portal, Partner portl: x, '{days} left': '{day} to go'}\n    locale: "

@@ -50,6 +50,14 @@ def test_a_preview_is_about_the_latest_referral_or_reward(engage: Engage) -> Non
     assert "Old Ltd" in mail.text
 
 
+def test_a_preview_of_a_win_is_about_a_win_though_a_later_referral_was_lost(engage: Engage) -> None:
+    engage.refers(engage.partner(), "won", days_ago=9)
+    engage.becomes("ann", "won", "won")
+    engage.refers("ann", "late", days_ago=1)
+    engage.becomes("ann", "late", "lost")
+    assert "Won Ltd" in previewed(engage, "referral-won")[0].subject
+
+
 def test_a_draft_outside_the_folder_is_previewed_with_all_its_mails(engage: Engage) -> None:
     engage.partner(owner=engage.salesperson())
     shipped = engage.services.library().find("many-referrals-no-wins")
