@@ -77,13 +77,13 @@ def test_in_german_the_question_and_its_answers_are_german(april: Programme) -> 
     assert "Nein, lieber ohne Namen" in mail.text
 
 
-def test_nobody_is_praised_twice_in_a_quarter(april: Programme) -> None:
+def test_nobody_is_praised_twice_in_a_quarter_and_the_channel_chief_is_asked_to_call_the_best(
+    april: Programme,
+) -> None:
     april.is_now("2026-05-02 09:00")
     won(april, "ann", 6, 9_000_00)
     assert april.inbox("top-performers", "ann") == []
 
-
-def test_the_channel_chief_is_asked_to_call_the_best_of_the_quarter(april: Programme) -> None:
     april.is_now("2026-06-01 08:00")
     calls = april.inbox("call-from-the-channel-chief", "channel-chief")
     ann = next(call for call in calls if "Ann Fox" in call.subject)
