@@ -195,6 +195,10 @@ class Brand:
     register_url: str = ""
     share_url: str = ""
 
+    def referral_url(self, external_id: str) -> str:
+        """Where a referral is seen in the portal."""
+        return f"{self.portal_url.rstrip('/')}/referrals/{external_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Sunset:

@@ -169,18 +169,9 @@ class Composer:
 
     def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
         referral, about = material.referrals.get(one.referral_id or 0), material.partner(one)
-        own = about["external_id"] if about else None
-        links: dict[str, str | None] = {
-            "portal": program.brand.portal_url,
-            "refer": program.brand.refer_url,
-            "referral": f"{program.brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}"
-            if referral
-            else None,
-            "register": address_for(program.brand.register_url, own),
-            "share": address_for(program.brand.share_url, own),
-            "unsubscribe": None,
-            "preferences": None,
-        }
+        links = contexts.link_context(
+            program.brand, about["external_id"] if about else None, referral["external_id"] if referral else None
+        )
         topic = program.topics.get(one.topic)
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
         if reader and one.partner_id and topic and not topic.transactional and reader["address_id"]:

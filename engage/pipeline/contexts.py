@@ -13,7 +13,7 @@ from engage.content.wording import month_name
 from engage.content.words import PLAIN, Words
 from engage.domain.conditions import FactRef
 from engage.domain.facts import Subject
-from engage.domain.programs import Program, StatusKind, TierPeriod
+from engage.domain.programs import Brand, Program, StatusKind, TierPeriod, address_for
 from engage.domain.tiers import Period, tier_period
 from engage.facts import Scope, Value, values
 from engage.pipeline.sayings import A_LEAD, IN_MONTH, IN_QUARTER, IN_YEAR, SO_FAR, YOUR_REFERRAL
@@ -239,6 +239,19 @@ def recent_contexts(
             for row in rows
         ]
         for id_, rows in recent_referrals(db, ids, RECENT).items()
+    }
+
+
+def link_context(brand: Brand, partner: str | None, referral: str | None) -> dict[str, str | None]:
+    """`links` that lead to the portal, by external ids; those that lead to engage itself are not known here."""
+    return {
+        "portal": brand.portal_url,
+        "refer": brand.refer_url,
+        "referral": brand.referral_url(referral) if referral else None,
+        "register": address_for(brand.register_url, partner),
+        "share": address_for(brand.share_url, partner),
+        "unsubscribe": None,
+        "preferences": None,
     }
 
 

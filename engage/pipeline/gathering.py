@@ -228,13 +228,12 @@ def _contexts(
     ids = {one.referral_id for those in told.values() for one in those}
     referrals = contexts.referral_contexts(db, program, ids, words)
     labels = {status.key: words(status.label) for status in program.ladder}
-    portal = program.brand.portal_url.rstrip("/")
     return {
         key: [
             referrals[one.referral_id]
             | {
                 "before_label": labels.get(one.before or "", ""),
-                "url": f"{portal}/referrals/{referrals[one.referral_id]['external_id']}",
+                "url": program.brand.referral_url(referrals[one.referral_id]["external_id"]),
             }
             for one in those
             if one.referral_id in referrals

@@ -26,8 +26,8 @@ from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.facts import CATALOGUE, FactType, Subject
 from engage.domain.journeys import path_of
 from engage.domain.messages import Mailbox, Message
-from engage.domain.programs import Program, StatusKind, address_for
-from engage.pipeline.contexts import ladder, program_context
+from engage.domain.programs import Program, StatusKind
+from engage.pipeline.contexts import ladder, link_context, program_context
 from engage.pipeline.judging import judge, occasional
 from engage.pipeline.sayings import IN_MAILS
 from engage.pipeline.senders import Sender
@@ -248,12 +248,5 @@ def _links(use: Use, known: Mapping[str, Any]) -> dict[str, str | None]:
     brand, referral = use.program.brand, known.get("referral")
     about = (known.get("partner") or {}).get("external_id")
     marketing = use.audience is Audience.PARTNER and not use.transactional
-    return {
-        "portal": brand.portal_url,
-        "refer": brand.refer_url,
-        "register": address_for(brand.register_url, about),
-        "share": address_for(brand.share_url, about),
-        "referral": f"{brand.portal_url.rstrip('/')}/referrals/{referral['external_id']}" if referral else None,
-        "unsubscribe": f"{_ENGAGE}/unsubscribe/eyJwIjoxfQ.Zk3aQx0dC1zYW1wbGU" if marketing else None,
-        "preferences": None,
-    }
+    links = link_context(brand, about, referral["external_id"] if referral else None)
+    return {**links, "unsubscribe": f"{_ENGAGE}/unsubscribe/eyJwIjoxfQ.Zk3aQx0dC1zYW1wbGU" if marketing else None}
