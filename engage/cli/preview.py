@@ -8,6 +8,7 @@ import typer
 from engage.cli.context import JsonOption, console, library_of, print_json, services
 from engage.cli.planning import find_campaign
 from engage.content import RenderError
+from engage.content.wording import language_of
 from engage.domain.errors import InputError, UsageError
 from engage.pipeline.previewing import Previewed
 from engage.pipeline.previewing import preview as preview_campaign
@@ -63,7 +64,9 @@ def preview(
         for note in one.notes:
             typer.echo(f"({note})")
         to = f"{mail.to.name} <{mail.to.email or 'no address'}>"
-        typer.echo(f"To: {to}\nSubject: {mail.subject}\n\n{mail.text}")  # as it is: brackets in a mail are no markup
+        sender = f"{mail.sender.name} <{mail.sender.email}>"
+        # as it is: brackets in a mail are no markup
+        typer.echo(f"From: {sender}\nTo: {to}\nSubject: {mail.subject}\n\n{mail.text}")
     for path in written:
         typer.echo(f"HTML written to {path}")
 
@@ -76,7 +79,9 @@ def _of_sample(email: str, sample: str, locale: str) -> Previewed:
         message = showcase.message(email, sample, locale)
     except RenderError as error:
         raise InputError(f"email '{email}': {error}", "engage lint may say more") from None
-    return Previewed(f"{email}, {showcase.sample(sample).about}", email, message)
+    translated = not locale or language_of(locale) == language_of(message.locale)
+    notes = () if translated else (f"it is not written in {locale}, and is shown in {message.locale}",)
+    return Previewed(f"{email}, {showcase.sample(sample).about}", email, message, notes=notes)
 
 
 def _title(one: Previewed) -> str:

@@ -1,6 +1,6 @@
 """`translations`: which emails and which words are not there in which of the program's locales."""
 
-from collections.abc import Sized
+from collections.abc import Iterable, Sized
 from dataclasses import asdict
 
 import typer
@@ -31,9 +31,9 @@ def translations(as_json: JsonOption = False) -> None:
         own = [one for one in found if one.program == program.key]
         typer.echo(_said(program, own, [one for one in words if one.program == program.key]))
     if found:
-        console.print(_table(found))
+        console.print(_table("email", "write", ((one.email, one.missing, one.email + ".{}.md") for one in found)))
     if words:
-        console.print(_table_of_words(words))
+        console.print(_table("text", "write it in", ((one.text, one.missing, "_words.{}.yaml") for one in words)))
 
 
 def untranslated_of(judged: Judged) -> list[Untranslated]:
@@ -58,21 +58,14 @@ def counted(emails: Sized, texts: Sized) -> str:
     return f"{many} {'is' if sum(number for number, _ in kinds) == 1 else 'are'}" if kinds else ""
 
 
-def _table_of_words(found: list[Unworded]) -> Table:
+def _table(what: str, where: str, rows: Iterable[tuple[str, tuple[str, ...], str]]) -> Table:
+    """A line for each thing that is missing in some locales: what, in which, and the file of each language; programs
+    share most of them. `where` heads the files, whose names have `{}` for the language.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("text", "not in", "write it in"):
+    for heading in (what, "not in", where):
         table.add_column(heading, overflow="fold")
-    for one in {(one.text, one.missing): one for one in found}.values():  # programs share texts
-        files = dict.fromkeys(f"_words.{language_of(locale)}.yaml" for locale in one.missing)
-        table.add_row(one.text, ", ".join(one.missing), "\n".join(files))
-    return table
-
-
-def _table(found: list[Untranslated]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("email", "not in", "write"):
-        table.add_column(heading, overflow="fold")
-    for one in {(one.email, one.missing): one for one in found}.values():  # programs share emails
-        files = dict.fromkeys(f"{one.email}.{language_of(locale)}.md" for locale in one.missing)
-        table.add_row(one.email, ", ".join(one.missing), "\n".join(files))
+    for thing, missing, file in dict.fromkeys(rows):
+        files = dict.fromkeys(file.format(language_of(locale)) for locale in missing)
+        table.add_row(thing, ", ".join(missing), "\n".join(files))
     return table

@@ -30,6 +30,9 @@ def test_it_is_shown_in_the_language_that_is_asked_for(sampled: Installation) ->
     (sampled.emails / "won.de.md").write_text(email("{{ referral.lead_company }} hat unterschrieben"))
     ran = sampled.run("preview", "--sample", "usual", "won", "--locale", "de")
     assert_said(ran, 0, "Subject: Harborline Logistics hat unterschrieben")
+    assert "(it is not written in" not in ran.out
+    other = sampled.run("preview", "--sample", "usual", "won", "--locale", "fr")
+    assert_said(other, 0, "(it is not written in fr, and is shown in en", "From: ")
 
 
 def test_what_cannot_be_shown_is_said_with_what_to_do(sampled: Installation) -> None:
