@@ -12,7 +12,15 @@ from engage.store.tables.campaigns import (
     runs,
     schedule_marks,
 )
-from engage.store.tables.consent import address_refusals, consent_changes, rhythms, subscriptions, suppressions
+from engage.store.tables.consent import (
+    address_refusals,
+    consent_changes,
+    languages,
+    pauses,
+    rhythms,
+    subscriptions,
+    suppressions,
+)
 from engage.store.tables.deliveries import (
     alarms,
     attempts,
@@ -22,6 +30,7 @@ from engage.store.tables.deliveries import (
     heartbeats,
     kept_messages,
 )
+from engage.store.tables.doors import api_keys, confirmations, idempotent_answers, links
 from engage.store.tables.feedback import feedback, topic_pauses, webhooks
 from engage.store.tables.history import (
     answers,
@@ -50,9 +59,11 @@ __all__ = [
     "alarms",
     "aliases",
     "answers",
+    "api_keys",
     "attempts",
     "campaign_versions",
     "companies",
+    "confirmations",
     "consent_changes",
     "decisions",
     "deliveries",
@@ -67,12 +78,16 @@ __all__ = [
     "heartbeats",
     "held_changes",
     "help_requests",
+    "idempotent_answers",
     "kept_messages",
+    "languages",
+    "links",
     "metadata",
     "occasions",
     "partner_attributes",
     "partner_versions",
     "partners",
+    "pauses",
     "programs",
     "promotion_terms",
     "referral_versions",

@@ -70,6 +70,35 @@ rhythms = sa.Table(
     sa.Column("rhythm", Key, nullable=False, comment="domain.programs.Rhythm"),
     sa.Column("changed_at", Instant, nullable=False),
     sa.Column("how", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, comment="where from, such as an address and a browser"),
     sa.UniqueConstraint("partner_id", "topic", "changed_at"),
     comment="How often a partner wants a topic: the latest row holds; none: at once.",
+)
+
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    key(),
+    program(),
+    ref("partner_id", "partners", nullable=False),
+    sa.Column("until", Instant, comment="no marketing mail before; null: none, the pause was ended"),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, comment="where from, such as an address and a browser"),
+    sa.UniqueConstraint("partner_id", "changed_at"),
+    comment="Pauses that partners take from marketing mail: the latest row holds.",
+)
+
+languages = sa.Table(
+    "languages",
+    metadata,
+    key(),
+    program(),
+    ref("partner_id", "partners", nullable=False),
+    sa.Column("locale", Key, nullable=False, comment="one of the program's locales"),
+    sa.Column("changed_at", Instant, nullable=False),
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, comment="where from, such as an address and a browser"),
+    sa.UniqueConstraint("partner_id", "changed_at"),
+    comment="Languages that partners chose: the latest row goes before what sources say.",
 )

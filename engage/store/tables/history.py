@@ -14,6 +14,8 @@ referrals = sa.Table(
     ref("partner_id", "partners", nullable=False),
     sa.Column("lead_company", sa.Text),
     sa.Column("lead_name", sa.Text),
+    sa.Column("lead_contact", sa.Text, comment="an address or a number of the lead"),
+    sa.Column("note", sa.Text, comment="what the partner said of the lead"),
     sa.Column("method", Key),
     sa.Column("product", Key),
     sa.Column("amount", sa.BigInteger, comment="minor units of the program's currency"),
