@@ -25,6 +25,7 @@ from engage.authoring.link_tags import read_link_tags
 from engage.authoring.program_files import written_programs
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.topics import read_sunset, read_topics
+from engage.authoring.tracking import read_tracking
 from engage.authoring.words import read_words
 from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import (
@@ -52,6 +53,7 @@ _OPTIONAL = (
     "sunset",
     "control_group",
     "link_tags",
+    "tracking",
     "locales",
     "words",
     *INHERITANCE,
@@ -157,6 +159,7 @@ class _ProgramReader:
             control_group=read_control_group(fields),
             sunset=read_sunset(fields),
             link_tags=read_link_tags(fields),
+            tracking=read_tracking(fields),
             locales=self._locales(),
             ancestors=self.ancestors,
             without=self._without(),

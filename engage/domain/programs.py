@@ -226,6 +226,14 @@ class LinkTags:
     hosts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """What engage learns of how partners use their mails: which links they click, and whether they open them."""
+
+    clicks: bool = True
+    opens: bool = False
+
+
 DISPATCH_WINDOW = timedelta(minutes=15)
 
 
@@ -269,6 +277,7 @@ class Program:
     control_group: float = 0.0
     sunset: Sunset | None = None
     link_tags: LinkTags | None = None
+    tracking: Tracking = Tracking()
     locales: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()
     without: tuple[str, ...] = ()

@@ -113,6 +113,7 @@ def _program() -> dict[str, Schema]:
         "control_group": said("The share of partners who get no marketing mail at all, to compare with.", SHARE),
         "sunset": said("Who gives no sign of life is mailed less, then not at all.", _sunset()),
         "link_tags": said("Parameters that the links in mails to partners get, by name.", _link_tags()),
+        "tracking": said("What engage learns of how partners use their mails.", _tracking()),
         "locales": said("The locales in which emails are to be there.", one_or_more(_WORD)),
         "words": said("What its mails say instead of a text of frame, blocks or program.yaml.", _words()),
     }
@@ -226,6 +227,14 @@ def _sunset() -> Schema:
         "rest_after": said("Who gave no sign of life for so long gets no marketing mail.", LENGTH),
     }
     return keys("sunset", tuple(known), known)
+
+
+def _tracking() -> Schema:
+    known = {
+        "clicks": said("Whether links lead over engage, which counts clicks; true without it.", BOOLEAN),
+        "opens": said("Whether mails bring a picture that tells of opens; false without it.", BOOLEAN),
+    }
+    return keys("tracking", (), known)
 
 
 def _words() -> Schema:
