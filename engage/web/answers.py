@@ -49,10 +49,10 @@ def _stored(services: Services, link: AnswerLink) -> Offered | None:
 def _page(request: Request, services: Services, name: str, shown: Offered, partner_id: int) -> Response:
     """The page in the partner's language, with the subject of the mail that asked as the question, as far as it can
     still be composed."""
-    brand, library = shown.program.brand, services.library()
+    library = services.library()
     with services.database.read() as db:
         (mail,) = services.composer.compose(db, library, [shown.mail], services.clock(), folding=False)
         words = words_for(db, library.templates, shown.program, partner_id)
     question = mail.message.subject if mail.message else ""
     said = {"answer": words(shown.label), "before": words(shown.before), "question": question}
-    return page(request, name, 200, brand.color, words, program=brand.name, **said)
+    return page(request, name, program=shown.program, words=words, **said)

@@ -7,7 +7,8 @@ from engage.bootstrap import Services, mailbox_webhook_key
 from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.providers.webhook_signature import load_private_key
 from engage.settings import Settings
-from engage.web import answers, health, home, unsubscribe, webhooks
+from engage.web import answers, brands, health, home, unsubscribe, webhooks
+from engage.web.assets import Assets
 from engage.web.headers import StrictHeaders
 from engage.web.mailbox import MailStore, Webhooks, build_router
 
@@ -20,6 +21,8 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app.state.mailbox = mailbox
     app.include_router(home.router)
     app.include_router(health.router)
+    app.include_router(brands.router)
+    app.mount("/static", Assets())
     app.include_router(unsubscribe.router)
     app.include_router(answers.router)
     app.include_router(webhooks.build_router(services))

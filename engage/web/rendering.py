@@ -1,40 +1,65 @@
-"""Renders the application's own pages."""
+"""Renders the application's own pages: no inline style or script, so that the policy of headers.py lets none run."""
 
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.engine import Connection
 
+from engage.bootstrap import Services
 from engage.content import Templates
-from engage.content.colors import on_dark, on_light, text_on
 from engage.content.words import PLAIN, Words
 from engage.domain.programs import Program
 from engage.pipeline.contexts import partner_contexts
 from engage.pipeline.previewing import DEAD_TOKEN
+from engage.web.brands import brand_path
 
+STATIC = Path(__file__).parent / "static"
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 
 
-_DEFAULT_COLOR = "#1f4b99"
-"""Of pages that no program is known for."""
-
-
 def page(
-    request: Request, name: str, status: int = 200, color: str = _DEFAULT_COLOR, words: Words = PLAIN, **values: object
+    request: Request,
+    name: str,
+    status: int = 200,
+    program: Program | None = None,
+    words: Words = PLAIN,
+    **values: object,
 ) -> HTMLResponse:
-    """The page `name` in these words, with the nonce that lets its own style through the content security policy.
+    """The page `name` in the brand of the program and in these words; without a program, in no brand.
 
-    `color` is a program's, made readable as it is in mails.
+    A template knows `values` and: `t` (says a text in the words), `lang`, `program` (the brand's name, or ""), `brand`
+    (domain.programs.Brand, or none), `static("name.css")` (where a file of engage/web/static is), `root` (what comes
+    before "/p/…" in addresses on this host: usually nothing).
     """
-    light, dark = on_light(color), on_dark(color)
-    colors = {"act": light, "on_act": text_on(light), "act_dark": dark, "on_act_dark": text_on(dark)}
-    said = {"t": words, "lang": words.language}
-    html = _PAGES.get_template(name).render(nonce=request.state.nonce, **said, **colors, **values)
-    return HTMLResponse(html, status)
+    root = root_of(request)
+    known: dict[str, object] = {
+        "t": words,
+        "lang": words.language,
+        "root": root,
+        "static": _static_under(root),
+        "program": program.brand.name if program else "",
+        "brand": program.brand if program else None,
+        "brand_css": root + brand_path(program) if program else "",
+    }
+    return HTMLResponse(_PAGES.get_template(name).render(known | values), status)
+
+
+def root_of(request: Request) -> str:
+    """The path of the address under which partners reach engage: "" unless a proxy serves it below one."""
+    services: Services = request.app.state.services
+    return urlsplit(services.settings.public_url).path
 
 
 def words_for(db: Connection, templates: Templates, program: Program, partner_id: int) -> Words:
@@ -46,3 +71,14 @@ def words_for(db: Connection, templates: Templates, program: Program, partner_id
 def page_of_no_link(request: Request, name: str, token: str) -> HTMLResponse:
     """What is said of a token that stands for nothing: the page `name`, or that it is a preview's."""
     return page(request, "preview_link.html" if token == DEAD_TOKEN else name, 404)
+
+
+@lru_cache(maxsize=4)
+def _static_under(root: str) -> Callable[[str], str]:
+    return lambda name: f"{root}/static/{name}?v={_version(name)}"
+
+
+@lru_cache(maxsize=64)
+def _version(name: str) -> str:
+    """Changes with the file, so that browsers may keep it for ever."""
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]

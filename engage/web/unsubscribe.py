@@ -51,9 +51,8 @@ def _shown(services: Services, link: UnsubscribeLink | None) -> dict[str, Any] |
         words = words_for(db, library.templates, scope.program, link.partner_id)
     topic = scope.program.topics.get(link.topic)
     return {
-        "color": scope.program.brand.color,
+        "program": scope.program,
         "words": words,
-        "program": scope.program.brand.name,
         "topic": words(topic.label) if topic else link.topic,
         "description": words(topic.description) if topic else "",
     }

@@ -143,7 +143,7 @@ def test_a_forged_cut_or_foreign_link_gets_one_generic_answer_and_changes_nothin
     web = TestClient(build_app(engage.services))
     token = fine.rpartition("/")[2]
     answers = {
-        (reply.status_code, reply.text.replace(nonce_of(reply.text), ""))
+        (reply.status_code, reply.text)
         for bad in (f"/answer/{token[:-1]}", "/answer/x", f"/answer/x{token}", "/answer/" + "a" * 5000)
         for reply in (web.get(bad), web.post(bad))
     }
@@ -163,12 +163,6 @@ def test_no_link_leads_to_a_host_that_a_request_names(engage: Engage) -> None:
         ):
             assert (reply.status_code, "location" in reply.headers) == (404, False)
     assert engage.count(tables.answers) == 0
-
-
-def nonce_of(page: str) -> str:
-    found = re.search(r'nonce="([^"]+)"', page)
-    assert found
-    return found[1]
 
 
 def test_an_answer_stays_answerable_when_the_campaign_is_edited_or_gone(

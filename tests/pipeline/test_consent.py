@@ -61,7 +61,7 @@ def test_a_forged_or_cut_link_gets_one_generic_answer_and_changes_nothing(engage
     web = TestClient(build_app(engage.services))
     pages = {web.post(bad).text for bad in (link[:-1], link[:-1] + "A" * 5, "/unsubscribe/x", link.replace(".", ".x"))}
     assert {web.post(bad).status_code for bad in (link[:-1], "/unsubscribe/x")} == {404}
-    assert len({re.sub(r'nonce="[^"]*"', "", page) for page in pages}) == 1
+    assert len(set(pages)) == 1
     assert engage.count(tables.subscriptions) == 0
 
 
