@@ -36,6 +36,7 @@ from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.settling import Move, Moved, carry_over
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
+from engage.pipeline.tracking import Tracker
 from engage.providers.alarm_channel import AlarmChannel
 from engage.providers.protocol import Provider
 from engage.providers.selection import build_provider, build_records
@@ -142,6 +143,10 @@ class Services:
     @cached_property
     def composer(self) -> Composer:
         return Composer(self.signer, self.settings.public_url)
+
+    @cached_property
+    def tracker(self) -> Tracker:
+        return Tracker(self.signer, self.settings.public_url)
 
     @cached_property
     def gate(self) -> Gatekeeper:
@@ -297,6 +302,7 @@ class Services:
             clock=self.clock,
             gate=self.gate,
             journal=self.journal,
+            tracker=self.tracker,
             stopping=self.stopping,
             lease=self.lease,
             outage=self.outage,

@@ -4,16 +4,15 @@ A link keeps every character that it had: parameters are put behind its own and 
 already is not added again, and links that are signed, where a character more breaks the signature, are let be.
 """
 
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from engage.content.hrefs import with_hrefs
 from engage.content.template import Rendered
 from engage.domain.programs import LinkTags
 
-_HREF = re.compile(r'(<a\b[^>]*?\shref=")([^"]*)(")')
 _ADDRESS = re.compile(r"https://[^\s<>\"]+")
 _ENDS = ".,;:!?'"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
@@ -38,9 +37,7 @@ class Tagging:
         """The mail with its links tagged."""
         return replace(
             mail,
-            html=_HREF.sub(
-                lambda found: found[1] + html.escape(self.link(html.unescape(found[2]))) + found[3], mail.html
-            ),
+            html=with_hrefs(mail.html, self.link),
             text=_ADDRESS.sub(lambda found: self._in_text(found[0]), mail.text),
         )
 

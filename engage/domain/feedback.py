@@ -4,11 +4,13 @@ Every rule reads a set of events and says the same whatever the order in which t
 said of fewer of them: events come late, twice and shuffled.
 """
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from engage.domain.consent import SuppressionReason
@@ -70,7 +72,26 @@ class FeedbackEvent:
     reason: str | None = None
 
 
-# --- which clicks no human made ---------------------------------------------------------------------------------------
+# --- which opens and clicks no human made -----------------------------------------------------------------------------
+
+_NO_HUMAN = re.compile(
+    r"bot/|bot;|slackbot|crawler|spider|scanner|safelinks|barracuda|mimecast|proofpoint|skypeuripreview|bingpreview|headless"
+    r"|phantomjs|python-requests|python-urllib|python-httpx|aiohttp|go-http-client|java/|okhttp|apache-httpclient|libwww"
+    r"|curl/|wget/|node-fetch|axios/|facebookexternalhit|whatsapp/|urlscan|virustotal|trendmicro|trend micro|fireeye"
+    r"|cloudmark|sophos|zscaler|symantec|google-safety"
+)
+"""Agents of mail scanners, link checkers and programs. Not GoogleImageProxy: behind it a human opens."""
+
+_PROXY_OF_ALL = "mozilla/5.0"
+"""All that Apple's mail privacy says of itself, which opens every mail, and no browser says no more."""
+
+
+@lru_cache(maxsize=4096)
+def no_human(agent: str) -> bool:
+    """Whether somebody who calls themselves so is a program; of who says nothing, nothing is known."""
+    agent = agent.strip().lower()
+    return agent == _PROXY_OF_ALL or _NO_HUMAN.search(agent) is not None
+
 
 NEAR_DELIVERY = timedelta(seconds=5)
 """A click so near to the delivery is a scanner's: no human opens, reads and clicks in that time."""

@@ -116,6 +116,8 @@ class _Held:
         work, outlet = self.work, self.work.outlet
         with work.database.read() as db:
             composed = work.composer.compose(db, work.library, self.claimed, now)
+        if outlet.tracker is not None:
+            composed = outlet.tracker.track(work.database, work.library, composed, now)
         failpoint("rendered")
         self._end_broken(composed)
         ready = [(one.claimed, one.message) for one in composed if one.message is not None]

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from engage.logs import Outage
 from engage.pipeline.gating import Gatekeeper
+from engage.pipeline.tracking import Tracker
 from engage.providers.protocol import Provider
 from engage.store.journal import Entry, Journal
 
@@ -41,7 +42,7 @@ class Outlet:
     `allows` is SEND_TO's answer for an address. `slots(n)` waits for n of the worker's places in `sending`; `batch` is
     how many are asked for at a time. `clock` is read between one batch and the next. `stopping` is set when nothing
     new is to be begun, `outage` says in the log when nothing can be. Without a `gate` nothing is ever shut, without a
-    `journal` nothing is recorded.
+    `journal` nothing is recorded, without a `tracker` links lead where they lead.
     """
 
     provider: Provider
@@ -51,6 +52,7 @@ class Outlet:
     clock: Callable[[], datetime]
     gate: Gatekeeper | None = None
     journal: Journal | None = None
+    tracker: Tracker | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     lease: timedelta = LEASE
     outage: Outage = field(default_factory=lambda: Outage("delivering_stopped", "delivering_again"))

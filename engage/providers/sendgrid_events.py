@@ -9,13 +9,12 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from engage.domain.consent import SuppressionReason
-from engage.domain.feedback import FeedbackEvent, FeedbackKind
+from engage.domain.feedback import FeedbackEvent, FeedbackKind, no_human
 
 NAME = "sendgrid"
 
@@ -53,12 +52,6 @@ _SAME = (
     *("asm_group_id", "useragent", "ip", "sg_machine_open"),
 )
 """What tells two events about one mail and address apart. Not `sg_event_id`: a webhook sent again may change it."""
-
-_NO_HUMAN = re.compile(
-    r"bot/|bot;|crawler|spider|scanner|safelinks|barracuda|mimecast|proofpoint|skypeuripreview|bingpreview|headless"
-    r"|phantomjs|python-requests|python-urllib|aiohttp|go-http-client|java/|okhttp|libwww|curl/|wget/"
-)
-"""Agents of mail scanners, link checkers and programs. Not GoogleImageProxy: behind it a human opens."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NESTED = (dict, list)
@@ -122,7 +115,7 @@ def _event(raw: dict[str, Any]) -> FeedbackEvent:
         attempt=_number(_text(raw, "engage_attempt")),
         provider_id=_text(raw, "sg_message_id").partition(".")[0],
         soft=soft,
-        machine=_no_human(kind, raw),
+        machine=_of_machine(kind, raw),
         suppresses=None if soft else _suppresses(kind, raw),
         group=group if isinstance(group, int) and not isinstance(group, bool) else None,
         url=_text(raw, "url") or None,
@@ -163,15 +156,10 @@ def _suppresses(kind: FeedbackKind, raw: dict[str, Any]) -> SuppressionReason | 
     return _SUPPRESSES.get(kind)
 
 
-def _no_human(kind: FeedbackKind, raw: dict[str, Any]) -> bool:
+def _of_machine(kind: FeedbackKind, raw: dict[str, Any]) -> bool:
     if kind is not FeedbackKind.OPENED and kind is not FeedbackKind.CLICKED:
         return False
-    return raw.get("sg_machine_open") is True or _is_program(_text(raw, "useragent"))
-
-
-@lru_cache(maxsize=4096)
-def _is_program(agent: str) -> bool:
-    return _NO_HUMAN.search(agent.lower()) is not None
+    return raw.get("sg_machine_open") is True or no_human(_text(raw, "useragent"))
 
 
 def _text(raw: dict[str, Any], name: str) -> str:
