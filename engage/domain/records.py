@@ -134,7 +134,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """`reason` says in plain words why a row was rejected; nothing of a rejected row is stored."""
+    """`reason` says in plain words why a row was rejected, `field` which of a record's it lies in, if in one; nothing
+    of a rejected row is stored.
+    """
 
     outcome: Outcome
     reason: str = ""
+    field: str = ""

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from engage.domain.records import ALIAS_KINDS
 from engage.store.intake.entities import Shelf, Stock, parts
 from engage.store.tables import aliases, partners
+from engage.store.upserts import one_of
 
 
 def known_aliases(db: Connection, program_id: int, named: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
@@ -34,7 +35,7 @@ def _targets(db: Connection, program_id: int, kind: str, names: Iterable[str]) -
     found: dict[str, int] = {}
     for part in parts(sorted(set(names))):
         query = sa.select(c.external_id, c.target_id).where(
-            c.program_id == program_id, c.kind == kind, c.external_id.in_(part)
+            c.program_id == program_id, c.kind == kind, one_of(db, c.external_id, part)
         )
         found.update((external_id, target_id) for external_id, target_id in db.execute(query))
     return found
@@ -66,7 +67,9 @@ def joined_of_duplicates(db: Connection, program_id: int, partner_ids: Collectio
         query = (
             sa.select(a.target_id, sa.func.min(p.joined_at, type_=p.joined_at.type))
             .join(partners, sa.and_(p.program_id == a.program_id, p.external_id == a.external_id))
-            .where(a.program_id == program_id, a.kind == "partner", a.target_id.in_(part), p.joined_at.is_not(None))
+            .where(
+                a.program_id == program_id, a.kind == "partner", one_of(db, a.target_id, part), p.joined_at.is_not(None)
+            )
             .group_by(a.target_id)
         )
         found.update((target_id, joined) for target_id, joined in db.execute(query))

@@ -182,11 +182,11 @@ class _Batch:
     def take(self, row: "Row | Refused") -> Taken:
         """Takes one row into memory, or says why it cannot be taken."""
         if isinstance(row, Refused):
-            return Taken(Outcome.REJECTED, str(row))
+            return Taken(Outcome.REJECTED, str(row), row.field)
         try:
             check_references(row, self._stock)
         except Refused as refused:
-            return Taken(Outcome.REJECTED, str(refused))
+            return Taken(Outcome.REJECTED, str(refused), refused.field)
         changes = [self._renamed, *(self._take(record) for record in row)]
         changes += [self._people.take_contact(record) for record in row if isinstance(record, CompanyRecord)]
         self._renamed = False

@@ -53,16 +53,20 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class Refused(Exception):
-    """A row cannot be taken; the text says why, in plain words."""
+    """A row cannot be taken; the text says why, in plain words. `field`: in which of a record's, if in one."""
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 def clean(record: AnyRecord, program: Program) -> AnyRecord:
     """The record with its values in their one form: texts without blanks around, empty ones as None. Raises Refused."""
     values = {name: _clean(name, getattr(record, name)) for name in _FIELDS[type(record)]}
     if "external_id" in values and values["external_id"] is None:
-        raise Refused(f"{_NAMES[type(record)]} has no external id")
+        raise Refused(f"{_NAMES[type(record)]} has no external id", "external_id")
     if isinstance(record, RewardRecord | LoginRecord) and values["partner"] is None:
-        raise Refused("partner is missing")
+        raise Refused("partner is missing", "partner")
     match record:
         case AliasRecord():
             _one_of(values, "kind", ALIAS_KINDS, "a kind that has aliases")
@@ -78,7 +82,7 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
         case HelpRecord():
             for name in ("referral", "ask"):
                 if values[name] is None:
-                    raise Refused(f"{name} is missing")
+                    raise Refused(f"{name} is missing", name)
         case StaffRecord():
             _check(values, "email", normal_email)
         case ReferralRecord():
@@ -90,7 +94,7 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
     if isinstance(record, CompanyRecord | PartnerRecord):
         values["attributes"] = _attributes(values["attributes"])
     if isinstance(record, ReferralRecord | RewardRecord) and abs(values["amount"] or 0) > _MAX_AMOUNT:
-        raise Refused("amount is too large to be stored")
+        raise Refused("amount is too large to be stored", "amount")
     return type(record)(**values)
 
 
@@ -128,11 +132,11 @@ def _clean(name: str, value: Any) -> Any:
         return value
     text = value.strip()
     if "\0" in text or not _encodable(text):
-        raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be stored")
+        raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be stored", name)
     if name in _KEYS and any(unicodedata.category(character) == "Cc" for character in text):
-        raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be shown: {text[:MAX_KEY]!r}")
+        raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be shown: {text[:MAX_KEY]!r}", name)
     if name in _KEYS and len(text) > MAX_KEY:
-        raise Refused(f"{name.replace('_', ' ')} is longer than {MAX_KEY} characters")
+        raise Refused(f"{name.replace('_', ' ')} is longer than {MAX_KEY} characters", name)
     return text or None
 
 
@@ -149,23 +153,25 @@ def _check(values: dict[str, Any], name: str, normal: Callable[[str], str]) -> N
         try:
             values[name] = normal(values[name])
         except ValueError as error:
-            raise Refused(str(error)) from None
+            raise Refused(str(error), name) from None
 
 
 def _one_of(values: dict[str, Any], name: str, known: Iterable[str], what: str) -> None:
     if values[name] is not None and values[name] not in known:
-        raise Refused(f"{name} '{values[name]}' is not {what}; known are {', '.join(known)}")
+        raise Refused(f"{name} '{values[name]}' is not {what}; known are {', '.join(known)}", name)
 
 
 def _attributes(attributes: dict[str, Scalar]) -> dict[str, Scalar]:
     """The attributes as JSON can hold them: numbers are ints or floats."""
     plain: dict[str, Scalar] = {}
     for name, value in attributes.items():
+        if len(name) > MAX_KEY or "\0" in name or not _encodable(name):
+            raise Refused("attributes have a name that cannot be stored", "attributes")
         kept = _clean(name, value)
         if isinstance(kept, Decimal):
             kept = int(kept) if kept == kept.to_integral_value() and abs(kept) < 2**53 else float(kept)
         if isinstance(kept, int | float) and not math.isfinite(float(kept)):
-            raise Refused(f"{name} is too large to be stored")
+            raise Refused(f"{name} is too large to be stored", "attributes")
         if kept is not None:
             plain[name] = kept
     return plain

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.tables import companies, partners, referrals, rewards, staff
-from engage.store.upserts import BATCH
+from engage.store.upserts import BATCH, insert_many, one_of, update_each
 
 
 @dataclass(eq=False, slots=True)
@@ -73,10 +73,11 @@ class Shelf:
         aliases = aliases or {}
         c = self.table.c
         for part in parts(sorted(set(external_ids))):
-            self._read(db, aliases, sa.select(self.table).where(c.program_id == program_id, c.external_id.in_(part)))
+            named = one_of(db, c.external_id, part)
+            self._read(db, aliases, sa.select(self.table).where(c.program_id == program_id, named))
         read = {entity.id for entity in self._by_external_id.values()}
         for part in parts(sorted(set(aliases.values()) - read)):
-            self._read(db, aliases, sa.select(self.table).where(c.id.in_(part)))
+            self._read(db, aliases, sa.select(self.table).where(one_of(db, c.id, part)))
         for alias, row_id in aliases.items():
             self._own_ids[alias] = self._by_id[row_id].external_id
 
@@ -155,22 +156,16 @@ class Shelf:
             self._row(entity) | without_own | {"program_id": program_id, "external_id": external_id}
             for external_id, entity in new.items()
         ]
-        insert = sa.insert(self.table).returning(self.table.c.id, self.table.c.external_id)
-        for id_, external_id in db.execute(insert, rows):
+        for id_, external_id in insert_many(db, self.table, rows, self.table.c.id, self.table.c.external_id):
             new[external_id].id = id_
             self._by_id[id_] = new[external_id]
 
-    def _update(self, db: Connection, entities: Iterable[Entity]) -> None:
-        update = (
-            sa.update(self.table)
-            .where(self.table.c.id == sa.bindparam("row_id"))
-            .values({name: sa.bindparam(f"new_{name}") for name in self._blank})
-        )
-        rows = [
-            {f"new_{name}": value for name, value in self._row(entity).items()} | {"row_id": entity.row_id}
-            for entity in entities
-        ]
-        db.execute(update, rows)
+    def _update(self, db: Connection, entities: Sequence[Entity]) -> None:
+        c = self.table.c
+        if len(entities) > 1:  # one statement locks in whatever order suits it: hence first, in order
+            mine = one_of(db, c.id, [entity.row_id for entity in entities])
+            db.execute(sa.select(c.id).where(mine).order_by(c.id).with_for_update(key_share=True))
+        update_each(db, self.table, [{"id": entity.row_id} | self._row(entity) for entity in entities])
 
     def _names_unwritten(self, entity: Entity) -> bool:
         values = (entity.values[column] for column, shelf in self._references.items() if shelf is not self)

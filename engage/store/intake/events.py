@@ -11,6 +11,7 @@ from engage.domain.campaigns import EventKind
 from engage.domain.histories import Change
 from engage.store.intake.entities import Entity, parts
 from engage.store.tables import events
+from engage.store.upserts import insert_many, one_of
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Events:
     def load(self, db: Connection, program_id: int, keys: Iterable[str]) -> None:
         """Reads which of these keys are stored."""
         for part in parts(sorted(set(keys))):
-            query = sa.select(events.c.key).where(events.c.program_id == program_id, events.c.key.in_(part))
+            query = sa.select(events.c.key).where(events.c.program_id == program_id, one_of(db, events.c.key, part))
             self._known.update(db.execute(query).scalars())
 
     def add(self, event: NewEvent) -> bool:
@@ -73,7 +74,7 @@ class Events:
             }
             for event in self._new
         ]
-        ids = {key: id_ for id_, key in db.execute(sa.insert(events).returning(events.c.id, events.c.key), rows)}
+        ids = {key: id_ for id_, key in insert_many(db, events, rows, events.c.id, events.c.key)}
         return {ids[event.key]: event.kind for event in self._new if event.news}
 
 
@@ -84,7 +85,7 @@ def load_changes(db: Connection, referral_ids: Iterable[int]) -> dict[int, list[
     for part in parts(sorted(referral_ids)):
         query = (
             sa.select(e.referral_id, e.to_status, e.occurred_at, e.sequence, e.observed_at)
-            .where(e.referral_id.in_(part), e.kind == EventKind.STATUS_CHANGED)
+            .where(one_of(db, e.referral_id, part), e.kind == EventKind.STATUS_CHANGED)
             .order_by(e.referral_id, e.sequence)
         )
         for referral_id, status, at, sequence, observed_at in db.execute(query):

@@ -110,26 +110,28 @@ def check_references(row: Row, stock: Stock) -> None:
     for record in row:
         match record:
             case CompanyRecord(contact=str(name)):
-                wanted, hint = name, "import partners before the companies for which they speak, or import twice"
+                field, wanted = "contact", name
+                hint = "import partners before the companies for which they speak, or import twice"
             case PartnerRecord(recruited_by=str(name)):
-                wanted, hint = name, "import those who recruit before those whom they recruited, or import twice"
+                field, wanted = "recruited_by", name
+                hint = "import those who recruit before those whom they recruited, or import twice"
             case ReferralRecord(partner=None):
                 if stock.referrals.get(record.external_id) is None:
-                    raise Refused(f"partner is missing, and referral '{record.external_id}' is not known")
+                    raise Refused(f"partner is missing, and referral '{record.external_id}' is not known", "partner")
                 continue
             case HelpRecord(referral=name):
                 if not known("referral", name):
-                    raise Refused(f"referral '{name}' is not known; import referrals first")
+                    raise Refused(f"referral '{name}' is not known; import referrals first", "referral")
                 continue
             case ReferralRecord(partner=str(name)) | RewardRecord(partner=name) | LoginRecord(partner=name):
-                wanted, hint = name, "import partners first, or in the same file before it"
+                field, wanted, hint = "partner", name, "import partners first, or in the same file before it"
             case _:
                 continue
         if not known("partner", wanted):
-            raise Refused(f"partner '{wanted}' is not known; {hint}")
+            raise Refused(f"partner '{wanted}' is not known; {hint}", field)
         referral = record.referral if isinstance(record, RewardRecord) else None
         if referral and not known("referral", referral):
-            raise Refused(f"referral '{referral}' is not known; import referrals first")
+            raise Refused(f"referral '{referral}' is not known; import referrals first", "referral")
 
 
 def _known(*names: str | None) -> set[str]:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.windows import BEGINNING
 from engage.store.intake.entities import parts
+from engage.store.upserts import insert_many, one_of
 
 Value = TypeVar("Value")
 Rows = dict[int, list[dict[str, Any]]]
@@ -38,7 +39,7 @@ def load_rows(db: Connection, table: sa.Table, owner: str, ids: Iterable[int]) -
     """The rows of each owner, oldest first."""
     found: Rows = {}
     for part in parts(sorted(ids)):
-        query = sa.select(table).where(table.c[owner].in_(part)).order_by(table.c[owner], table.c.valid_from)
+        query = sa.select(table).where(one_of(db, table.c[owner], part)).order_by(table.c[owner], table.c.valid_from)
         for row in db.execute(query).mappings():
             found.setdefault(row[owner], []).append(dict(row))
     return found
@@ -56,6 +57,5 @@ def replace_rows(db: Connection, table: sa.Table, before: Rows, after: Mapping[i
                 gone.append(old["id"])
         new.extend(wanted.values())
     for part in parts(sorted(gone)):
-        db.execute(sa.delete(table).where(table.c.id.in_(part)))
-    if new:
-        db.execute(sa.insert(table), new)
+        db.execute(sa.delete(table).where(one_of(db, table.c.id, part)))
+    insert_many(db, table, new)
