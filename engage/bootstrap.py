@@ -36,7 +36,7 @@ from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.settling import Move, Moved, carry_over
 from engage.pipeline.shelf import Shelf
 from engage.pipeline.sweep import sweep
-from engage.pipeline.tracking import Tracker
+from engage.pipeline.tracking import Seen, Tracker, record
 from engage.providers.alarm_channel import AlarmChannel
 from engage.providers.protocol import Provider
 from engage.providers.selection import build_provider, build_records
@@ -322,6 +322,12 @@ class Services:
     def absorb(self, webhook_ids: Sequence[int]) -> None:
         """Takes what these requests report."""
         absorb(self.database, self.library(), webhook_ids, self.clock())
+
+    def record(self, seen: Seen) -> None:
+        """Keeps that a mail was clicked or opened."""
+        library = self.library()
+        with self.database.write() as db:
+            record(db, library, seen, self.clock())
 
     def open_runs(self) -> datetime | None:
         """Opens the runs of the slots that are due; returns when the next slot comes."""

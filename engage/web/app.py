@@ -1,15 +1,15 @@
 """The web application: unsubscribing, answers, webhooks, health, and (in demo and `engage up`) the local mailbox."""
 
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
 from engage.bootstrap import Services, mailbox_webhook_key
-from engage.domain.errors import EngageError, ServiceUnreachable
 from engage.providers.webhook_signature import load_private_key
 from engage.settings import Settings
-from engage.web import answers, brands, health, home, unsubscribe, webhooks
+from engage.web import answers, brands, errors, health, home, links, unsubscribe, webhooks
 from engage.web.assets import Assets
+from engage.web.bodies import BoundedForms
 from engage.web.headers import StrictHeaders
+from engage.web.hosts import KnownHosts
 from engage.web.mailbox import MailStore, Webhooks, build_router
 
 
@@ -25,16 +25,16 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app.mount("/static", Assets())
     app.include_router(unsubscribe.router)
     app.include_router(answers.router)
+    app.include_router(links.build_router(services))
     app.include_router(webhooks.build_router(services))
     if mailbox is not None:
         app.include_router(build_router(mailbox, services.clock, webhooks_of(services.settings)))
 
-    @app.exception_handler(EngageError)
-    def explain(_request: Request, error: EngageError) -> Response:
-        status = 503 if isinstance(error, ServiceUnreachable) else 500
-        return JSONResponse({"title": "engage cannot answer now", "status": status}, status)
-
-    app.add_middleware(StrictHeaders)
+    errors.install(app)
+    app.add_middleware(BoundedForms)
+    app.add_middleware(errors.Contained)
+    app.add_middleware(KnownHosts, settings=services.settings)
+    app.add_middleware(StrictHeaders, secure=services.settings.public_url.startswith("https://"))
     return app
 
 
