@@ -63,6 +63,8 @@ class ReferralRecord:
     partner: str | None  # external id
     lead_company: str | None = None
     lead_name: str | None = None
+    lead_contact: str | None = None  # an address or a number of the lead
+    note: str | None = None  # what the partner said of the lead
     method: str | None = None
     product: str | None = None
     amount: int | None = None

@@ -70,8 +70,8 @@ KINDS: dict[str, Kind] = {
         _referral,
         ("external_id", "partner"),
         (
-            *("external_id", "partner", "lead_company", "lead_name", "method", "product", "salesperson", "status"),
-            *("loss_reason", "involvement"),
+            *("external_id", "partner", "lead_company", "lead_name", "lead_contact", "note", "method", "product"),
+            *("salesperson", "status", "loss_reason", "involvement"),
         ),
         ("submitted_at", "status_at"),
         ("amount",),

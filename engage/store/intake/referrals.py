@@ -70,6 +70,8 @@ class Referrals:
             salesperson_id=self._stock.staff.obtain(record.salesperson)[0] if record.salesperson else None,
             lead_company=record.lead_company,
             lead_name=record.lead_name,
+            lead_contact=record.lead_contact,
+            note=record.note,
             method=record.method,
             product=record.product,
             amount=record.amount,
