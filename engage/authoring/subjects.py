@@ -25,6 +25,8 @@ SUBJECTS: dict[EventKind, tuple[Subject, ...]] = {
     EventKind.REWARD_EARNED: (Subject.REWARD, Subject.PARTNER),
     EventKind.REWARD_PAID: (Subject.REWARD, Subject.PARTNER),
     EventKind.REWARD_REVERSED: (Subject.REWARD, Subject.PARTNER),
+    EventKind.CODE_WANTED: (Subject.PARTNER,),
+    EventKind.LINK_WANTED: (Subject.PARTNER,),
 }
 """What a campaign that waits for an event may be for: what the event is about, or its partner."""
 

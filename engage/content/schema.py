@@ -192,6 +192,7 @@ _LINKS: dict[str, "Type"] = {
     "refer": Value(_LINK, "where a partner refers a lead"),
     "register": Value(_LINK, "where this partner joins; empty unless program.yaml has a register_url", optional=True),
     "share": Value(_LINK, "the partner's own link for their contacts, from share_url", optional=True),
+    "page": Value(_LINK, "the partner's own page with engage: referrals, rewards, tier", optional=True),
     "preferences": Value(_LINK, "the partner's email settings", optional=True),
     "unsubscribe": Value(_LINK, "ends this topic with one click; on marketing topics only", optional=True),
 }
@@ -332,6 +333,7 @@ _OCCASIONAL: dict[str, "Type"] = {
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
     "help": _HELP,
+    "code": _text("six digits that the partner types in their browser, in a campaign for `partner.code_wanted`"),
     "edition": _EDITION,
     "story": _STORY,
 }

@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     REWARD_EARNED = "reward.earned"
     REWARD_PAID = "reward.paid"
     REWARD_REVERSED = "reward.reversed"
+    CODE_WANTED = "partner.code_wanted"
+    LINK_WANTED = "partner.link_wanted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,20 @@ def registered_key(partner: str) -> str:
     return f"registered:{partner}"
 
 
+CODE = "code:"
+"""What the keys of all codes begin with."""
+
+
+def code_key(confirmation: str) -> str:
+    """A code that is to be mailed, by the public id of the confirmation that it is for."""
+    return f"{CODE}{confirmation}"
+
+
+def link_key(partner: str, at: datetime) -> str:
+    """A fresh link that a partner asked for."""
+    return f"link:{partner}:{_instant(at)}"
+
+
 def episode_key(opened_slot: str) -> str:
     """An episode by the slot that opened it."""
     return f"episode:{opened_slot}"

@@ -22,6 +22,7 @@ from engage.facts import Scope, values
 from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
 from engage.pipeline.coach import address_of_program, evidence_label, evidence_value
+from engage.pipeline.confirming import code_for
 from engage.pipeline.consent import UnsubscribeLink
 from engage.pipeline.editions import edition_context
 from engage.pipeline.folding import Line, lines_for, shown
@@ -29,6 +30,8 @@ from engage.pipeline.gathering import update_contexts
 from engage.pipeline.last_periods import last_period_contexts
 from engage.pipeline.leading import STANDINGS, Leading, Standings, labelled, leading, standings
 from engage.pipeline.library import Library
+from engage.pipeline.page_links import PATH as PAGE_PATH
+from engage.pipeline.page_links import page_url
 from engage.pipeline.promising import contest_context, promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.pipeline.sayings import THERE
@@ -38,8 +41,9 @@ from engage.signing import Signer
 from engage.store.deliveries import Claimed
 from engage.store.helping import HelpWanted, help_by_enrollment
 from engage.store.people import StaffMember, staff_members
+from engage.store.wanted import codes_by_enrollment
 
-SIGNED_PATHS = ("/unsubscribe/", PATH)
+SIGNED_PATHS = ("/unsubscribe/", PATH, PAGE_PATH)
 """Where links with tokens lead, below the public address."""
 
 
@@ -105,6 +109,7 @@ class Composer:
             words = library.templates.words_of(template, locale, scope.program)
             material = _Material.load(db, scope, campaign, template, partners, ahead, group, words, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
+            codes = _codes(db, group) if "code" in template.needs else {}
             lines: dict[int, list[Line]] = {}
             if folding and "folded" in template.needs:
                 lines = lines_for(db, library, group, lambda those: self._heads(db, library, those, now), now)
@@ -114,9 +119,12 @@ class Composer:
                 if template.story:
                     locale_ = template.locale or scope.program.locale
                     more["story"] = story_context(library.templates, template.story, scope.program, locale_, now)
+                if one.id in codes:
+                    more["code"] = code_for(self.signer, codes[one.id])
                 if "edition" in template.needs:
                     more["edition"] = edition_context(library, campaign, one.occasion)
-                made = self._compose_one(template, material, scope.program, one, asks.get(one.id), more, not folding)
+                asked = asks.get(one.id)
+                made = self._compose_one(template, material, scope.program, one, asked, more, now, not folding)
                 news = tuple(line.delivery_id for line in told if not line.taken)
                 composed.append(replace(made, tells_of=news) if news else made)
         return composed
@@ -145,13 +153,14 @@ class Composer:
         one: Claimed,
         asks: AskStep | None,
         more: Mapping[str, Any],
+        now: datetime,
         link: bool,
     ) -> Composed:
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
         context = material.context(one) | {
             "locale": material.words.locale,
             "zone": (reader["zone"] if reader else None) or program.zone,
-            "links": self._links(program, material, one),
+            "links": self._links(program, material, one, now),
             "answers": answers_offered(asks, one, self.signer, self.public_url, material.words) if asks else [],
             **more,
         }
@@ -167,13 +176,16 @@ class Composer:
         values = {"program": program.key, "campaign": one.campaign, "step": one.step, "topic": one.topic}
         return Tagging.of(program.link_tags, values, tuple(untouched))
 
-    def _links(self, program: Program, material: "_Material", one: Claimed) -> dict[str, str | None]:
+    def _links(self, program: Program, material: "_Material", one: Claimed, now: datetime) -> dict[str, str | None]:
         referral, about = material.referrals.get(one.referral_id or 0), material.partner(one)
         links = contexts.link_context(
             program.brand, about["external_id"] if about else None, referral["external_id"] if referral else None
         )
         topic = program.topics.get(one.topic)
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
+        if reader and one.partner_id:
+            whose = (one.program_id, one.partner_id, reader["address_id"])
+            links["page"] = page_url(self.signer, self.public_url, *whose, now)
         if reader and one.partner_id and topic and not topic.transactional and reader["address_id"]:
             link = UnsubscribeLink(one.program_id, one.partner_id, reader["address_id"], one.topic)
             links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
@@ -304,6 +316,12 @@ class _Material:
             context["recent_referrals"] = self.recent.get(one.partner_id or 0, [])
             context |= self.standings.context(one.subject_staff_id)
         return context
+
+
+def _codes(db: Connection, group: Sequence[Claimed]) -> dict[int, str]:
+    """The confirmation whose code each of these mails brings, by delivery."""
+    found = codes_by_enrollment(db, {one.enrollment_id for one in group})
+    return {one.id: found[one.enrollment_id] for one in group if one.enrollment_id in found}
 
 
 def _evidence(

@@ -197,9 +197,10 @@ def occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
     promotion = ("promotion",) if campaign.promotion is not None else ()
     updates = ("updates",) if isinstance(campaign.trigger, GatherTrigger) else ()
     edition = ("edition",) if isinstance(campaign.trigger, EditionTrigger) else ()
-    waits = isinstance(campaign.trigger, EventTrigger) and campaign.trigger.event is EventKind.HELP_WANTED
-    wanted = ("help",) if waits else ()
-    return (*answers, *promotion, *updates, *edition, *wanted)
+    event = campaign.trigger.event if isinstance(campaign.trigger, EventTrigger) else None
+    wanted = ("help",) if event is EventKind.HELP_WANTED else ()
+    code = ("code",) if event is EventKind.CODE_WANTED else ()
+    return (*answers, *promotion, *updates, *edition, *wanted, *code)
 
 
 def _replace_misfits(

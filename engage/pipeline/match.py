@@ -139,5 +139,5 @@ def event_key(event: HistoryEvent) -> str:
             return help_key(str(event.referral), event.occurred_at)
         case EventKind.REWARD_EARNED | EventKind.REWARD_PAID | EventKind.REWARD_REVERSED:
             return reward_key(str(event.reward), event.kind.removeprefix("reward."))
-        case EventKind.LOGGED_IN | EventKind.REGISTERED:
+        case EventKind.LOGGED_IN | EventKind.REGISTERED | EventKind.CODE_WANTED | EventKind.LINK_WANTED:
             return f"{event.kind}:{event.occurred_at.isoformat()}"

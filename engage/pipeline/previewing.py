@@ -44,6 +44,7 @@ DEAD_TOKEN = "preview"
 
 _UNSTORED = 0  # the id of what a delivery would belong to: nothing is stored
 _SOMETHING = "Could you do this one thing for us?"
+_CODE = "123456"
 _UPDATES = 3
 """How many referrals stand in for those of a day."""
 
@@ -71,7 +72,7 @@ def preview(
     A campaign for referrals or rewards is shown with the partner's latest one, of referrals at the status that it waits
     for if any is; of one for companies or staff `name`
     names such a one. A daily mail tells of the latest changes, and where nothing waits to be folded into a newsletter,
-    mails that could be stand in. Links to answer and unsubscribe lead nowhere: who tries one must not answer for the
+    mails that could be stand in. Links of the partner's own lead nowhere: who tries one must not answer for the
     partner. Raises InputError for a name that is not known, for a partner who has nothing to show, and for an email
     that cannot be composed.
     """
@@ -93,7 +94,7 @@ def preview(
     return shown
 
 
-_DEAD_LINKS = "the links to answer or unsubscribe lead nowhere in a preview"
+_DEAD_LINKS = "links that are the partner's own (page, answers, settings) lead nowhere in a preview"
 
 
 class _DeadLinks(Signer):
@@ -230,6 +231,9 @@ def _stand_ins(
             wanted = latest_help(db, one.referral_id)
             given[one.id] = {"help": help_context(wanted) or {"ask": _SOMETHING, "by_name": ""}}
             notes[one.id] = () if wanted else ("nobody has asked for help with this referral: a sentence stands in",)
+        elif template and "code" in template.needs:
+            given[one.id] = {"code": _CODE}
+            notes[one.id] = ("six digits stand in for a code: nobody has asked for one",)
         elif template and "folded" in template.needs and not folded(db, {one.id: one.partner_id}):
             lines = _could_be_folded(db, library, composer, scope, one.partner_id, now)
             if lines:

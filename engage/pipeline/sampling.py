@@ -249,4 +249,6 @@ def _links(use: Use, known: Mapping[str, Any]) -> dict[str, str | None]:
     about = (known.get("partner") or {}).get("external_id")
     marketing = use.audience is Audience.PARTNER and not use.transactional
     links = link_context(brand, about, referral["external_id"] if referral else None)
+    if use.audience is Audience.PARTNER:
+        links["page"] = f"{_ENGAGE}/p/WzEsMTAwNyw0LDIwNzgwXQ.Zk3aQx.c2FtcGxlLXBhZ2U"
     return {**links, "unsubscribe": f"{_ENGAGE}/unsubscribe/eyJwIjoxfQ.Zk3aQx0dC1zYW1wbGU" if marketing else None}

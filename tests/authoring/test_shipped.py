@@ -41,6 +41,8 @@ def test_what_happened_to_a_partners_own_business_is_transactional_and_the_rest_
         "reward-earned-after-retention",
         "reward-paid",
         "reward-reversed",
+        "confirm-address",
+        "new-link",
     }
 
 

@@ -240,6 +240,7 @@ def links(**changes: Any) -> Context:
         "register": "https://partners.example.com/join?id=P-1007",
         "share": "https://partners.example.com/r/P-1007",
         "unsubscribe": "https://engage.example.com/unsubscribe/eyJwIjoxfQ.Zk3",
+        "page": None,
         "preferences": None,
         **changes,
     }

@@ -222,7 +222,7 @@ def test_a_preview_shows_the_answers_and_its_links_answer_nothing(engage: Engage
     web = TestClient(build_app(engage.services))
     assert [reply.status_code for reply in (web.get(fine), web.post(fine))] == [404, 404]
     assert "This link is from a preview" in web.get(fine).text
-    assert shown.notes == ("the links to answer or unsubscribe lead nowhere in a preview",)
+    assert shown.notes == ("links that are the partner's own (page, answers, settings) lead nowhere in a preview",)
     assert engage.count(tables.answers) == 0
 
 

@@ -37,7 +37,16 @@ def test_a_preview_is_the_mail_that_would_be_sent_and_leaves_nothing_behind(enga
     assert [engage.count(table) for table in tables.metadata.sorted_tables] == stored
     assert engage.provider.messages == []
     (sent,) = engage.work()
-    assert (shown.to, shown.subject, shown.text, shown.html) == (sent.to, sent.subject, sent.text, sent.html)
+    assert (shown.to, shown.subject) == (sent.to, sent.subject)
+    assert (without_own_links(shown.text), without_own_links(shown.html)) == (
+        without_own_links(sent.text),
+        without_own_links(sent.html),
+    )
+
+
+def without_own_links(text: str) -> str:
+    """A mail without the links that only the partner who got it may follow."""
+    return re.sub(r"https?://[^\s/]+/[a-z]+/(preview|[\w-]+\.[\w-]+\.[\w-]+)", "…", text)
 
 
 def test_a_preview_is_about_the_latest_referral_or_reward(engage: Engage) -> None:
@@ -120,7 +129,7 @@ def test_a_daily_mail_is_shown_with_the_latest_changes(engage: Engage, authored:
     (mail,) = shown(engage, "referral-status-daily")
     assert mail.message.subject == "News about Acme Ltd"
     assert "Submitted" in mail.message.text
-    assert mail.notes == ("the latest changes of their referrals stand in for those of a day",)
+    assert mail.notes[0] == "the latest changes of their referrals stand in for those of a day"
 
 
 def test_a_newsletter_is_shown_with_what_is_folded_or_with_what_could_be(engage: Engage) -> None:
