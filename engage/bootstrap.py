@@ -27,6 +27,7 @@ from engage.pipeline.gating import Gatekeeper
 from engage.pipeline.holding import Decided, Hold, HoldId, drop, held, release
 from engage.pipeline.journaling import replay_journal
 from engage.pipeline.journeys import advance
+from engage.pipeline.keyring import Keyring
 from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
@@ -102,6 +103,10 @@ class Services:
     @cached_property
     def signer(self) -> Signer:
         return Signer(secret_keys(self.settings))
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return Keyring(self.database)
 
     @cached_property
     def provider(self) -> Provider:

@@ -26,7 +26,8 @@ class Signer:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("a signer needs a key")
-        self._version = key_version(keys[0])
+        self._versions = tuple(dict.fromkeys(key_version(key) for key in keys))
+        self._version = self._versions[0]
         self._keys = {key_version(key): key for key in reversed(keys)}
         self._derived: dict[tuple[str, str], bytes] = {}
 
@@ -50,13 +51,24 @@ class Signer:
             return None
         return payload if isinstance(payload, list) else None
 
+    def secrets(self, purpose: str, name: str) -> tuple[bytes, ...]:
+        """32 bytes for `name` that only the keys' owner can make, so that nobody need keep them: one of each key, the
+        first key's first.
+        """
+        return tuple(
+            hmac.digest(self._key_for(purpose, version), name.encode(), "sha256") for version in self._versions
+        )
+
     def _signature(self, purpose: str, version: str, said: str) -> str:
+        return _encoded(hmac.digest(self._key_for(purpose, version), said.encode(), "sha256"))
+
+    def _key_for(self, purpose: str, version: str) -> bytes:
         # Kept for each purpose and key: deriving takes as long as signing does. Both come from us, so they are few.
         derived = self._derived.get((purpose, version))
         if derived is None:
             derived = hmac.digest(self._keys[version].encode(), f"engage.{purpose}".encode(), "sha256")
             self._derived[purpose, version] = derived
-        return _encoded(hmac.digest(derived, said.encode(), "sha256"))
+        return derived
 
 
 def _encoded(data: bytes) -> str:
