@@ -1,7 +1,7 @@
 """Builds the services from the settings, once, for every entry point."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -32,6 +32,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.match import match_events
 from engage.pipeline.observing import observe
 from engage.pipeline.outlet import LEASE, Outlet, Places
+from engage.pipeline.pushing import push
 from engage.pipeline.reconcile import due_for_a_look, reconcile
 from engage.pipeline.runs import carry_out, open_due_runs
 from engage.pipeline.settling import Move, Moved, carry_over
@@ -51,7 +52,9 @@ from engage.sources.polling import Polled, Poller
 from engage.sources.watched import Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
+from engage.store.events import count_unmatched
 from engage.store.feedback import keep_webhook
+from engage.store.idempotency import KEPT_FOR, Answer, Once, forget_answers
 from engage.store.intake import Intake, analyze, hear
 from engage.store.journal import Journal
 from engage.store.runs import Run, begin_run, get_run, reopen_held_run
@@ -208,6 +211,33 @@ class Services:
             self.match_soon(taken.event_ids)
         return taken
 
+    def push(
+        self,
+        scope: Scope,
+        rows: Sequence[Sequence[Record]],
+        *,
+        source: str,
+        feeds: Collection[Feed],
+        once: Once | None,
+        answer: Callable[[Intake], Answer],
+    ) -> Answer:
+        """Stores what a machine pushes, and what it is answered; a request that came before (`once`) stores nothing.
+
+        Raises KeyReused.
+        """
+        with self.database.write() as db:
+            said, event_ids = push(
+                db, scope, rows, source=source, feeds=feeds, once=once, answer=answer, now=self.clock()
+            )
+        failpoint("intake-committed")
+        self.match_soon(event_ids)
+        return said
+
+    def backlog(self, most: int) -> int:
+        """How many events wait to be matched, counted up to `most`."""
+        with self.database.read() as db:
+            return count_unmatched(db, most)
+
     def match_soon(self, event_ids: Sequence[int]) -> None:
         """Asks a worker to match events."""
         self.queue.enqueue("match", event_ids, Lane.EVENTS)
@@ -355,6 +385,7 @@ class Services:
             found = sweep(db, self.clock(), at_once=isinstance(passage, Probe))
             failpoint("sweeping")
             silent = forget_silent(db, self.clock() - SILENT_AFTER)
+            forget_answers(db, self.clock() - KEPT_FOR)
         released = found.released
         if released.given_back or released.unknown or released.dead:
             log.warning("leases_expired", given_back=released.given_back, unknown=released.unknown, dead=released.dead)

@@ -61,6 +61,12 @@ def unmatched(db: Connection, observed_before: datetime, limit: int) -> list[int
     return list(db.execute(query).scalars())
 
 
+def count_unmatched(db: Connection, most: int) -> int:
+    """How many events wait to be matched, counted up to `most`."""
+    some = sa.select(sa.literal(1)).select_from(events).where(events.c.unmatched).limit(most).subquery()
+    return int(db.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
 def events_between(db: Connection, program_id: int, kind: str, after: datetime, until: datetime) -> list[HistoryEvent]:
     """What happened after `after` up to and including `until`."""
     e = events.c
