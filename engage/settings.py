@@ -5,6 +5,7 @@ import fnmatch
 import hashlib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "ENGAGE_"
+_HOST = re.compile(r"\*|(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\]")
 _BY_VALIDATOR: Any = None  # the default depends on other settings
 _TEST_PREFIX = "ENGAGE_TEST_"  # read by the test suite, which runs engage with its own environment
 _SEND_TO_CHOICES = (
@@ -121,6 +123,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address on which `engage web` and `engage up` listen.")
     port: int = Field(8000, ge=1, le=65535, description="The port on which they listen.")
     public_url: str = Field("", description="The address under which partners reach engage: links in emails use it.")
+    allowed_hosts: str = Field(
+        "",
+        description="Other host names that requests may name, separated by commas; `*.example.com` is every subdomain.",
+    )
     database_url: str = Field(
         "", repr=False, description="`postgresql://user:password@host/name` or `sqlite:///path/to/file`."
     )
@@ -160,6 +166,11 @@ class Settings(BaseSettings):
     alarm_url: SecretStr | None = Field(
         None, description="Where alarms go, apart from the log: a Slack webhook, or another address that takes JSON."
     )
+    intake_backlog: int = Field(
+        50_000,
+        ge=1,
+        description="How many events may wait to be matched before the API answers 503 until fewer do.",
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Signs links in emails. Several, separated by commas: the first signs, all are accepted. "
@@ -194,6 +205,11 @@ class Settings(BaseSettings):
         return f"{self.provider} {parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     @property
+    def further_hosts(self) -> tuple[str, ...]:
+        """Of `allowed_hosts`, one by one."""
+        return tuple(host.strip() for host in self.allowed_hosts.split(",") if host.strip())
+
+    @property
     def mails_the_world(self) -> bool:
         """Whether mail leaves this machine."""
         return _leaves_the_machine(self.provider, self.sendgrid_host)
@@ -209,6 +225,14 @@ class Settings(BaseSettings):
         if parts.username or parts.query or parts.fragment:
             raise ValueError("a web address without user, '?' and '#' is wanted; write https://host")
         return url.rstrip("/")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _host_names(cls, said: str) -> str:
+        for host in filter(None, (part.strip() for part in said.split(","))):
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{host!r} is no host name; write engage.example.com, *.example.com or *")
+        return said
 
     @field_validator("database_url", mode="before")
     @classmethod
