@@ -18,6 +18,9 @@ class SuppressionReason(StrEnum):
 FOLLOWS_THE_PERSON = frozenset({SuppressionReason.STOP_ALL, SuppressionReason.COMPLAINT})
 """Said by a person, and so said of their next address too. The others are said of the address itself."""
 
+SAID_TO_PARTNERS_MAIL = frozenset({SuppressionReason.STOP_ALL})
+"""Said by somebody as a partner: it does not stop the work mail of a member of staff who has the address."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     NO_OWNER = "no_owner"
     SUPPRESSED = "suppressed"
     UNSUBSCRIBED = "unsubscribed"
+    PAUSED_BY_PARTNER = "paused_by_partner"
     SAME_ADDRESS = "same_address"
     ALREADY_ENROLLED = "already_enrolled"
     STILL_INSIDE = "still_inside"

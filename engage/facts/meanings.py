@@ -308,7 +308,7 @@ MEANINGS: dict[str, Callable[[Question], Column]] = {
     "company": lambda ask: ask.sources.company(),
     "owner": lambda ask: ask.sources.owner(),
     "region": lambda _: partner_versions.c.region,
-    "locale": lambda _: partner_versions.c.locale,
+    "locale": lambda ask: sa.func.coalesce(ask.sources.language(), partner_versions.c.locale),
     "attribute": _attribute,
     "answer": _answer,
     "days_since_login": _days_since_login,

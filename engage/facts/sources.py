@@ -31,6 +31,7 @@ from engage.store.tables import (
     companies,
     events,
     help_requests,
+    languages,
     partner_attributes,
     partner_versions,
     partners,
@@ -139,6 +140,13 @@ class Sources:
             .limit(sa.literal_column("1"))
         )
         return latest.correlate(partners).scalar_subquery()
+
+    def language(self) -> Column:
+        """The locale that the partner chose last; null for who never chose."""
+        chosen = languages.alias("chosen")
+        latest = sa.select(chosen.c.locale).where(chosen.c.partner_id == partners.c.id)
+        latest = latest.where(chosen.c.changed_at <= self.binds.now).order_by(chosen.c.changed_at.desc())
+        return latest.limit(sa.literal_column("1")).correlate(partners).scalar_subquery()
 
     def attribute(self, name: str) -> sa.FromClause:
         alias = partner_attributes.alias(f"attribute_{len(self._joins)}")

@@ -116,6 +116,7 @@ def case_for(
         address=recipient.email,
         suppressed=recipient.suppressed,
         unsubscribed=recipient.unsubscribed,
+        on_break=partner is not None and partner.pause is not None and partner.pause.lasts(now),
         not_opted_in=topic is not None and topic.opt_in and partner is not None and topic.key not in partner.agreed,
         opted_out=topic is not None and partner is not None and partner.rhythms.get(topic.key) is Rhythm.OFF,
         resting=resting,

@@ -18,6 +18,7 @@ from engage.domain.tiers import Period, tier_period
 from engage.facts import Scope, Value, values
 from engage.pipeline.sayings import A_LEAD, IN_MONTH, IN_QUARTER, IN_YEAR, SO_FAR, YOUR_REFERRAL
 from engage.store.helping import HelpWanted
+from engage.store.languages import locale_spoken
 from engage.store.referrals import (
     later_rewards,
     previous_statuses,
@@ -44,7 +45,7 @@ _TIER, _NEXT, _MISSING, _PACE, _PREVIOUS, _KEEP, _DAYS = (
 def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str, Any]]:
     """`partner`: who reads the mail, or whom an alert is about. `greeting_name` is empty where there is none."""
     query = (
-        sa.select(partners, companies.c.name.label("company_name"))
+        sa.select(partners, companies.c.name.label("company_name"), locale_spoken().label("spoken"))
         .outerjoin(companies, companies.c.id == partners.c.company_id)
         .where(partners.c.id.in_(ids))
     )
@@ -61,7 +62,7 @@ def partner_contexts(db: Connection, ids: Collection[int]) -> dict[int, dict[str
             "company": row.company_name or "",
             "region": row.region or "",
             "status": row.status,
-            "locale": row.locale,
+            "locale": row.spoken,
             "zone": row.zone,
             "joined_at": row.joined_at,
         }
@@ -250,6 +251,7 @@ def link_context(brand: Brand, partner: str | None, referral: str | None) -> dic
         "referral": brand.referral_url(referral) if referral else None,
         "register": address_for(brand.register_url, partner),
         "share": address_for(brand.share_url, partner),
+        "page": None,
         "unsubscribe": None,
         "preferences": None,
     }

@@ -46,6 +46,7 @@ ENDS_AS = {
     Reason.EXPIRED: DeliveryState.EXPIRED,
     Reason.SUPPRESSED: DeliveryState.SUPPRESSED,
     Reason.UNSUBSCRIBED: DeliveryState.CANCELLED,
+    Reason.PAUSED_BY_PARTNER: DeliveryState.CANCELLED,
 }
 """The state after being decided against when looked at again; any other reason leads to SKIPPED."""
 
@@ -342,7 +343,7 @@ def _recipients(
         for c in alerts
     }
     held = ensure_addresses(db, [person.email for person in persons.values() if person and person.email])
-    suppressed = suppressed_addresses(db, held.values())
+    suppressed = suppressed_addresses(db, held.values(), of_staff=True)
     companies = company_standings(db, {c.subject_company_id for c in batch if c.subject_company_id is not None})
     found: dict[int, Recipient] = {}
     for claimed in batch:

@@ -68,7 +68,7 @@ class Recipients:
         partner_addresses = {p.address_id for p in partners.values() if p.address_id is not None}
         if run_occasions:
             mailed = addresses_mailed(db, run_occasions, partner_addresses)
-        suppressed = suppressed_addresses(db, staff_addresses.values())
+        suppressed = suppressed_addresses(db, staff_addresses.values(), of_staff=True)
         return cls(partners, companies, staff, staff_addresses, suppressed, mailed)
 
     def partner(self, one: Concerning, campaign: Campaign, step: MailStep) -> PartnerStanding | None:

@@ -19,9 +19,9 @@ class Case:
     `today` is the date in the program's zone at `now`; `event_age` how old the event was when it was observed (None
     for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
     None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
-    `not_opted_in`, `opted_out` and `resting` are of the partner and the topic; `untold` is why an update is not told
-    by this mail, or no more; `not_before` when a daily mail is due. `hours`: those of the program, the topic and the
-    campaign, where the recipient is; None if nothing restricts them.
+    `on_break` is of the partner, `not_opted_in`, `opted_out` and `resting` of the partner and the topic; `untold` is
+    why an update is not told by this mail, or no more; `not_before` when a daily mail is due. `hours`: those of the
+    program, the topic and the campaign, where the recipient is; None if nothing restricts them.
     """
 
     now: datetime
@@ -39,6 +39,7 @@ class Case:
     address: str | None
     suppressed: bool = False
     unsubscribed: bool = False
+    on_break: bool = False
     not_opted_in: bool = False
     opted_out: bool = False
     resting: bool = False
@@ -99,6 +100,11 @@ def not_suppressed(case: Case) -> Decision | None:
 def has_consent(case: Case) -> Decision | None:
     """Status and reward mail ignores a topic's opt-out; alerts to staff are no mail to the partner."""
     return Skip(Reason.UNSUBSCRIBED) if case.unsubscribed and not case.transactional and not case.to_staff else None
+
+
+def not_on_break(case: Case) -> Decision | None:
+    """Who takes a break from marketing mail gets none of it until it is over; status and reward mail still comes."""
+    return Skip(Reason.PAUSED_BY_PARTNER) if case.on_break and not case.transactional and not case.to_staff else None
 
 
 def has_opted_in(case: Case) -> Decision | None:
@@ -179,6 +185,7 @@ GUARDS: tuple[Guard, ...] = (
     has_recipient,
     not_suppressed,
     has_consent,
+    not_on_break,
     has_opted_in,
     wants_updates,
     not_resting,

@@ -15,6 +15,7 @@ from engage.domain.facts import Subject
 from engage.domain.journeys import JourneyState
 from engage.domain.keys import login_prefix, registered_key
 from engage.store.journeys import look_again_at
+from engage.store.languages import move_languages
 from engage.store.merging_entries import (
     GONE,
     Pair,
@@ -26,12 +27,14 @@ from engage.store.merging_entries import (
     release_claimed,
 )
 from engage.store.occasions_of import move_links
+from engage.store.pauses import move_pauses
 from engage.store.reentry import lock_entries
 from engage.store.rhythms import move_rhythms
 from engage.store.tables import (
     aliases,
     answers,
     companies,
+    confirmations,
     consent_changes,
     deliveries,
     enrollments,
@@ -88,6 +91,9 @@ def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     _move_consent(db, pair)
     _move_answers(db, pair)
     move_rhythms(db, pair.merged, pair.survivor)
+    move_pauses(db, pair.merged, pair.survivor)
+    move_languages(db, pair.merged, pair.survivor)
+    _repoint(db, confirmations.c.partner_id, pair)
     _move_terms(db, pair)
     release_claimed(db, deliveries.c.partner_id.in_((pair.merged, pair.survivor)))
     move_links(db, pair.merged, pair.survivor)

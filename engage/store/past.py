@@ -27,9 +27,11 @@ from engage.store.tables import (
     events,
     feedback,
     help_requests,
+    languages,
     partner_attributes,
     partner_versions,
     partners,
+    pauses,
     programs,
     referral_versions,
     referrals,
@@ -58,6 +60,8 @@ _ORDERS: Mapping[sa.Table, tuple[str, ...]] = {
     address_refusals: ("address_id", "topic"),
     consent_changes: ("changed_at", "address_id", "partner_id", "topic"),
     rhythms: ("changed_at", "partner_id", "topic"),
+    pauses: ("changed_at", "partner_id"),
+    languages: ("changed_at", "partner_id"),
     answers: ("answered_at", "partner_id", "question"),
     feedback: ("occurred_at", "natural_key"),
 }
@@ -90,6 +94,8 @@ class Past:
             address_refusals: _Waiting(rows[address_refusals], lambda row: row["refused_at"]),
             consent_changes: _Waiting(rows[consent_changes], lambda row: row["changed_at"]),
             rhythms: _Waiting(rows[rhythms], lambda row: row["changed_at"]),
+            pauses: _Waiting(rows[pauses], lambda row: row["changed_at"]),
+            languages: _Waiting(rows[languages], lambda row: row["changed_at"]),
             answers: _Waiting([row | {"delivery_id": None} for row in rows[answers]], lambda row: row["answered_at"]),
             feedback: _Waiting(rows[feedback], lambda row: row["occurred_at"]),
             events: _Waiting(rows[events], lambda row: row["occurred_at"]),
@@ -153,7 +159,8 @@ class Past:
         _insert(db, suppressions, news[suppressions])
         _insert(db, address_refusals, news[address_refusals])
         _subscribe(db, news[consent_changes])
-        _insert(db, rhythms, news[rhythms])
+        for said in (rhythms, pauses, languages):
+            _insert(db, said, news[said])
         _insert(db, feedback, news[feedback])
         _insert(db, answers, news[answers])
         happened = [row | {"observed_at": row["occurred_at"], "held_id": None} for row in news[events]]

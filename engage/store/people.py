@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.consent import SAID_TO_PARTNERS_MAIL
 from engage.domain.programs import Rhythm
 from engage.store.consent import Place, words_said
+from engage.store.pauses import Pause, pauses_of
 from engage.store.rhythms import wishes_of
 from engage.store.tables import addresses, aliases, partner_versions, partners, staff, suppressions
 from engage.store.upserts import insert_many, one_of, one_of_named
@@ -19,7 +21,8 @@ from engage.store.upserts import insert_many, one_of, one_of_named
 @dataclass(frozen=True, slots=True)
 class PartnerStanding:
     """`refused` are the topics that may not be mailed, `agreed` those of which the partner said yes:
-    `store.consent.words_said` has the rule. `rhythms` has the topics of which they said how often.
+    `store.consent.words_said` has the rule. `rhythms` has the topics of which they said how often. `pause` is the last
+    that they took from marketing mail, if any.
     """
 
     partner_id: int
@@ -34,6 +37,7 @@ class PartnerStanding:
     refused: frozenset[str] = field(default_factory=frozenset)
     agreed: frozenset[str] = field(default_factory=frozenset)
     rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,10 @@ def lock_recipients(db: Connection, partner_ids: Collection[int], addresses_: Co
 def partner_standings(
     db: Connection, partner_ids: Collection[int], as_of: datetime | None = None
 ) -> dict[int, PartnerStanding]:
-    """What stands for and against mailing each of these partners, in four statements.
+    """What stands for and against mailing each of these partners, in five statements.
 
-    With `as_of` status, owner, suppressions, consent and rhythms are those of that instant, else those that stand now.
+    With `as_of` status, owner, suppressions, consent, rhythms and pauses are those of that instant, else those that
+    stand now.
     """
     ids = list(partner_ids)
     if as_of is None:
@@ -102,6 +107,7 @@ def partner_standings(
     blocked = suppressed_addresses(db, held, as_of)
     said = words_said(db, {row.id: Place(row.program_id, row.address_id) for row in rows}, as_of)
     wishes = wishes_of(db, [row.id for row in rows], as_of)
+    breaks = pauses_of(db, [row.id for row in rows], as_of)
     return {
         row.id: PartnerStanding(
             partner_id=row.id,
@@ -116,6 +122,7 @@ def partner_standings(
             refused=frozenset(said[row.id].refused if row.id in said else ()),
             agreed=frozenset(said[row.id].agreed if row.id in said else ()),
             rhythms={topic: wish.rhythm for topic, wish in wishes.get(row.id, {}).items()},
+            pause=breaks.get(row.id),
         )
         for row in rows
     }
@@ -129,11 +136,18 @@ def _standing_now(dialect: str) -> sa.Select[Any]:
     return query.where(one_of_named(dialect, p.id, "ids"))
 
 
-def suppressed_addresses(db: Connection, ids: Collection[int], as_of: datetime | None = None) -> set[int]:
-    """Those of these addresses that no program may mail."""
+def suppressed_addresses(
+    db: Connection, ids: Collection[int], as_of: datetime | None = None, *, of_staff: bool = False
+) -> set[int]:
+    """Those of these addresses that no program may mail; `of_staff`: nor for the work of whoever has them.
+
+    Who wants no mail as a partner works on: what they said of their own mail says nothing of alerts to the same address.
+    """
     if not ids:
         return set()
     query = _suppressed(db.dialect.name)
+    if of_staff:
+        query = query.where(suppressions.c.reason.not_in(SAID_TO_PARTNERS_MAIL))
     if as_of is not None:
         query = query.where(suppressions.c.created_at <= as_of)
     return set(db.execute(query, {"ids": list(ids)}).scalars())

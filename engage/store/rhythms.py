@@ -56,7 +56,14 @@ def move_rhythms(db: Connection, merged: int, survivor: int) -> None:
 
 
 def change_rhythm(
-    db: Connection, program_id: int, partner_id: int, topic: str, rhythm: Rhythm, now: datetime, how: str
+    db: Connection,
+    program_id: int,
+    partner_id: int,
+    topic: str,
+    rhythm: Rhythm,
+    now: datetime,
+    how: str,
+    source: str | None = None,
 ) -> bool:
     """Stores what a partner wants of a topic from now on; False if nothing changes. The partner is locked by the
     caller.
@@ -65,4 +72,4 @@ def change_rhythm(
     if (wish.rhythm if wish else Rhythm.INSTANT) is rhythm:
         return False
     row = {"program_id": program_id, "partner_id": partner_id, "topic": topic, "rhythm": rhythm}
-    return insert_new(db, rhythms, row | {"changed_at": now, "how": how})
+    return insert_new(db, rhythms, row | {"changed_at": now, "how": how, "source": source})

@@ -235,6 +235,7 @@ OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.SUPPRESSED, {"suppressed": True}),
     (Reason.UNSUBSCRIBED, {"unsubscribed": True}),
     (Reason.OPTED_OUT_OF_UPDATES, {"opted_out": True}),
+    (Reason.PAUSED_BY_PARTNER, {"on_break": True}),
     (Reason.NOT_OPTED_IN, {"not_opted_in": True}),
     (Reason.RESTING, {"resting": True}),
     (Reason.GATHERED, {"untold": Reason.GATHERED}),
