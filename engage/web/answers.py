@@ -54,5 +54,12 @@ def _page(request: Request, services: Services, name: str, shown: Offered, partn
         (mail,) = services.composer.compose(db, library, [shown.mail], services.clock(), folding=False)
         words = words_for(db, library.templates, shown.program, partner_id)
     question = mail.message.subject if mail.message else ""
-    said = {"answer": words(shown.label), "before": words(shown.before), "question": question}
-    return page(request, name, program=shown.program, words=words, **said)
+    return page(
+        request,
+        name,
+        program=shown.program,
+        words=words,
+        answer=words(shown.label),
+        before=words(shown.before),
+        question=question,
+    )

@@ -57,6 +57,7 @@ class Engage:
         settings = Settings.load(
             database_url=database_url,
             data_dir=folder,
+            allowed_hosts="testserver",
             campaigns_dir=campaigns,
             templates_dir=templates,
             send_to=SendTo.parse(send_to) if send_to else None,

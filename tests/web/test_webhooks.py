@@ -172,7 +172,7 @@ def test_without_a_key_nothing_is_believed_and_the_log_says_what_to_set(sqlite_u
     key = load_private_key(new_private_key())
     now = str(int(time.time()))
     with capture_logs() as logs:
-        client = TestClient(build_app(services))
+        client = TestClient(build_app(services), base_url="http://localhost")
         headers = {TIMESTAMP_HEADER: now, SIGNATURE_HEADER: sign(key, now, BODY)}
         answer = client.post(PATH, content=BODY, headers=headers)
     assert answer.status_code == 503
@@ -186,7 +186,7 @@ def test_a_key_that_is_set_is_believed_in_the_place_of_the_mailboxs(sqlite_url: 
     mailboxs = load_private_key(mailbox_webhook_key(Settings.load(data_dir=tmp_path)))
     settings = Settings.load(database_url=sqlite_url, data_dir=tmp_path, sendgrid_webhook_key=shown(own))
     services = Services(settings, NoQueue())
-    client = TestClient(build_app(services))
+    client = TestClient(build_app(services), base_url="http://localhost")
     now = str(int(time.time()))
     answers = [
         client.post(PATH, content=BODY, headers={TIMESTAMP_HEADER: now, SIGNATURE_HEADER: sign(key, now, BODY)})
@@ -220,7 +220,7 @@ async def _crowd(here: Reporting, at_once: bytes, many: int, next_one: int) -> N
         yield BODY[len(at_once) :]
 
     transport = httpx.ASGITransport(build_app(here.engage.services))
-    async with httpx.AsyncClient(transport=transport, base_url="http://engage") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         send = partial(client.post, PATH, headers=here.headers(BODY))
         waiting = [asyncio.create_task(send(content=slowly())) for _ in range(many)]
         for _ in waiting:
@@ -240,7 +240,7 @@ def test_a_stranger_without_the_headers_of_now_is_refused_before_a_byte_is_read(
 
         async def ask(headers: dict[str, str] = headers) -> int:
             transport = httpx.ASGITransport(build_app(here.engage.services))
-            async with httpx.AsyncClient(transport=transport, base_url="http://engage") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
                 return (await client.post(PATH, headers=headers, content=body())).status_code
 
         assert (asyncio.run(ask()), read) == (403, [])
