@@ -141,7 +141,7 @@ def suppressed_addresses(
 ) -> set[int]:
     """Those of these addresses that no program may mail; `of_staff`: nor for the work of whoever has them.
 
-    Who wants no mail as a partner works on: what they said of their own mail says nothing of alerts to the same address.
+    Who wants no mail as a partner works on: that says nothing of alerts to the same address.
     """
     if not ids:
         return set()
