@@ -1,11 +1,9 @@
 """Every email in Gmail, Outlook and Apple Mail: what one of them does not know has a fallback that the docs name.
 
-What they know is said by the tables of caniemail.com, in the npm package `caniemail`: `.ci/run` installs it into a
-folder of its own, which ENGAGE_TEST_CANIEMAIL names.
+What they know is said by the tables of caniemail.com, in the npm package `caniemail`.
 """
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,9 +12,10 @@ import pytest
 
 from tests.gallery.shown import FAMILIES, family
 from tests.support.command import ROOT
+from tests.support.npm import npm_package
 from tests.support.unavailable import unavailable
 
-ASK = Path(__file__).parent / "caniemail" / "ask.mjs"
+ASK = Path(__file__).parent / "caniemail.mjs"
 CLIENTS = {"gmail.*": "Gmail", "outlook.*": "Outlook", "apple-mail.*": "Apple Mail"}
 HEADING = "| Not everywhere | Unknown to | Instead |"
 
@@ -24,14 +23,11 @@ HEADING = "| Not everywhere | Unknown to | Instead |"
 @pytest.fixture(scope="session")
 def unsupported() -> dict[str, dict[str, list[str]]]:
     """By feature: the `clients` that do not know it, and the `emails` that use it."""
-    folder = os.environ.get("ENGAGE_TEST_CANIEMAIL", "")
-    node = shutil.which("node")
-    if not node or not Path(folder, "node_modules", "caniemail").is_dir():
-        hint = f"npm ci --prefix FOLDER there, with {ASK.parent.relative_to(ROOT)}/package*.json in it"
-        unavailable(f"no Node.js or no package caniemail: set ENGAGE_TEST_CANIEMAIL to a folder and run {hint}")
+    folder = npm_package("caniemail").parents[1]
+    node = shutil.which("node") or unavailable("no Node.js on the PATH; on Debian: apt-get install nodejs")
     shown = [one for name in FAMILIES for one in family(name)[0] if one.sample == "usual"]
     emails = {str(one): one.message.html for one in shown}
-    command = [node, str(ASK), folder, *CLIENTS]
+    command = [node, str(ASK), str(folder), *CLIENTS]
     answer = subprocess.run(command, input=json.dumps(emails), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     found: dict[str, dict[str, list[str]]] = json.loads(answer.stdout)
