@@ -115,7 +115,7 @@ class Rhythm(StrEnum):
 class Topic:
     """A kind of mail that a partner can know and refuse by name.
 
-    `opt_in`: nobody gets it who has not said yes. `counts`: whether its mails use up frequency caps; transactional mail
+    `frequency` says in words how often it comes. `opt_in`: nobody gets it who has not said yes. `counts`: whether its mails use up frequency caps; transactional mail
     is not held to them. `collapse`: several status changes of one referral within so long after the first are one
     mail, about the last.
 
@@ -128,6 +128,7 @@ class Topic:
     label: str
     kind: TopicKind
     description: str = ""
+    frequency: str = ""
     ignore_older_than: timedelta = timedelta(days=3)
     send_within: timedelta = timedelta(days=3)
     sendgrid_group: int | None = None
@@ -156,8 +157,12 @@ class Desk:
         return self.name or self.key.replace("-", " ").replace("_", " ").capitalize()
 
 
-OWNER = "owner"
-"""The receiver of alerts who is no desk: whoever looks after the partner."""
+OWNER, SALESPERSON = "owner", "salesperson"
+ALERTED = {
+    OWNER: "whoever looks after the partner",
+    SALESPERSON: "whoever works the referral, or else looks after its partner",
+}
+"""The receivers of alerts who are no desk."""
 
 
 PARTNER_PLACE = "{partner}"

@@ -133,7 +133,7 @@ def _of(program: Program, campaigns: Iterable[Campaign]) -> Iterator[str]:
     for tier in program.tiers.steps if program.tiers else ():
         yield from (tier.label, tier.benefit)
     for topic in program.topics.values():
-        yield from filter(None, (topic.label, topic.description))
+        yield from filter(None, (topic.label, topic.description, topic.frequency))
     for campaign in campaigns:
         for step in every_step(campaign.steps):
             yield from (answer.label for answer in step.answers) if isinstance(step, AskStep) else ()

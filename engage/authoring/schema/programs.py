@@ -29,7 +29,7 @@ from engage.authoring.schema.values import (
 from engage.authoring.schema.words import ATTRIBUTE_TYPES
 from engage.domain.facts import METRICS, Feed
 from engage.domain.limits import Per
-from engage.domain.programs import OWNER, Regression, StatusKind, TierPeriod, TopicKind
+from engage.domain.programs import ALERTED, Regression, StatusKind, TierPeriod, TopicKind
 
 _REQUIRED = ("name", "brand", "zone", "locale", "currency", "ladder", "topics", "feeds")
 _WORD: Schema = {"type": "string", "minLength": 1}
@@ -125,7 +125,7 @@ def _desks() -> Schema:
         "name": said("Who is there, where it is one person.", TEXT),
     }
     desk = either(_ADDRESS, keys("desk", ("email",), known))
-    return own_keys(desk) | {"propertyNames": {**NAMED, "not": {"const": OWNER}}}
+    return own_keys(desk) | {"propertyNames": {**NAMED, "not": {"enum": list(ALERTED)}}}
 
 
 def _brand() -> Schema:
@@ -182,7 +182,8 @@ def _topic() -> Schema:
     known = {
         "kind": said("Transactional mail cannot be refused, marketing mail can.", one_of(TopicKind)),
         "label": said("What partners read where they refuse mail.", TEXT),
-        "description": said("More of it, for partners.", TEXT),
+        "description": said("What it brings, for partners.", TEXT),
+        "frequency": said("How often it comes, in words, for partners.", TEXT),
         "ignore_older_than": said(
             "An event older than this when it is learned of sends nothing; 3d without it.", LENGTH
         ),
