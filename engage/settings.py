@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         "",
         description="Other host names that requests may name, separated by commas; `*.example.com` is every subdomain.",
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses or networks of proxies, separated by commas, that are believed whom they pass on "
+        "(`X-Forwarded-For`).",
+    )
     database_url: str = Field(
         "", repr=False, description="`postgresql://user:password@host/name` or `sqlite:///path/to/file`."
     )
@@ -170,6 +175,21 @@ class Settings(BaseSettings):
         50_000,
         ge=1,
         description="How many events may wait to be matched before the API answers 503 until fewer do.",
+    )
+    key_rate: float = Field(
+        100,
+        ge=0.001,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="How many requests a second one API key may make; ten seconds' worth may come at once.",
+    )
+    page_rate: float = Field(
+        5,
+        ge=0.001,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="How many pages a second one address, or one link of a mail, may ask for; ten seconds' worth may "
+        "come at once.",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -233,6 +253,17 @@ class Settings(BaseSettings):
             if not _HOST.fullmatch(host):
                 raise ValueError(f"{host!r} is no host name; write engage.example.com, *.example.com or *")
         return said
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, said: str) -> str:
+        networks = [part.strip() for part in said.split(",") if part.strip()]
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no address and no network; write 10.0.0.7 or 10.0.0.0/8") from None
+        return ",".join(networks)
 
     @field_validator("database_url", mode="before")
     @classmethod

@@ -63,6 +63,7 @@ def serve(app: object, settings: Settings, server: type[uvicorn.Server]) -> None
         log_config=None,
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=5,
     )
     with suppress(KeyboardInterrupt):

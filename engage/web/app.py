@@ -10,6 +10,7 @@ from engage.web.assets import Assets
 from engage.web.bodies import BoundedForms
 from engage.web.headers import StrictHeaders
 from engage.web.hosts import KnownHosts
+from engage.web.limits import LimitedPages, Limits
 from engage.web.mailbox import MailStore, Webhooks, build_router
 
 
@@ -19,6 +20,7 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app = FastAPI(title="engage", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.mailbox = mailbox
+    app.state.limits = limits = Limits(services)
     app.include_router(home.router)
     app.include_router(health.router)
     app.include_router(brands.router)
@@ -32,6 +34,7 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
 
     errors.install(app)
     app.add_middleware(BoundedForms)
+    app.add_middleware(LimitedPages, limits=limits)
     app.add_middleware(errors.Contained)
     app.add_middleware(KnownHosts, settings=services.settings)
     app.add_middleware(StrictHeaders, secure=services.settings.public_url.startswith("https://"))

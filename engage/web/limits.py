@@ -1,0 +1,128 @@
+"""Who may ask how often: a key by itself, a link that we signed by itself, and everybody else by their address.
+
+Many partners share an address (an office, a mail provider, a scanner that follows every link of every mail), so an
+address says little of who has a genuine link. One-click unsubscribes are never limited: mail providers post them from
+few addresses, and each must count.
+"""
+
+import ipaddress
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from engage.bootstrap import Services
+from engage.signing import Signer
+from engage.web.access import Caller, Refused, caller, signed_caller
+from engage.web.audience import asked_by_machines
+from engage.web.buckets import Buckets, Rate
+from engage.web.errors import refusal
+
+_THREADS = 4
+_FREE = ("/static/", "/brand/", "/healthz", "/readyz", "/mailbox")
+
+_LINKS = {
+    "unsubscribe": "unsubscribe",
+    "preferences": "preferences",
+    "answer": "answer",
+    "c": "click",
+    "o": "open",
+    "p": "page",
+    "refer": "refer",
+}
+"""Pages behind signed links: what their paths begin with, and for which purpose their tokens are signed."""
+
+
+class Limits:
+    """The limits of one application."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._buckets = Buckets(services.settings.redis_url)
+        self._of_keys = Rate(services.settings.key_rate)
+        self._of_pages = Rate(services.settings.page_rate)
+
+    def let_in(self, request: Request) -> Caller:
+        """Who calls with a bearer key, and has not called too often. Call it in a thread.
+
+        Raises Refused (401, 403, or 429 with Retry-After) or ServiceUnreachable.
+        """
+        try:
+            found = caller(self._services, request.headers)
+        except Refused:
+            self._count_stranger(request)
+            raise
+        self._count(found)
+        return found
+
+    def let_in_signed(self, request: Request, public_id: str, body: bytes) -> Caller:
+        """Who signed this body, as `let_in`."""
+        try:
+            found = signed_caller(self._services, public_id, request.headers, body)
+        except Refused:
+            self._count_stranger(request)
+            raise
+        self._count(found)
+        return found
+
+    def wait_for_page(self, scope: Scope) -> int:
+        """How many seconds this request for a page has to wait: 0 to go on."""
+        path, method = scope["path"], scope["method"]
+        if asked_by_machines(path) or path.startswith(_FREE):
+            return 0
+        token = _genuine_token(self._services.signer, path)
+        if token is None:
+            return self._buckets.take("address", _network(scope), self._of_pages)
+        if method == "POST" and path.startswith("/unsubscribe/"):
+            return 0
+        return self._buckets.take("link", token, self._of_pages)
+
+    def _count(self, found: Caller) -> None:
+        if wait := self._buckets.take("key", str(found.key_id), self._of_keys):
+            raise _too_many(f"this key may make {self._of_keys.a_second:g} requests a second", wait)
+
+    def _count_stranger(self, request: Request) -> None:
+        if wait := self._buckets.take("stranger", _network(request.scope), self._of_pages):
+            raise _too_many("too many requests without a valid key", wait)
+
+
+class LimitedPages:
+    """Answers 429 to who asks for pages too often. Plain ASGI."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self.app = app
+        self._limits = limits
+        self._threads = CapacityLimiter(_THREADS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            wait = await to_thread.run_sync(self._limits.wait_for_page, scope, limiter=self._threads)
+            if wait:
+                await refusal(Request(scope), 429, headers={"Retry-After": str(wait)})(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def _genuine_token(signer: Signer, path: str) -> str | None:
+    """The token in the path of a page behind a link, if it is one of ours."""
+    _, kind, *rest = path.split("/", 3)
+    purpose = _LINKS.get(kind)
+    return rest[0] if purpose and rest and signer.read(purpose, rest[0]) is not None else None
+
+
+def _network(scope: Scope) -> str:
+    """Whose request it is: the address, of IPv6 the network that one customer has."""
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), 64), strict=False))
+    return host
+
+
+def _too_many(detail: str, wait: int) -> Refused:
+    return Refused(429, "Too many requests", detail, {"Retry-After": str(wait)})
