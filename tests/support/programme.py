@@ -11,6 +11,8 @@ from fastapi.testclient import TestClient
 
 from engage.domain.messages import Message
 from engage.domain.records import ReferralRecord, RewardRecord
+from engage.pipeline.compose import Composed
+from engage.pipeline.tracking import Tracker
 from engage.web.app import build_app
 from tests.support.engage import ROOT, Engage
 
@@ -20,11 +22,19 @@ LOOKS = ((9, 5), (9, 35), (10, 5), (11, 5))  # when slots and waits come due, an
 _BUTTON = re.compile(r'class="button".*?<a href="([^"]*)"[^>]*>([^<]*)</a>', re.DOTALL)
 
 
+class _AsWritten(Tracker):
+    """Leaves mails as they are, so that tests read where links lead; `tests/web/test_links.py` is about the rest."""
+
+    def track(self, _database: object, _library: object, composed: Sequence[Composed], _now: object) -> list[Composed]:
+        return list(composed)
+
+
 class Programme(Engage):
     """engage with what it ships. Days are told back from `now`, so that each test has a present of its own."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
         super().__init__(database_url, folder, ROOT / "campaigns", ROOT / "email_templates")
+        self.services.tracker = _AsWritten(self.services.signer, self.services.settings.public_url)
 
     def is_now(self, local: str) -> None:
         """Turns the clock on to a local time of the program, such as 2026-03-10 10:00; brings signs of life."""
