@@ -6,7 +6,7 @@ A field that is left out or null is not known to whoever sends, and leaves what 
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -246,8 +246,8 @@ class RewardReversed(RewardEvent):
     type: Literal["reward.reversed"]
 
 
-EVENTS: tuple[type[Sent], ...] = (StatusChanged, LoggedIn, RewardEarned, RewardPaid, RewardReversed, HelpWanted)
-
 Event = Annotated[
     StatusChanged | LoggedIn | RewardEarned | RewardPaid | RewardReversed | HelpWanted, Discriminator("type")
 ]
+EVENT_MODELS: tuple[type[Sent], ...] = get_args(get_args(Event)[0])
+EVENT_TYPES: tuple[str, ...] = tuple(get_args(model.model_fields["type"].annotation)[0] for model in EVENT_MODELS)
