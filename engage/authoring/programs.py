@@ -29,7 +29,7 @@ from engage.authoring.tracking import read_tracking
 from engage.authoring.words import read_words
 from engage.domain.facts import METRICS, FactType, Feed
 from engage.domain.programs import (
-    OWNER,
+    ALERTED,
     PARTNER_PLACE,
     Brand,
     Desk,
@@ -272,8 +272,8 @@ class _ProgramReader:
         desks: dict[str, Desk] = {}
         for key, node in self.fields.entries("desks"):
             name = self.reader.name(key, "a desk")
-            if name == OWNER:
-                self.reader.problem(key, f"'{OWNER}' is whoever looks after the partner", "call the desk otherwise")
+            if name in ALERTED:
+                self.reader.problem(key, f"'{name}' is {ALERTED[name]}", "call the desk otherwise")
             if isinstance(node, MappingNode):
                 fields = self.reader.fields(node, f"desk '{name}'", ("email",), ("name",))
                 desks[name] = Desk(name, fields.parsed("email", _email), fields.text("name"))

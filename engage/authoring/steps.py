@@ -26,7 +26,7 @@ from engage.domain.campaigns import (
     WaitStep,
 )
 from engage.domain.journeys import every_step
-from engage.domain.programs import OWNER
+from engage.domain.programs import ALERTED
 from engage.domain.windows import parse_duration
 
 KINDS = ("send", "wait", "at", "branch", "alert", "ask")
@@ -137,7 +137,7 @@ class _StepsReader:
         fields = self.reader.fields(node, "alert", ("to", "say"))
         if "to" not in fields or "say" not in fields:
             return None
-        to = self.reader.choice(fields["to"], "receiver of alerts", (OWNER, *self.conditions.program.desks))
+        to = self.reader.choice(fields["to"], "receiver of alerts", (*ALERTED, *self.conditions.program.desks))
         place = fields["say"]
         say = self.reader.template(place)
         text = Text(f"alerts/{say}", place=Place(place.line, place.column))

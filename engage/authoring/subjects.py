@@ -20,6 +20,7 @@ from engage.domain.journeys import every_step
 SUBJECTS: dict[EventKind, tuple[Subject, ...]] = {
     EventKind.STATUS_CHANGED: (Subject.REFERRAL, Subject.PARTNER),
     EventKind.HELP_WANTED: (Subject.REFERRAL, Subject.PARTNER),
+    EventKind.NOTED: (Subject.REFERRAL, Subject.PARTNER),
     EventKind.LOGGED_IN: (Subject.PARTNER,),
     EventKind.REGISTERED: (Subject.PARTNER,),
     EventKind.REWARD_EARNED: (Subject.REWARD, Subject.PARTNER),

@@ -23,6 +23,7 @@ class EventKind(StrEnum):
 
     STATUS_CHANGED = "referral.status_changed"
     HELP_WANTED = "referral.help_wanted"
+    NOTED = "referral.noted"
     LOGGED_IN = "partner.logged_in"
     REGISTERED = "partner.registered"
     REWARD_EARNED = "reward.earned"
@@ -161,7 +162,7 @@ class SendStep:
 
 @dataclass(frozen=True, slots=True)
 class AlertStep:
-    """Mail an alert (written `say: x`, found at `alerts/x`) to the salesperson who owns the partner, or to a desk."""
+    """Mail an alert (written `say: x`, found at `alerts/x`) to one of programs.ALERTED, or to a desk."""
 
     id: str
     text: Text

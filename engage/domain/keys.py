@@ -66,6 +66,11 @@ def help_key(referral: str, at: datetime) -> str:
     return f"help:{referral}:{_instant(at)}"
 
 
+def noted_key(referral: str) -> str:
+    """A referral that was told of by engage's own form."""
+    return f"noted:{referral}"
+
+
 def login_key(partner: str, at: datetime) -> str:
     return f"{login_prefix(partner)}{_instant(at)}"
 

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
 _FORMS = frozenset(
-    """
+    re.findall(
+        r"\w+",
+        """
     ab ag aps as asa bhd bv bvba co company corp corporation cv doo eg ek eirl eood eurl ev gbr gesmbh gmbh group
     holding holdings inc incorporated international jsc kft kg kgaa kk lda limited llc llp lp ltd ltda mbh nv oao ohg
     ooo oy oyj partg partgmbb plc pllc pte pty pvt sa sae sarl sas sca se sl slu snc spa spolka spol sprl sro srl stg
-    sweden tbk the ug und and y et
-    """.split()
+    tbk the ug und and y et
+    """,
+    )
 )
 """Words that say in what form a company does business, or nothing at all."""
 

@@ -115,9 +115,9 @@ class Rhythm(StrEnum):
 class Topic:
     """A kind of mail that a partner can know and refuse by name.
 
-    `frequency` says in words how often it comes. `opt_in`: nobody gets it who has not said yes. `counts`: whether its mails use up frequency caps; transactional mail
-    is not held to them. `collapse`: several status changes of one referral within so long after the first are one
-    mail, about the last.
+    `frequency` says in words how often it comes. `opt_in`: nobody gets it who has not said yes. `counts`: whether its
+    mails use up frequency caps; transactional mail is not held to them. `collapse`: several status changes of one
+    referral within so long after the first are one mail, about the last.
 
     `ignore_older_than`: an event older than this when observed never triggers a message of the topic.
     `send_within`: how long a due message stays worth sending, where the campaign says nothing else.

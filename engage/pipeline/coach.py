@@ -1,7 +1,7 @@
 """Whom of our staff mail goes to, and the evidence that makes an alert worth a call."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from babel.numbers import format_currency, format_decimal, format_percent
@@ -9,12 +9,12 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.conditions import FactRef
 from engage.domain.facts import FactType
-from engage.domain.programs import OWNER, Desk, Program
+from engage.domain.programs import ALERTED, SALESPERSON, Desk, Program
 from engage.domain.windows import WindowKind
 from engage.facts import Scope
 from engage.pipeline.entries import Concerning
 from engage.store.people import StaffMember, staff_members
-from engage.store.referrals import salespeople_of_open_referrals
+from engage.store.referrals import salespeople_of, salespeople_of_open_referrals
 from engage.store.subjects import CompanyStanding
 
 _DESK = "desk:"
@@ -36,13 +36,15 @@ def address_of_program(program: Program, recipient: str) -> StaffMember:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """Our staff as recipients. `members` are by id, `owners` has whom to alert about each partner."""
+    """Our staff as recipients. `members` are by id, `owners` has whom to alert about each partner, `workers` who works
+    each referral."""
 
     members: Mapping[int, StaffMember]
     owners: Mapping[int, StaffMember | None]
     companies: Mapping[int, CompanyStanding]
     default: StaffMember | None
     desks: Mapping[str, StaffMember]
+    workers: Mapping[int, int] = field(default_factory=dict)
 
     def everybody(self) -> Iterator[StaffMember]:
         yield from self.members.values()
@@ -56,13 +58,16 @@ class Staff:
         return self.members.get(manager) if manager is not None else None
 
     def to_alert(self, about: Concerning, to: str) -> StaffMember | None:
-        """The desk `to`; or the `owner`: of a partner, their owner; of a company, its channel manager; of a member of
-        staff, their manager.
+        """The desk `to`; or the `salesperson` who works the referral; or the `owner`: of a partner, their owner; of a
+        company, its channel manager; of a member of staff, their manager.
 
         If none of these has an address, the manager of each; after that, the program's default.
         """
-        if to != OWNER:
+        if to not in ALERTED:
             return self.desks.get(to)
+        worker = self.members.get(self.workers.get(about.referral_id or 0, 0))
+        if to == SALESPERSON and worker is not None and worker.email:
+            return worker
         if about.partner_id is not None:
             return self.owners[about.partner_id]
         if about.company_id is not None:
@@ -77,20 +82,23 @@ def staff_for(
     owners: Mapping[int, int | None],
     companies: Mapping[int, CompanyStanding],
     staff_ids: Collection[int],
+    referral_ids: Collection[int] = (),
 ) -> Staff:
-    """Whom to alert about the partners who have these `owners`, and the staff of these companies and with these ids.
+    """Whom to alert about the partners who have these `owners`, and the staff of these companies and referrals and with
+    these ids.
 
     About a partner it is the first of these who has an address: the partner's owner; the salesperson of the latest open
     referral; the manager of either; the program's default.
     """
     program = scope.program
     latest = salespeople_of_open_referrals(db, scope.program_id, program, owners.keys()) if owners else {}
-    named = set(owners.values()) | {c.manager_id for c in companies.values()}
+    workers = salespeople_of(db, referral_ids)
+    named = set(owners.values()) | {c.manager_id for c in companies.values()} | set(workers.values())
     people = staff_members(db, {id_ for id_ in (*named, *latest.values(), *staff_ids) if id_ is not None})
     people |= staff_members(db, {one.manager_id for one in people.values() if one.manager_id is not None})
     default = address_of_program(program, "") if program.default_owner else None
     to_alert = {id_: _choose((owner, latest.get(id_)), people) or default for id_, owner in owners.items()}
-    return Staff(people, to_alert, companies, default, {key: desk(program, key) for key in program.desks})
+    return Staff(people, to_alert, companies, default, {key: desk(program, key) for key in program.desks}, workers)
 
 
 def _choose(candidates: Collection[int | None], people: Mapping[int, StaffMember]) -> StaffMember | None:

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign, EventKind
 from engage.domain.facts import Subject
-from engage.domain.keys import help_key, reward_key, status_key
+from engage.domain.keys import help_key, noted_key, reward_key, status_key
 from engage.facts import Scope, Value, audience
 from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
@@ -137,6 +137,8 @@ def event_key(event: HistoryEvent) -> str:
             return status_key(str(event.referral), int(event.sequence or 0))
         case EventKind.HELP_WANTED:
             return help_key(str(event.referral), event.occurred_at)
+        case EventKind.NOTED:
+            return noted_key(str(event.referral))
         case EventKind.REWARD_EARNED | EventKind.REWARD_PAID | EventKind.REWARD_REVERSED:
             return reward_key(str(event.reward), event.kind.removeprefix("reward."))
         case EventKind.LOGGED_IN | EventKind.REGISTERED | EventKind.CODE_WANTED | EventKind.LINK_WANTED:

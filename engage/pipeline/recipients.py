@@ -59,9 +59,9 @@ class Recipients:
         contacts = {company.contact_id for company in companies.values() if company.contact_id is not None}
         partners = partner_standings(db, own | contacts, as_of) if own | contacts else {}
         alerted_about = {id_: partners[id_].owner_id for id_ in own} if alerts else {}
-        staff = staff_for(
-            db, scope, alerted_about, companies, {one.staff_id for one in whom if one.staff_id is not None}
-        )
+        named = {one.staff_id for one in whom if one.staff_id is not None}
+        worked = {one.referral_id for one in whom if one.referral_id is not None} if alerts else set()
+        staff = staff_for(db, scope, alerted_about, companies, named, worked)
         emails = {person.email.lower() for person in staff.everybody() if person.email}
         staff_addresses = address_ids(db, emails) if dry else ensure_addresses(db, emails)
         mailed: dict[tuple[int, str, int], int] = {}

@@ -294,7 +294,7 @@ def test_the_hash_names_what_a_file_says_not_how_it_looks() -> None:
         ({"steps": "steps: [{alert: {to: ownr, say: x}}]"},
          ["6:22: unknown receiver of alerts 'ownr'; did you mean 'owner'?"]),
         ({"steps": "steps: [{alert: {to: marketing, say: x}}]"},
-         ["6:22: unknown receiver of alerts 'marketing'; known are owner"]),
+         ["6:22: unknown receiver of alerts 'marketing'; known are owner, salesperson"]),
         ({"steps": "steps: [{alert: {to: owner}}]"}, ["6:17: alert has no 'say'; add it"]),
     ],
 )  # fmt: skip

@@ -23,7 +23,7 @@ from engage.authoring.schema.values import (
 from engage.authoring.schema.words import Words
 from engage.authoring.steps import EDITION, KINDS, MOST_ANSWERS
 from engage.domain.campaigns import Choice, Edge
-from engage.domain.programs import OWNER
+from engage.domain.programs import ALERTED
 
 STEPS: Schema = {"$ref": "#/$defs/steps"}
 
@@ -77,9 +77,12 @@ _DONE: dict[str, Schema] = {
 
 def steps(words: Words) -> Schema:
     """A list of steps; within a branch it may be empty."""
-    desks = one_of((OWNER, *words.desks)) if words.programs else NAMED
+    desks = one_of((*ALERTED, *words.desks)) if words.programs else NAMED
     alert = {
-        "to": said("Who is told: the salesperson who owns the partner, or a desk of program.yaml.", desks),
+        "to": said(
+            "Who is told: the salesperson who owns the partner or who works the referral, or a desk of program.yaml.",
+            desks,
+        ),
         "say": said("The email, by its path below `alerts/` in the templates folder.", EMAIL_NAME),
     }
     done = {**_DONE, "alert": said("Mails an alert to our own staff.", keys("alert", tuple(alert), alert))}
