@@ -25,6 +25,7 @@ COMMANDS = {
     "sources": "sources",
     "consent": "consent",
     "alias": "aliases",
+    "key": "keys",
     "ask-partner": "asking",
     "lint": "authoring",
     "schema": "schema",

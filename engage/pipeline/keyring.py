@@ -3,16 +3,31 @@
 All at once, since they are few: a key that does not exist costs the database nothing, however often it is tried.
 """
 
+import secrets
 import threading
 from datetime import datetime, timedelta
 
-from engage.domain.access import ApiKey
+from sqlalchemy.engine import Connection
+
+from engage.domain.access import ApiKey, KeyKind, KeyScope, hash_of
 from engage.domain.errors import ServiceUnreachable
-from engage.store.api_keys import NOTED_EVERY, note_use, valid_keys
+from engage.store.api_keys import NOTED_EVERY, add_key, note_use, valid_keys
 from engage.store.database import Database
 
 FRESH = timedelta(seconds=5)
 """How long a key may still be taken after it was revoked."""
+
+
+def issue_key(
+    db: Connection, program_id: int, name: str, kind: KeyKind, scopes: frozenset[KeyScope], now: datetime
+) -> tuple[str, str]:
+    """Makes a key; returns its public id, and the secret of a bearer key ("" for a signed one, whose secret is derived
+    of the public id).
+    """
+    public_id = secrets.token_hex(8)
+    secret = "" if kind is KeyKind.SIGNED else secrets.token_urlsafe(32)
+    add_key(db, program_id, name, public_id, kind, hash_of(secret) if secret else None, scopes, now)
+    return public_id, secret
 
 
 class Keyring:
