@@ -96,6 +96,8 @@ def _signed(keys: Sequence[PublicKey], signature: str, timestamp: str, body: byt
         der = base64.b64decode(signature, validate=True)
     except (ValueError, binascii.Error):
         return False
+    if base64.b64encode(der).decode() != signature:  # base64 can be written in several ways; only one was sent
+        return False
     signed = timestamp.encode() + body
     return any(_verifies(key, der, signed) for key in keys)
 
