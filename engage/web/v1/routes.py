@@ -15,8 +15,9 @@ from engage.domain.errors import ServiceUnreachable
 from engage.pipeline.pushing import KeyReused
 from engage.sources.values import money
 from engage.store.idempotency import Once
-from engage.web.access import Caller, Refused, caller, signed_caller
+from engage.web.access import Caller, Refused
 from engage.web.bodies import read_body
+from engage.web.v1 import documentation
 from engage.web.v1.admission import Admission
 from engage.web.v1.answering import Taking
 from engage.web.v1.problems import PROBLEM_TYPE, Problem, busy
@@ -50,6 +51,7 @@ def build_router(services: Services) -> APIRouter:
     serve("/v1/logins", "POST", door.many(LOGINS))
     serve("/v1/events", "POST", door.events())
     serve("/v1/push/{public_id}", "POST", door.pushed())
+    router.include_router(documentation.build_router(services))
     return router
 
 
@@ -102,14 +104,14 @@ class Door:
         except Problem as problem:
             return problem.response()
         except Refused as refused:
-            kind = "not-allowed" if refused.status == 403 else "not-let-in"
+            kind = {403: "not-allowed", 429: "too-many"}.get(refused.status, "not-let-in")
             return Problem(refused.status, kind, refused.title, refused.detail, headers=refused.headers).response()
         except ServiceUnreachable:
             return busy("the database does not answer", RETRY_AFTER).response()
 
     async def _keyed(self, request: Request, scope: KeyScope, reader: Reader) -> Response:
         async with self._admission.guest("keys"):
-            who = await self._admission.ask(partial(caller, self._services, request.headers))
+            who = await self._admission.ask(partial(request.app.state.limits.let_in, request))
             who.require(scope)
             _require_json(request)
             key = _idempotency_key(request)
@@ -122,7 +124,7 @@ class Door:
             _require_json(request)
             body = await _body(request)
             public_id = request.path_params["public_id"]
-            who = await self._admission.ask(partial(signed_caller, self._services, public_id, request.headers, body))
+            who = await self._admission.ask(partial(request.app.state.limits.let_in_signed, request, public_id, body))
             who.require(KeyScope.EVENTS)
             key = request.headers["webhook-id"]
             return await self._admission.work(lambda: self._take(request, who, key, body, read_pushed))
