@@ -14,6 +14,8 @@ from engage.store.upserts import insert_many, insert_new, one_of, one_of_named, 
 
 _LIFTED = "lifted: "
 """How a suppression that was lifted is recorded, before its reason."""
+MOVED = "address change"
+"""How it is recorded that what a person said came along to another address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +57,28 @@ def change_subscription(
     """
     if db.execute(sa.select(partners.c.id).where(partners.c.id == partner_id)).first() is None:
         return False
+    if _stands(db, Place(program_id, address_id), partner_id, topic, subscribed):
+        return False
     c = subscriptions.c
     key = {"program_id": program_id, "partner_id": partner_id, "address_id": address_id, "topic": topic}
     wish = {"subscribed": subscribed, "changed_at": now, "how": how}
-    changed = insert_new(db, subscriptions, key | wish)
-    if not changed:
-        statement = (
-            sa.update(subscriptions)
-            .where(c.partner_id == partner_id, c.address_id == address_id, c.topic == topic)
-            .where(c.subscribed.is_(not subscribed))
-            .values(wish)
-        )
-        changed = db.execute(statement).rowcount == 1
-    if changed:
-        db.execute(sa.insert(consent_changes), {**key, **wish, "source": source})
-    return changed
+    if not insert_new(db, subscriptions, key | wish):
+        own = (c.partner_id == partner_id, c.address_id == address_id, c.topic == topic)
+        db.execute(sa.update(subscriptions).where(*own).values(wish))
+    db.execute(sa.insert(consent_changes), {**key, **wish, "source": source})
+    return True
+
+
+def _stands(db: Connection, place: Place, partner_id: int, topic: str, subscribed: bool) -> bool:
+    """Whether the partner's word at this place is that already, and none that came later takes its force."""
+    if subscribed:
+        said = words_said(db, {partner_id: place}).get(partner_id)
+        return said is not None and topic in said.agreed
+    c = subscriptions.c
+    query = sa.select(c.address_id, c.subscribed, c.changed_at).where(c.partner_id == partner_id, c.topic == topic)
+    words = db.execute(query).all()
+    noes = [word.changed_at for word in words if word.address_id == place.address_id and not word.subscribed]
+    return bool(noes) and all(word.changed_at <= noes[0] for word in words if word.subscribed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +132,68 @@ def _later_word(word: Word, at: datetime, subscribed: bool) -> bool:
     return word.at > at or (word.at == at and subscribed and not word.subscribed)
 
 
+def suppress(
+    db: Connection, program_id: int, partner_id: int, address_id: int, reason: str, now: datetime, how: str, source: str
+) -> bool:
+    """Suppresses an address in a partner's name, and records it; False if it is so already.
+
+    The address is locked by the caller.
+    """
+    if not insert_new(db, suppressions, {"address_id": address_id, "reason": reason, "created_at": now}):
+        return False
+    change = recorded(program_id, address_id, None, now, _suppressed_as(how, reason), source, partner_id)
+    insert_many(db, consent_changes, [change])
+    return True
+
+
+def _suppressed_as(how: str, reason: str) -> str:
+    """How a suppression is recorded."""
+    return f"{how}: {reason}"
+
+
+def suppressions_at(db: Connection, address_ids: Collection[int]) -> dict[int, set[str]]:
+    """The reasons for which each of these addresses is suppressed; one that is not is left out."""
+    c = suppressions.c
+    found: dict[int, set[str]] = {}
+    query = sa.select(c.address_id, c.reason).where(one_of(db, c.address_id, address_ids))
+    for address_id, reason in db.execute(query):
+        found.setdefault(address_id, set()).add(reason)
+    return found
+
+
+def suppressed_by(db: Connection, partner_id: int, address_ids: Collection[int], reason: str, how: str) -> set[int]:
+    """Those of these addresses of which it was this partner who last said that `reason`, by `how` or moved since.
+
+    None once they took it back.
+    """
+    c = consent_changes.c
+    query = sa.select(c.address_id, c.partner_id, c.subscribed, c.how).where(c.topic.is_(None))
+    query = query.where(sa.or_(one_of(db, c.address_id, address_ids), c.partner_id == partner_id))
+    said = [row for row in db.execute(query.order_by(c.changed_at, c.id)) if row.how.endswith(f": {reason}")]
+    theirs = [row.how for row in said if row.partner_id == partner_id and not row.how.startswith(MOVED)]
+    if not theirs or theirs[-1] != _suppressed_as(how, reason):
+        return set()
+    last = {row.address_id: row.partner_id for row in said if not row.subscribed}
+    return {address_id for address_id in address_ids if last.get(address_id) == partner_id}
+
+
 def lift_suppressions(
-    db: Connection, program_id: int, address_id: int, reasons: Collection[str], why: str, now: datetime
+    db: Connection,
+    program_id: int,
+    address_id: int,
+    reasons: Collection[str],
+    why: str,
+    now: datetime,
+    partner_id: int | None = None,
 ) -> None:
-    """Ends these suppressions of an address, and records each. The address is locked by the caller."""
+    """Ends these suppressions of an address, and records each, in the name of a partner if one is given.
+
+    The address is locked by the caller.
+    """
     c = suppressions.c
     db.execute(sa.delete(suppressions).where(c.address_id == address_id, c.reason.in_(reasons)))
     changes = [
-        recorded(program_id, address_id, None, now, f"{_LIFTED}{reason}", why) | {"subscribed": True}
+        recorded(program_id, address_id, None, now, f"{_LIFTED}{reason}", why, partner_id) | {"subscribed": True}
         for reason in sorted(reasons)
     ]
     insert_many(db, consent_changes, changes)

@@ -202,6 +202,11 @@ def address_ids(db: Connection, emails: Collection[str]) -> dict[str, int]:
     return {email: id_ for email, id_ in rows}
 
 
+def email_at(db: Connection, address_id: int) -> str | None:
+    """The (lowercased) address with this id; None if it is gone."""
+    return db.execute(sa.select(addresses.c.email).where(addresses.c.id == address_id)).scalar()
+
+
 def partners_known_as(db: Connection, program_id: int, name: str) -> list[tuple[str, int]]:
     """(external id, id) of the partner with this external id or alias, otherwise of all who have this email address."""
     c, a = partners.c, aliases.c

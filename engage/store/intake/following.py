@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.domain.consent import FOLLOWS_THE_PERSON
-from engage.store.consent import recorded
+from engage.store.consent import MOVED, recorded
 from engage.store.tables import address_refusals, consent_changes, subscriptions, suppressions
 from engage.store.upserts import insert_many, one_of, update_each
 
@@ -48,7 +48,7 @@ def _suppress_new_addresses(db: Connection, program_id: int, moves: Sequence[Mov
             if reason in FOLLOWS_THE_PERSON and reason not in stand.get(move.new_address_id, {}):
                 row = {"address_id": move.new_address_id, "reason": reason, "created_at": at}
                 if new.setdefault((move.new_address_id, reason), row) is row:
-                    how = f"address change: {reason}"
+                    how = f"{MOVED}: {reason}"
                     changes.append(recorded(program_id, move.new_address_id, None, now, how, None, move.partner_id))
     insert_many(db, suppressions, list(new.values()), or_ignore=True)
     insert_many(db, consent_changes, changes)
@@ -75,13 +75,13 @@ def _make_refusals_their_own(db: Connection, program_id: int, moves: Sequence[Mo
             word = words.get((move.partner_id, move.old_address_id, topic))
             if word is not None and (not word.subscribed or word.changed_at > at):
                 continue
-            wish = {"subscribed": False, "changed_at": at, "how": "address change"}
+            wish = {"subscribed": False, "changed_at": at, "how": MOVED}
             if word is None:
                 key = {"program_id": program_id, "partner_id": move.partner_id, "address_id": move.old_address_id}
                 new.append({**key, "topic": topic, **wish})
             else:
                 turned.append({"id": word.id, **wish})
-            how = "address change: unsubscribe"
+            how = f"{MOVED}: unsubscribe"
             changes.append(recorded(program_id, move.old_address_id, topic, now, how, None, move.partner_id))
     insert_many(db, subscriptions, new, or_ignore=True)
     update_each(db, subscriptions, turned)
