@@ -1,6 +1,5 @@
 """`key`: makes, lists and revokes the keys of systems that push into the intake API."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -66,19 +65,12 @@ def list_(program: ProgramOption = None, as_json: JsonOption = False) -> None:
     if not keys:
         console.print("There are no keys.")
         return
-    table = Table("id", "name", "program", "kind", "scopes", "made", "last used", "", box=None, padding=(0, 2, 0, 0))
+    several = ["program"] if len(programs) > 1 else []
+    table = Table("id", "name", *several, "kind", "may push", "last used", box=None, padding=(0, 2, 0, 0))
+    table.columns[0].no_wrap, table.columns[0].min_width = True, len(keys[0].public_id)  # to be copied
     for key in keys:
-        ended = f"revoked {_day(key.revoked_at)}" if key.revoked_at else ""
-        table.add_row(
-            key.public_id,
-            escape(key.name),
-            programs.get(key.program_id, "(gone)"),
-            key.kind,
-            " ".join(sorted(key.scopes)),
-            _day(key.created_at),
-            f"{key.last_used_at:%Y-%m-%d %H:00}" if key.last_used_at else "never",
-            ended,
-        )
+        cells = [key.public_id, escape(key.name), programs.get(key.program_id, "(gone)"), key.kind, _scopes(key)]
+        table.add_row(*(cells if several else cells[:2] + cells[3:]), _last_used(key))
     console.print(table, soft_wrap=False)
 
 
@@ -108,8 +100,14 @@ def _id_in(text: str) -> str:
     return text.removeprefix("ek_").partition("_")[0]
 
 
-def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d}"
+def _scopes(key: ApiKey) -> str:
+    return " ".join(sorted(key.scopes))
+
+
+def _last_used(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    return f"{key.last_used_at:%Y-%m-%d %H:00}" if key.last_used_at else "never"
 
 
 def _json(key: ApiKey, program: str | None) -> dict[str, Any]:
