@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from engage.bootstrap import Services, mailbox_webhook_key
 from engage.providers.webhook_signature import load_private_key
 from engage.settings import Settings
-from engage.web import answers, brands, errors, health, home, links, unsubscribe, v1, webhooks
+from engage.web import answers, brands, errors, health, home, hooks, links, partner_page, refer, unsubscribe, v1, webhooks
 from engage.web.assets import Assets
 from engage.web.bodies import BoundedForms
 from engage.web.headers import StrictHeaders
@@ -27,8 +27,11 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app.mount("/static", Assets())
     app.include_router(unsubscribe.router)
     app.include_router(answers.router)
+    app.include_router(partner_page.router)
+    app.include_router(refer.router)
     app.include_router(links.build_router(services))
     app.include_router(webhooks.build_router(services))
+    app.include_router(hooks.build_router(services))
     app.include_router(v1.build_router(services))
     if mailbox is not None:
         app.include_router(build_router(mailbox, services.clock, webhooks_of(services.settings)))
