@@ -32,6 +32,8 @@ from engage.pipeline.leading import STANDINGS, Leading, Standings, labelled, lea
 from engage.pipeline.library import Library
 from engage.pipeline.page_links import PATH as PAGE_PATH
 from engage.pipeline.page_links import page_url
+from engage.pipeline.preferences import PATH as PREFERENCES_PATH
+from engage.pipeline.preferences import preferences_url
 from engage.pipeline.promising import contest_context, promotion_contexts
 from engage.pipeline.recheck import subject_of
 from engage.pipeline.sayings import THERE
@@ -43,7 +45,7 @@ from engage.store.helping import HelpWanted, help_by_enrollment
 from engage.store.people import StaffMember, staff_members
 from engage.store.wanted import codes_by_enrollment
 
-SIGNED_PATHS = ("/unsubscribe/", PATH, PAGE_PATH)
+SIGNED_PATHS = ("/unsubscribe/", PREFERENCES_PATH, PATH, PAGE_PATH)
 """Where links with tokens lead, below the public address."""
 
 
@@ -186,9 +188,12 @@ class Composer:
         if reader and one.partner_id:
             whose = (one.program_id, one.partner_id, reader["address_id"])
             links["page"] = page_url(self.signer, self.public_url, *whose, now)
-        if reader and one.partner_id and topic and not topic.transactional and reader["address_id"]:
-            link = UnsubscribeLink(one.program_id, one.partner_id, reader["address_id"], one.topic)
-            links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
+        if reader and one.partner_id and reader["address_id"]:
+            whose = (one.program_id, one.partner_id, reader["address_id"])
+            links["preferences"] = preferences_url(self.signer, self.public_url, *whose)
+            if topic and not topic.transactional:
+                link = UnsubscribeLink(*whose, one.topic)
+                links["unsubscribe"] = f"{self.public_url}/unsubscribe/{link.token(self.signer)}"
         return links
 
 

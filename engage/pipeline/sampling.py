@@ -251,4 +251,5 @@ def _links(use: Use, known: Mapping[str, Any]) -> dict[str, str | None]:
     links = link_context(brand, about, referral["external_id"] if referral else None)
     if use.audience is Audience.PARTNER:
         links["page"] = f"{_ENGAGE}/p/WzEsMTAwNyw0LDIwNzgwXQ.Zk3aQx.c2FtcGxlLXBhZ2U"
+        links["preferences"] = f"{_ENGAGE}/preferences/WzEsMTAwNyw0XQ.Zk3aQx.c2FtcGxlLXNldHRpbmdz"
     return {**links, "unsubscribe": f"{_ENGAGE}/unsubscribe/eyJwIjoxfQ.Zk3aQx0dC1zYW1wbGU" if marketing else None}

@@ -241,7 +241,7 @@ def links(**changes: Any) -> Context:
         "share": "https://partners.example.com/r/P-1007",
         "unsubscribe": "https://engage.example.com/unsubscribe/eyJwIjoxfQ.Zk3",
         "page": None,
-        "preferences": None,
+        "preferences": "https://engage.example.com/preferences/WzEsMTAwNyw0XQ.Zk3aQx.c2V0",
         **changes,
     }
 
