@@ -49,7 +49,8 @@ from engage.settings import PREFIX, Settings, SettingsError, environment, kept_s
 from engage.settings import Provider as ProviderName
 from engage.signing import Signer
 from engage.sources.polling import Polled, Poller
-from engage.sources.watched import Sources, WatchedSource
+from engage.sources.pushing import PushedRow
+from engage.sources.watched import PushSource, Sources, WatchedSource
 from engage.sources.watching import Standing, Watcher
 from engage.store.database import Database
 from engage.store.events import count_unmatched
@@ -438,6 +439,14 @@ class Services:
     def poll_now(self, source: WatchedSource) -> Polled:
         """Polls a source here and now. Raises SourceDown or SourceChanged."""
         return self.watcher.poll(source, self.library().scopes()[source.program.key])
+
+    def hook(self, name: str) -> PushSource | None:
+        """The system of this name that pushes, as sources.yaml says or said when it last made sense."""
+        return self.watcher.running(self.library().programs).pushed(name)
+
+    def receive(self, source: PushSource, rows: Sequence[PushedRow]) -> Polled:
+        """Takes what a system has pushed, once; it is stored when this returns."""
+        return self.watcher.receive(source, self.library().scopes()[source.program.key], rows)
 
     def beat(self, process: str, role: str) -> None:
         with self.database.write() as db:

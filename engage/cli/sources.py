@@ -1,4 +1,4 @@
-"""`sources`: how watched databases and folders stand, what they would bring, and which rows could not be taken."""
+"""`sources`: how databases, folders and systems that push stand, what they bring, and what could not be taken."""
 
 import logging
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ from engage.sources.files import find_files
 from engage.sources.mapping import KINDS
 from engage.sources.polling import Polled, mapped
 from engage.sources.querying import opened
-from engage.sources.watched import FolderSource, SqlSource, WatchedSource
+from engage.sources.watched import FolderSource, PushSource, Salesforce, SqlSource, WatchedSource
 from engage.sources.watching import Standing
-from engage.store.sources import rejected_rows, source_states
+from engage.store.sources import RejectedRow, rejected_rows, source_states
 
 NameArgument = Annotated[str, typer.Argument(help="A source of sources.yaml.")]
 _Shown = tuple[Mapping[str, Any], list[Record] | Taken]
@@ -34,7 +34,7 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Watched databases and folders: how they stand, and what they bring.")
+    group = typer.Typer(help="Databases, folders and systems that push: how they stand, and what they bring.")
     group.callback(invoke_without_command=True)(list_)
     group.command("try")(try_)
     group.command()(rejects)
@@ -43,30 +43,33 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the watched databases and folders, how far behind each is and its last error."""
+    """List the sources of sources.yaml, how far behind each is and its last error."""
     if context.invoked_subcommand is not None:
         return
     with services(queue=NoQueue()) as built:
         library_of(built)
         standings = built.standings()
-        path, now = built.settings.sources, built.clock()
+        path, now, url = built.settings.sources, built.clock(), built.settings.public_url
     if as_json:
         print_json([_as_json(standing) for standing in standings])
     elif not standings:
         console.print(f"{path} names no sources. docs/connect.md shows how to write one.")
     else:
-        _print(standings, now)
+        _print(standings, now, url)
 
 
 def try_(name: NameArgument, limit: LimitOption = 5, as_json: JsonOption = False) -> None:
-    """Show the first rows of a source as they would be taken. Nothing is stored."""
+    """Show the first rows of a source as they would be taken; of one that pushes, rejected ones. Nothing is stored."""
     with services(queue=NoQueue()) as built:
         source = _find(built, name)
-    rows = _first_rows(source, limit)
+        waiting = _rejected(built, name, limit) if isinstance(source, PushSource) else []
+    rows = _first_rows(source, limit, waiting)
     if as_json:
         print_json([{"row": dict(row), **_said(read, source.program)} for row, read in rows])
         return
-    if not rows:
+    if not rows and isinstance(source, PushSource):
+        console.print(f"{name} pushes by itself, and nothing waits of what could not be taken.")
+    elif not rows:
         console.print(f"{name} can be read, and has no rows.")
     for row, read in rows:
         console.print(", ".join(f"{column}={value}" for column, value in row.items()), markup=False, style="dim")
@@ -81,12 +84,10 @@ def try_(name: NameArgument, limit: LimitOption = 5, as_json: JsonOption = False
 
 
 def rejects(name: NameArgument, limit: LimitOption = 100, as_json: JsonOption = False) -> None:
-    """Show the rows of a database that could not be taken, and why. They are tried again with each poll."""
+    """Show the rows that could not be taken, and why. They are tried again with each poll, or each minute."""
     with services(queue=NoQueue()) as built:
         _find(built, name)
-        with built.database.read() as db:
-            state = source_states(db, [name]).get(name)
-            waiting = rejected_rows(db, state.id, limit) if state else []
+        waiting = _rejected(built, name, limit)
     if as_json:
         print_json([asdict(row) | {"row": dict(row.row)} for row in waiting])
         return
@@ -96,8 +97,14 @@ def rejects(name: NameArgument, limit: LimitOption = 100, as_json: JsonOption = 
         console.print(f"{rejected.row_key}: {rejected.reason}", markup=False)
 
 
+def _rejected(built: Services, name: str, limit: int) -> list[RejectedRow]:
+    with built.database.read() as db:
+        state = source_states(db, [name]).get(name)
+        return rejected_rows(db, state.id, limit) if state else []
+
+
 def poll(name: NameArgument, as_json: JsonOption = False) -> None:
-    """Poll one source now, due or not."""
+    """Poll one source now, due or not; of one that pushes, try rejected rows again."""
     with services() as built:
         source = _find(built, name)
         _require_turn(built, name)
@@ -114,6 +121,8 @@ def poll(name: NameArgument, as_json: JsonOption = False) -> None:
         console.print(f"The files are in {polled.drop}")
     if polled.drop or isinstance(source, SqlSource):
         _print_counts(polled)
+    elif isinstance(source, PushSource):
+        console.print(f"{polled.retried:,} rejected before are taken now. {name} pushes by itself.", markup=False)
     elif not waits:
         console.print(f"No drop lies in {source.folder}", markup=False)
     for what in waits:
@@ -152,9 +161,13 @@ def _find(built: Services, name: str) -> WatchedSource:
     return built.sources().find(name)
 
 
-def _first_rows(source: WatchedSource, limit: int) -> list[_Shown]:
-    """The first rows of a query, or of each file of the drop that a folder's next poll would take."""
+def _first_rows(source: WatchedSource, limit: int, waiting: list[RejectedRow]) -> list[_Shown]:
+    """The first rows of a query, or of each file of the drop that a folder's next poll would take; else those that wait
+    of a source that pushes.
+    """
     match source:
+        case PushSource():
+            return [(rejected.row, mapped(source.rows, rejected.row)) for rejected in waiting]
         case SqlSource():
             with opened(source, environment()) as there:
                 lot = next(there.lots(None, limit), [])
@@ -198,7 +211,7 @@ def _as_json(standing: Standing) -> dict[str, Any]:
     }
 
 
-def _print(standings: list[Standing], now: datetime) -> None:
+def _print(standings: list[Standing], now: datetime, url: str) -> None:
     table = Table("source", "kind", "state", "lag", "rejected", box=None, padding=(0, 2, 0, 0))
     for standing in standings:
         table.add_row(
@@ -208,6 +221,10 @@ def _print(standings: list[Standing], now: datetime) -> None:
     for standing in standings:
         if standing.error:
             console.print(f"{standing.source.name}: {standing.error} ({_when(standing, now)})", markup=False)
+        if isinstance(standing.source, PushSource) and standing.state == "new":
+            where = f"{url}/hooks/{standing.source.name}"
+            secret = "/<the secret>" if isinstance(standing.source.sender, Salesforce) else ""
+            console.print(f"{standing.source.name}: waits for its first request, at {where}{secret}", markup=False)
         for what in standing.waits:
             console.print(f"{standing.source.name}: {what}", markup=False)
 

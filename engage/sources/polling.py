@@ -5,7 +5,7 @@ A poller that is killed leaves whole batches behind; the next one goes on after 
 overlap is known by its hash. A poller whose source another one has claimed writes nothing and stops.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from engage.domain.records import Outcome, Record, Taken
 from engage.facts import Scope
 from engage.sources.mapping import RowMapping
 from engage.sources.querying import FoundRow, OpenSource, opened
-from engage.sources.watched import Overtaken, SqlSource, WatchedSource
+from engage.sources.watched import Overtaken, PushSource, SqlSource, WatchedSource
 from engage.store.database import Database
 from engage.store.intake import Intake, analyze
 from engage.store.sources import (
@@ -144,7 +144,11 @@ class _Poll:
 
     def run(self, there: OpenSource) -> Polled:
         bound = there.bound(self._position)
-        self._try_again()
+        # What was rejected in the silent first reading is no news when it is taken later.
+        news_after = self._baselined_at or self._turn.now
+        retried, event_ids = try_again(self._poller, self._source, self._scope, self._turn, news_after=news_after)
+        self._polled = replace(self._polled, retried=retried)
+        self.event_ids += event_ids
         for lot in there.lots(bound[0] if bound else None):
             self._take_lot(there, lot)
         with self._poller.database.write() as db:
@@ -183,42 +187,8 @@ class _Poll:
         value = row.values[self._source.key] if self._source.key else None
         return row.hash if value is None else str(value)
 
-    def _try_again(self) -> None:
-        """Takes rejected rows whose time has come, such as a referral whose partner came a poll later."""
-        with self._poller.database.read() as db:
-            if not rejected_rows(db, self._id, 1):
-                return
-        with self._poller.database.write() as db:
-            self._turn.write(db)
-            waiting = rejected_rows(db, self._id, RETRIED)
-            # What was rejected in the silent first reading is no news when it is taken later.
-            then = self._baselined_at or self._turn.now
-            old = [row for row in waiting if row.first_at <= then]
-            new = [row for row in waiting if row.first_at > then]
-            event_ids = [*self._take_rejected(db, old, news=False), *self._take_rejected(db, new, news=True)]
-        self.event_ids += event_ids
-
-    def _take_rejected(self, db: Connection, rows: Sequence[RejectedRow], *, news: bool) -> Sequence[int]:
-        if not rows:
-            return ()
-        outcomes, event_ids = self._take(db, [row.row for row in rows], news=news)
-        again = {row.id: taken.reason for row, taken in zip(rows, outcomes, strict=True) if taken.reason}
-        drop_rejects(db, self._id, [row.row_key for row in rows if row.id not in again])
-        changed = {row.id: again[row.id] for row in rows if row.id in again and again[row.id] != row.reason}
-        tried_again(db, list(again), changed, self._turn.now)
-        self._polled = replace(self._polled, retried=self._polled.retried + len(rows) - len(again))
-        return event_ids
-
-    def _take(self, db: Connection, rows: Iterable[Mapping[str, Any]], *, news: bool) -> tuple[list[Taken], list[int]]:
-        """What became of each row, and the events to be matched."""
-        read = [mapped(self._source.rows, row) for row in rows]
-        records = [row for row in read if not isinstance(row, Taken)]
-        if not records:
-            return [row for row in read if isinstance(row, Taken)], []
-        source, limit, now = self._source.name, self._source.limit, self._turn.now
-        taken = self._poller.observe(db, self._scope, records, source=source, news=news, now=now, limit=limit)
-        outcomes = iter(taken.rows)
-        return [row if isinstance(row, Taken) else next(outcomes) for row in read], list(taken.event_ids)
+    def _take(self, db: Connection, rows: Sequence[Mapping[str, Any]], *, news: bool) -> tuple[list[Taken], list[int]]:
+        return take_rows(db, self._poller, self._source, self._scope, rows, news=news, now=self._turn.now)
 
     def _count(self, outcomes: Sequence[Taken], *, read: int, known: int) -> None:
         found = [taken.outcome for taken in outcomes]
@@ -231,6 +201,59 @@ class _Poll:
             unchanged=so_far.unchanged + found.count(Outcome.UNCHANGED),
             rejected=so_far.rejected + found.count(Outcome.REJECTED),
         )
+
+
+def try_again(
+    poller: Poller, source: SqlSource | PushSource, scope: Scope, turn: Turn, *, news_after: datetime | None
+) -> tuple[int, list[int]]:
+    """Takes rejected rows whose time has come, such as a referral whose partner came a poll later.
+
+    Returns how many were taken, and the events to be matched. Rows that were rejected up to `news_after` are no news.
+    """
+    with poller.database.read() as db:
+        if not rejected_rows(db, turn.state.id, 1):
+            return 0, []
+    with poller.database.write() as db:
+        turn.write(db)
+        waiting = rejected_rows(db, turn.state.id, RETRIED)
+        old = [row for row in waiting if news_after is not None and row.first_at <= news_after]
+        new = waiting if news_after is None else [row for row in waiting if row.first_at > news_after]
+        taken, event_ids = 0, []
+        for rows, news in ((old, False), (new, True)):
+            values = [row.row for row in rows]
+            outcomes, events = take_rows(db, poller, source, scope, values, news=news, now=turn.now)
+            taken += _settle_again(db, turn, rows, outcomes)
+            event_ids += events
+    return taken, event_ids
+
+
+def _settle_again(db: Connection, turn: Turn, rows: Sequence[RejectedRow], outcomes: Sequence[Taken]) -> int:
+    """Forgets rejected rows that have been taken, and notes why the others were not; returns how many were."""
+    again = {row.id: taken.reason for row, taken in zip(rows, outcomes, strict=True) if taken.reason}
+    drop_rejects(db, turn.state.id, [row.row_key for row in rows if row.id not in again])
+    changed = {row.id: again[row.id] for row in rows if row.id in again and again[row.id] != row.reason}
+    tried_again(db, list(again), changed, turn.now)
+    return len(rows) - len(again)
+
+
+def take_rows(
+    db: Connection,
+    poller: Poller,
+    source: SqlSource | PushSource,
+    scope: Scope,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    news: bool,
+    now: datetime,
+) -> tuple[list[Taken], list[int]]:
+    """What became of each row, and the events to be matched."""
+    read = [mapped(source.rows, row) for row in rows]
+    records = [row for row in read if not isinstance(row, Taken)]
+    if not records:
+        return [row for row in read if isinstance(row, Taken)], []
+    taken = poller.observe(db, scope, records, source=source.name, news=news, now=now, limit=source.limit)
+    outcomes = iter(taken.rows)
+    return [row if isinstance(row, Taken) else next(outcomes) for row in read], list(taken.event_ids)
 
 
 def mapped(rows: RowMapping, row: Mapping[str, Any]) -> list[Record] | Taken:

@@ -14,7 +14,17 @@ from engage.domain.windows import parse_duration
 from engage.sources.authored import load_mapping, read_text
 from engage.sources.mapping import KINDS, SourceMapping
 from engage.sources.record_reader import RecordReader
-from engage.sources.watched import Address, FolderSource, Sources, SqlSource, WatchedSource, parse_url
+from engage.sources.watched import (
+    Address,
+    FolderSource,
+    HubSpot,
+    PushSource,
+    Salesforce,
+    Sources,
+    SqlSource,
+    WatchedSource,
+    parse_url,
+)
 
 EVERY = timedelta(minutes=1)
 """How often a source is polled that does not say."""
@@ -22,6 +32,9 @@ EVERY = timedelta(minutes=1)
 _MORE = ("every", "status_changes_per_hour")
 _SQL, _SQL_MORE = ("source", "url", "query", "cursor"), ("overlap", "key", *_MORE)
 _FOLDER = ("source", "folder", "mapping")
+_PUSH_MORE = ("status_changes_per_hour",)
+_ORGANIZATION = re.compile(r"00D[a-zA-Z0-9]{12}([A-Z0-5]{3})?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def load_sources(path: Path, programs: Mapping[str, Program]) -> Sources:
@@ -60,7 +73,37 @@ class _SourcesReader:
 
     def _source(self, node: Node) -> WatchedSource | None:
         written = {key.text for key, _ in node.entries} if isinstance(node, Entries) else set()
-        return self._folder(node) if written & {"folder", "mapping"} else self._sql(node)
+        if written & {"folder", "mapping"}:
+            return self._folder(node)
+        if sender := next((kind for kind in (HubSpot.kind, Salesforce.kind) if kind in written), ""):
+            return self._push(node, sender)
+        return self._sql(node)
+
+    def _push(self, node: Node, sender: str) -> PushSource:
+        fields = self._reader.fields(node, "a source", ("source", sender), (*_PUSH_MORE, *KINDS))
+        return PushSource(
+            name=fields.name("source", "a source's name"),
+            program=self._records.program,
+            limit=self._limit(fields),
+            rows=self._records.read(fields, node, "a source", ("source", sender, *_PUSH_MORE)),
+            sender=self._sender(fields[sender], sender) if sender in fields else HubSpot(""),
+        )
+
+    def _sender(self, node: Node, sender: str) -> HubSpot | Salesforce:
+        required = ("secret",) if sender == HubSpot.kind else ("secret", "organization")
+        fields = self._reader.fields(node, f"'{sender}'", required)
+        secret = self._secret(fields["secret"]) if "secret" in fields else ""
+        if sender == HubSpot.kind:
+            return HubSpot(secret)
+        return Salesforce(secret, fields.parsed("organization", _organization))
+
+    def _secret(self, node: Node) -> str:
+        if isinstance(node, Scalar):  # not repeated: it may be the secret itself
+            self._reader.problem(
+                node, "'secret' does not stand in this file", "write {env: NAME} and set that variable"
+            )
+            return ""
+        return self._reader.fields(node, "'secret'", ("env",)).parsed("env", _variable)
 
     def _sql(self, node: Node) -> SqlSource:
         fields = self._reader.fields(node, "a source", _SQL, (*_SQL_MORE, *KINDS))
@@ -126,6 +169,18 @@ def _query(written: str) -> str:
     if not re.match(r"(\s|--.*\n)*(select|with)\b", query, re.IGNORECASE):
         raise ValueError("'query' is not a SELECT; write one, such as SELECT * FROM deals")
     return query
+
+
+def _organization(written: str) -> str:
+    if not _ORGANIZATION.fullmatch(written):
+        raise ValueError(f"'{written}' is not the id of an organization; Setup, Company Information shows it: 00D…")
+    return written
+
+
+def _variable(written: str) -> str:
+    if not _VARIABLE.fullmatch(written):
+        raise ValueError("'env' is not the name of a variable; write one such as CRM_SECRET, and set it in .env")
+    return written
 
 
 def _overlap(written: str) -> timedelta | int:

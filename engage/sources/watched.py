@@ -1,4 +1,4 @@
-"""What sources.yaml says: databases that are polled, and folders that exports are dropped into."""
+"""What sources.yaml says: databases that are polled, folders that exports are dropped into, systems that push."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +12,9 @@ from engage.domain.errors import InputError, ServiceUnreachable
 from engage.domain.facts import Feed
 from engage.domain.programs import Program
 from engage.sources.mapping import RowMapping, SourceMapping
+
+SHORTEST_SECRET = 16
+"""In characters: what is shorter can be guessed."""
 
 
 class SourceDown(ServiceUnreachable):
@@ -101,7 +104,61 @@ class FolderSource:
         return self.mapping.feeds
 
 
-WatchedSource = SqlSource | FolderSource
+@dataclass(frozen=True, slots=True)
+class HubSpot:
+    """HubSpot's webhooks. `secret`: the variable that holds the app's client secret."""
+
+    secret: str
+
+    kind = "hubspot"
+
+
+@dataclass(frozen=True, slots=True)
+class Salesforce:
+    """Salesforce's outbound messages. `secret`: the variable that holds the last part of the endpoint's path.
+
+    `organization`: the id of the organization that is believed, in its form of 15 or 18 characters.
+    """
+
+    secret: str
+    organization: str
+
+    kind = "salesforce"
+
+
+@dataclass(frozen=True, slots=True)
+class PushSource:
+    """A system that sends its changes to /hooks/<name>. Only what was rejected of them is tried again as polls do."""
+
+    name: str
+    program: Program
+    limit: int | None
+    rows: RowMapping
+    sender: HubSpot | Salesforce
+
+    every = timedelta(minutes=1)
+    """How often rejected rows are tried again."""
+
+    @property
+    def kind(self) -> str:
+        return self.sender.kind
+
+    @property
+    def feeds(self) -> frozenset[Feed]:
+        return self.rows.feeds
+
+    def secrets(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """The secrets that are accepted. Raises SourceChanged when none is set, or one that can be guessed."""
+        variable = self.sender.secret
+        found = tuple(part.strip() for part in environ.get(variable, "").split(",") if part.strip())
+        if not found:
+            raise SourceChanged(f"{variable} is not set", "set it where the web process runs, or in .env")
+        if any(len(secret) < SHORTEST_SECRET for secret in found):
+            raise SourceChanged(f"{variable} has fewer than {SHORTEST_SECRET} characters", "take one that is random")
+        return found
+
+
+WatchedSource = SqlSource | FolderSource | PushSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +167,10 @@ class Sources:
 
     path: str
     sources: tuple[WatchedSource, ...] = ()
+
+    def pushed(self, name: str) -> PushSource | None:
+        """The source of this name, if it is one that pushes."""
+        return next((each for each in self.sources if each.name == name and isinstance(each, PushSource)), None)
 
     def find(self, name: str) -> WatchedSource:
         """Raises InputError when there is none of this name."""

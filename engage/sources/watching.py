@@ -14,10 +14,12 @@ from engage.domain.programs import Program
 from engage.facts import Scope
 from engage.sources.dropping import take_drop, waiting_drops
 from engage.sources.polling import Polled, Poller, Turn, lease
+from engage.sources.pushing import PushedRow, retry_rejected, take_pushed
 from engage.sources.watch_file import load_sources
 from engage.sources.watched import (
     FolderSource,
     Overtaken,
+    PushSource,
     SourceChanged,
     SourceDown,
     Sources,
@@ -36,7 +38,8 @@ Signature = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a source stands. `lag` is the time since the last poll that succeeded began; None: there was none.
+    """How a source stands. `lag` is the time since the last poll that succeeded began, or since a system pushed; None:
+    there was none.
 
     `state`: waiting (for the database `after` to be read for the first time), new, ok, failing or held.
     `waits`: what it waits for, in sentences. `tried_at`, `next_at`: the last poll and the next one.
@@ -94,7 +97,21 @@ class Watcher:
         states = self._states(sources.sources, program_ids)
         waiting = _waiting(sources, states)
         now = self._clock()
-        return [state.id for name, state in states.items() if state.next_poll_at <= now and name not in waiting]
+        due = {name: state.id for name, state in states.items() if state.next_poll_at <= now and name not in waiting}
+        return [due[name] for name in due if name not in self._without_rejects(sources, due)]
+
+    def _without_rejects(self, sources: Sources, ids: Mapping[str, int]) -> set[str]:
+        """Systems that push are not asked for anything: unless rejected rows wait, there is nothing to do."""
+        pushing = {source.name for source in sources.sources if isinstance(source, PushSource)} & ids.keys()
+        if not pushing:
+            return set()
+        with self.poller.database.read() as db:
+            rejected = count_rejected(db)
+        return {name for name in pushing if not rejected.get(ids[name])}
+
+    def receive(self, source: PushSource, scope: Scope, rows: Sequence[PushedRow]) -> Polled:
+        """Takes what a system has pushed."""
+        return take_pushed(self.poller, source, scope, rows, self._clock())
 
     def poll_due(self, sources: Sources, scopes: Mapping[str, Scope], ids: Iterable[int]) -> None:
         """Polls those of the sources that are still due: hints may come late and more than once."""
@@ -167,7 +184,7 @@ class Watcher:
         except Exception as error:  # noted where operators look, then told like every bug
             self._failed(turn, SourceDown(f"a fault in engage: {error!r}", "the log of the workers says where"))
             raise
-        if state.failures and (polled.read or isinstance(source, SqlSource)):  # a look at a folder mends nothing
+        if state.failures and (polled.read or not isinstance(source, FolderSource)):  # a look at one mends nothing
             log.info("source_works_again", source=source.name)
         return polled
 
@@ -177,6 +194,8 @@ class Watcher:
                 return self.poller.poll(source, scope, turn)
             case FolderSource():
                 return take_drop(self.poller, source, scope, turn)
+            case PushSource():
+                return retry_rejected(self.poller, source, scope, turn)
 
     def _failed(self, turn: Turn, error: SourceDown | SourceChanged) -> None:
         """Notes why, and when it is tried again: full-jitter backoff. Says it once an outage."""

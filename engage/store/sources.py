@@ -84,6 +84,20 @@ def _write(db: Connection, source_id: int, version: int, values: Mapping[str, An
     return db.execute(mine.values(version=version + 1, **values)).rowcount == 1
 
 
+def receive(db: Connection, program_id: int, name: str, now: datetime) -> int:
+    """Notes that a system has pushed, and locks its source until the transaction ends; the source's id.
+
+    To be the first statement of a transaction, as `move` is.
+    """
+    done = {"polled_at": now, "succeeded_at": now, "baselined_at": sa.func.coalesce(_s.baselined_at, now)}
+    mine = sa.update(watched_sources).where(_s.name == name).values(failures=0, error=None, held=False, **done)
+    source_id = db.execute(mine.returning(_s.id)).scalar()
+    if source_id is None:
+        add_sources(db, {name: program_id}, now)
+        source_id = db.execute(mine.returning(_s.id)).scalar_one()
+    return int(source_id)
+
+
 # --- rows of the overlap ----------------------------------------------------------------------------------------------
 
 
@@ -144,6 +158,11 @@ def drop_rejects(db: Connection, source_id: int, keys: Sequence[str]) -> None:
     if known := _known_keys(db, source_id, keys):
         mine = _rejects.source_id == source_id
         db.execute(sa.delete(source_rejects).where(mine, one_of(db, _rejects.row_key, known)))
+
+
+def forget_rejects(db: Connection, source_id: int, before: datetime) -> None:
+    """Forgets rows that have been tried in vain since then."""
+    db.execute(sa.delete(source_rejects).where(_rejects.source_id == source_id, _rejects.first_at < before))
 
 
 def tried_again(db: Connection, ids: Collection[int], reasons: Mapping[int, str], now: datetime) -> None:

@@ -4,23 +4,19 @@ Whatever goes wrong is answered with an error, and SendGrid sends the same again
 later, by a worker: nothing of it is parsed before its signature was checked, and nothing of it is logged.
 """
 
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
 
 from engage.bootstrap import Services
 from engage.domain.errors import EngageError
 from engage.providers.sendgrid_events import NAME
 from engage.providers.webhook_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Checked, check, recent
 from engage.settings import PREFIX
-from engage.web.bodies import read_body
+from engage.web.arriving import NotArrived, Room
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +38,7 @@ _THREADS = 4  # that store: the pages that partners open need connections too
 def build_router(services: Services) -> APIRouter:
     """The route. Raises SettingsError when what is set as the key is none."""
     router = APIRouter()
-    room, threads = _Room(MOST_IN_MEMORY), CapacityLimiter(_THREADS)
+    room, threads = Room(MOST_IN_MEMORY), CapacityLimiter(_THREADS)
     if not services.webhook_keys:
         log.warning("webhooks_are_refused", why=_NO_KEY)
 
@@ -55,14 +51,9 @@ def build_router(services: Services) -> APIRouter:
             return _refused(403, "not signed, or not now")
         with room.guest() as guest:
             try:
-                async with asyncio.timeout(SECONDS_TO_ARRIVE):
-                    body = await read_body(request, LARGEST_BODY, guest.brings)
-            except (TimeoutError, ClientDisconnect):
-                return _refused(408, "did not arrive whole")
-            except _NoRoom:
-                return _refused(503, "too much at once")
-            if body is None:
-                return _refused(413, f"larger than {LARGEST_BODY:,} bytes")
+                body = await guest.body(request, LARGEST_BODY, SECONDS_TO_ARRIVE)
+            except NotArrived as refused:
+                return _refused(refused.status, refused.why)
             return await to_thread.run_sync(_take, services, request.headers, body, limiter=threads)
 
     return router
@@ -72,40 +63,6 @@ def _could_be_genuine(services: Services, headers: Headers) -> bool:
     """Whether it is worth reading: strangers without the two headers of now cost nothing."""
     max_age = timedelta(hours=services.settings.webhook_max_age)
     return SIGNATURE_HEADER in headers and recent(headers.get(TIMESTAMP_HEADER, ""), services.clock(), max_age)
-
-
-class _NoRoom(Exception):
-    """More bytes are arriving than may be held."""
-
-
-class _Room:
-    """The bytes that all requests together hold; of one event loop."""
-
-    def __init__(self, most: int) -> None:
-        self.free = most
-
-    @contextmanager
-    def guest(self) -> Iterator["_Guest"]:
-        guest = _Guest(self)
-        try:
-            yield guest
-        finally:
-            self.free += guest.held
-
-
-class _Guest:
-    """What one request holds."""
-
-    def __init__(self, room: _Room) -> None:
-        self.held = 0
-        self._room = room
-
-    def brings(self, count: int) -> None:
-        """Raises _NoRoom when that is too much."""
-        if count > self._room.free:
-            raise _NoRoom
-        self.held += count
-        self._room.free -= count
 
 
 _NO_KEY = f"{PREFIX}SENDGRID_WEBHOOK_KEY is not set"
