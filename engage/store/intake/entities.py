@@ -156,9 +156,9 @@ class Shelf:
             self._row(entity) | without_own | {"program_id": program_id, "external_id": external_id}
             for external_id, entity in new.items()
         ]
-        for id_, external_id in insert_many(db, self.table, rows, self.table.c.id, self.table.c.external_id):
-            new[external_id].id = id_
-            self._by_id[id_] = new[external_id]
+        for row in insert_many(db, self.table, rows, self.table.c.id, self.table.c.external_id):
+            new[row.external_id].id = row.id
+            self._by_id[row.id] = new[row.external_id]
 
     def _update(self, db: Connection, entities: Sequence[Entity]) -> None:
         c = self.table.c

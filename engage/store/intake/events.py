@@ -74,7 +74,7 @@ class Events:
             }
             for event in self._new
         ]
-        ids = {key: id_ for id_, key in insert_many(db, events, rows, events.c.id, events.c.key)}
+        ids = {row.key: row.id for row in insert_many(db, events, rows, events.c.id, events.c.key)}
         return {ids[event.key]: event.kind for event in self._new if event.news}
 
 

@@ -155,12 +155,8 @@ def _untitled(schema: Any) -> Any:
         return [_untitled(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    empty = {"title": str, "default": type(None)}
-    return {
-        name: _untitled(value)
-        for name, value in schema.items()
-        if not (name in empty and isinstance(value, empty[name]))
-    }
+    said = {name: value for name, value in schema.items() if not (name == "default" and value is None)}
+    return {name: _untitled(value) for name, value in said.items() if not (name == "title" and isinstance(value, str))}
 
 
 def _many(resource: Resource) -> dict[str, Any]:
