@@ -7,6 +7,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from math import ceil
+from typing import Self
 
 import redis
 from redis.backoff import NoBackoff
@@ -34,13 +35,15 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests a second; ten seconds' worth (one at least) may come at once."""
+    """So many requests a second, and so many at once after a pause."""
 
     a_second: float
+    at_once: int
 
-    @property
-    def at_once(self) -> int:
-        return max(1, ceil(self.a_second * _SECONDS_AT_ONCE))
+    @classmethod
+    def of(cls, a_second: float) -> Self:
+        """With ten seconds' worth at once, and one at least."""
+        return cls(a_second, max(1, ceil(a_second * _SECONDS_AT_ONCE)))
 
 
 class Buckets:

@@ -39,8 +39,8 @@ class Limits:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._buckets = Buckets(services.settings.redis_url)
-        self._of_keys = Rate(services.settings.key_rate)
-        self._of_pages = Rate(services.settings.page_rate)
+        self._of_keys = Rate.of(services.settings.key_rate)
+        self._of_pages = Rate.of(services.settings.page_rate)
 
     def let_in(self, request: Request) -> Caller:
         """Who calls with a bearer key, and has not called too often. Call it in a thread.
