@@ -57,6 +57,27 @@ class AlikePartner:
     certain: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A referral as the form took it. `invited`: its partner is none yet; `mailed`: we know an address of theirs."""
+
+    company: str
+    partner_name: str
+    invited: bool
+    mailed: bool
+
+
+def stored_referral(db: Connection, program_id: int, referral: str) -> Stored | None:
+    """The referral with this external id, as whoever told of it is thanked."""
+    query = sa.select(_R.lead_company, _P.first_name, _P.last_name, _P.status, _P.email)
+    query = query.join(partners, _P.id == _R.partner_id)
+    row = db.execute(query.where(_R.program_id == program_id, _R.external_id == referral)).one_or_none()
+    if row is None:
+        return None
+    name = " ".join(filter(None, (row.first_name, row.last_name)))
+    return Stored(row.lead_company or "", name, row.status == "invited", bool(row.email))
+
+
 def note_referral(db: Connection, program_id: int, referral: str, at: datetime) -> int:
     """Stores that the referral with this external id was told of by the form; returns the event, to be matched."""
     mine = sa.select(_R.id, _R.partner_id).where(_R.program_id == program_id, _R.external_id == referral)
