@@ -79,8 +79,12 @@ class _Visitor:
 
 
 @router.api_route(PATH + "{token}", methods=["GET", "HEAD"], include_in_schema=False)
-def show(request: Request, token: str) -> Response:
-    """The page; of a link that has run out, a page that offers a fresh one."""
+@router.api_route(PATH + "{token}/{done}", methods=["GET", "HEAD"], include_in_schema=False)
+def show(request: Request, token: str, done: str = "") -> Response:  # noqa: ARG001
+    """The page; of a link that has run out, a page that offers a fresh one.
+
+    `done`: a browser that comes back to a page asks again for the address to which its form was sent.
+    """
     visitor = _visitor(request, token)
     return _shown(visitor) if visitor else page_of_no_link(request, "unknown_page.html", token)
 
@@ -107,10 +111,9 @@ def hide(request: Request, token: str) -> Response:
     return answer
 
 
-@router.post(PATH + "renew", include_in_schema=False)
-def renew(request: Request, fields: Fields) -> Response:
+@router.post(PATH + "{token}/renew", include_in_schema=False)
+def renew(request: Request, token: str) -> Response:
     """Has a fresh link mailed to the partner. What is answered does not depend on whether one was."""
-    token = fields.get("token", "")
     visitor = _visitor(request, token)
     if visitor is None:
         return page_of_no_link(request, "unknown_page.html", token)
