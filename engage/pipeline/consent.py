@@ -70,6 +70,13 @@ def unsubscribe(db: Connection, link: UnsubscribeLink, now: datetime, how: str, 
     return cancel_pending(db, [partner_id], link.topic, now)
 
 
+def has_refused(db: Connection, link: UnsubscribeLink) -> bool:
+    """Whether the topic is not mailed any more to whom the link means, at its address."""
+    partner_id = survivor_of(db, link.partner_id)
+    refused = refused_topics(db, {partner_id: Place(link.program_id, link.address_id)})
+    return link.topic in refused.get(partner_id, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Heeded:
     """What became of each refusal, in order, and how many pending messages were cancelled."""

@@ -186,7 +186,7 @@ ON_PAGES = (
     "What else may we write about?",
     "In which language?",
     "Save",
-    "Always comes, because it is about you:",
+    "What always comes",
     "A break",
     "You are taking a break until {day}. Until then you only hear about your own referrals and rewards.",
     "End the break now",

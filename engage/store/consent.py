@@ -234,13 +234,6 @@ def recorded(
     }
 
 
-def is_subscribed(db: Connection, partner_id: int, address_id: int, topic: str) -> bool:
-    """Whether this person has not ended the topic at this address."""
-    c = subscriptions.c
-    query = sa.select(c.subscribed).where(c.partner_id == partner_id, c.address_id == address_id, c.topic == topic)
-    return db.execute(query).scalar() is not False
-
-
 @dataclass(frozen=True, slots=True)
 class Words:
     """By topic: when the no was said that counts, and the yes."""

@@ -5,7 +5,21 @@ from fastapi import FastAPI
 from engage.bootstrap import Services, mailbox_webhook_key
 from engage.providers.webhook_signature import load_private_key
 from engage.settings import Settings
-from engage.web import answers, brands, errors, health, home, hooks, links, partner_page, refer, unsubscribe, v1, webhooks
+from engage.web import (
+    answers,
+    brands,
+    errors,
+    health,
+    home,
+    hooks,
+    links,
+    partner_page,
+    preferences,
+    refer,
+    unsubscribe,
+    v1,
+    webhooks,
+)
 from engage.web.assets import Assets
 from engage.web.bodies import BoundedForms
 from engage.web.headers import StrictHeaders
@@ -26,6 +40,7 @@ def build_app(services: Services, mailbox: MailStore | None = None) -> FastAPI:
     app.include_router(brands.router)
     app.mount("/static", Assets())
     app.include_router(unsubscribe.router)
+    app.include_router(preferences.router)
     app.include_router(answers.router)
     app.include_router(partner_page.router)
     app.include_router(refer.router)

@@ -38,7 +38,7 @@ def build_router(services: Services) -> APIRouter:
         with services.database.read() as db:
             mail = read_click(db, services.signer, token)
         if mail is None:
-            return page_of_no_link(request, "unknown_link.html", token)
+            return page_of_no_link(request, "unknown_page.html", token)
         headers = {"Location": mail.url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return Response(status_code=302, headers=headers, background=recorder.later(request, mail))
 
@@ -48,7 +48,7 @@ def build_router(services: Services) -> APIRouter:
         with services.database.read() as db:
             mail = read_open(db, services.signer, token)
         if mail is None:
-            return page_of_no_link(request, "unknown_link.html", token)
+            return page_of_no_link(request, "unknown_page.html", token)
         headers = {"Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "cross-origin"}
         return Response(PICTURE, headers=headers, media_type="image/gif", background=recorder.later(request, mail))
 
