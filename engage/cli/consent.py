@@ -1,8 +1,7 @@
 """`consent`: brings in what people said before engage, shows what stands against mailing somebody, lifts it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from engage.authoring.program_files import is_program_file
 from engage.bootstrap import Services
 from engage.cli import wishes
+from engage.cli.consent_shown import print_shown, shown_json
 from engage.cli.context import (
     JsonOption,
     ProgramOption,
@@ -25,11 +25,10 @@ from engage.cli.context import (
 )
 from engage.domain.consent import Refusal, SuppressionReason
 from engage.domain.errors import InputError
-from engage.domain.programs import Rhythm
 from engage.domain.records import Outcome
 from engage.facts import Scope
 from engage.pipeline.consent import foresee, heed, lift
-from engage.pipeline.consent_shown import Shown, show_consent
+from engage.pipeline.consent_shown import show_consent
 from engage.pipeline.library import Library
 from engage.pipeline.sendgrid_lists import Translated, translate
 from engage.providers.sendgrid_suppressions import SuppressionLists, read_suppressions
@@ -153,11 +152,11 @@ def show(
     with services(queue=NoQueue()) as built:
         scope = scope_named(library_of(built), program)
         with built.database.read() as db:
-            shown = show_consent(db, scope, who)
+            shown = show_consent(db, scope, who, built.clock())
     if as_json:
-        print_json(_shown_json(shown))
+        print_json(shown_json(shown))
     else:
-        _print_shown(shown, who)
+        print_shown(shown, who)
 
 
 def lift_(
@@ -277,65 +276,3 @@ def _print_groups(said: Translated, lists: SuppressionLists, others: dict[int, s
             f"  -> write sendgrid_group: {group.id} at its topic in program.yaml and read again; if it is none of this"
             f" program's mail: --leave-out {group.id}"
         )
-
-
-def _shown_json(shown: Shown) -> dict[str, Any]:
-    return {
-        "email": shown.email,
-        "suppressions": [{"reason": reason, "since": _iso(at)} for reason, at in shown.suppressions.items()],
-        "noted": _dated(shown.noted),
-        "partners": [
-            {
-                "partner": partner,
-                "refused": _dated(topics),
-                "agreed": _dated(shown.agreed[partner]),
-                "rhythms": [
-                    {"topic": wish.topic, "rhythm": wish.rhythm, "since": _iso(wish.since), "how": wish.how}
-                    for wish in shown.rhythms[partner]
-                ],
-            }
-            for partner, topics in shown.refused.items()
-        ],
-        "changes": [{**asdict(change), "at": _iso(change.at)} for change in shown.changes],
-    }
-
-
-def _print_shown(shown: Shown, who: str) -> None:
-    has = "have" if len(shown.refused) > 1 else "has"
-    holders = f", which {' and '.join(shown.refused) or 'no partner'} {has}"
-    console.print(f"[bold]{escape(shown.email or who)}[/]" + escape(holders if shown.email else ": no address"))
-    for reason, since in shown.suppressions.items():
-        console.print(f"  gets nothing: {reason.replace('_', ' ')}, since {_day(since)}")
-    for topic, since in shown.noted.items():
-        console.print(f"  {escape(topic)} was refused at this address, on {_day(since)}")
-    for partner, topics in shown.refused.items():
-        for topic, since in topics.items():
-            console.print(escape(f"  {partner} is not mailed {topic}, since {_day(since)}"))
-    for partner, topics in shown.agreed.items():
-        for topic, since in topics.items():
-            console.print(escape(f"  {partner} said yes to {topic}, on {_day(since)}"))
-    for partner, rhythms in shown.rhythms.items():
-        for wish in rhythms:
-            console.print(escape(f"  {partner} wants {wish.topic} {_OFTEN[wish.rhythm]}, since {_day(wish.since)}"))
-    if not shown.suppressions and not shown.noted and not any(shown.refused.values()):
-        console.print("  nothing stands against mailing it")
-    for change in shown.changes:
-        of = f" of {change.partner}" if change.partner else ""
-        said = f"{'yes' if change.subscribed else 'no'} to {change.topic or 'everything'}{of} at {change.email}"
-        came = f"{change.how}, {change.source}" if change.source else change.how
-        console.print(escape(f"  {change.at:%Y-%m-%d %H:%M} UTC  {said} ({came})"))
-
-
-_OFTEN = {Rhythm.INSTANT: "at once", Rhythm.DAILY: "once a day", Rhythm.OFF: "not at all"}
-
-
-def _dated(topics: Mapping[str, datetime]) -> list[dict[str, str]]:
-    return [{"topic": topic, "since": _iso(at)} for topic, at in topics.items()]
-
-
-def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d} UTC"
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -99,6 +99,8 @@ def test_show_says_what_stands_since_when_and_how_it_came(fresh: Installation) -
                 "refused": [{"topic": "tips", "since": "2025-03-01T00:00:00Z"}],
                 "agreed": [],
                 "rhythms": [],
+                "language": None,
+                "pause": None,
             }
         ],
         "changes": [
@@ -112,6 +114,7 @@ def test_show_says_what_stands_since_when_and_how_it_came(fresh: Installation) -
                 "source": "by phone",
             }
         ],
+        "settings": [],
     }
     assert_said(fresh.run("consent", "show", "bob"), 0, "bob@example.com, which bob has", "nothing stands against")
     assert_said(fresh.run("consent", "show", "zoe@example.com"), 1, "never heard of 'zoe@example.com'")
