@@ -190,6 +190,9 @@ _LAST_PERIOD = Record(
 _LINKS: dict[str, "Type"] = {
     "portal": Value(_LINK, "the partner portal"),
     "refer": Value(_LINK, "where a partner refers a lead"),
+    "refer_form": Value(
+        _LINK, "engage's form for referrals by word of mouth, signed for the reader; desks have none", optional=True
+    ),
     "register": Value(_LINK, "where this partner joins; empty unless program.yaml has a register_url", optional=True),
     "share": Value(_LINK, "the partner's own link for their contacts, from share_url", optional=True),
     "page": Value(_LINK, "the partner's own page with engage: referrals, rewards, tier", optional=True),
@@ -328,11 +331,46 @@ _HELP = Record(
     "what a salesperson asks for, in a campaign that waits for `referral.help_wanted`",
     {"ask": _text("what the partner could do, a sentence"), "by_name": _text("who asks", optional=True)},
 )
+_NOTED = Record(
+    "what somebody wrote into the form for referrals, in a campaign that waits for `referral.noted`",
+    {
+        "contact": _text("how to reach the lead: an address or a telephone number", optional=True),
+        "note": _text("what they need, as the partner put it; or how the partner was named to us", optional=True),
+        "by_name": _text("the member of our staff who noted it; empty if the partner did", optional=True),
+        "alike": Listing(
+            "referrals that look like it, in mails to staff",
+            Record(
+                "one that may be the same",
+                {
+                    "external_id": _text("its id"),
+                    "lead_company": _text("the referred company"),
+                    "status_label": _text("its status"),
+                    "submitted_at": _instant("when it was referred"),
+                    "partner_name": _text("the partner who referred it"),
+                    "salesperson_name": _text("who works on it", optional=True),
+                    "same_partner": Value(Kind.FLAG, "it is this partner's, who was shown it and says it is another"),
+                },
+            ),
+        ),
+        "partners_alike": Listing(
+            "partners who look like somebody new, in mails to staff",
+            Record(
+                "one who may be the same",
+                {
+                    "external_id": _text("id in the CRM"),
+                    "name": _text("whole name"),
+                    "company": _text("name of their company", optional=True),
+                },
+            ),
+        ),
+    },
+)
 _OCCASIONAL: dict[str, "Type"] = {
     "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),
     "help": _HELP,
+    "noted": _NOTED,
     "code": _text("six digits that the partner types in their browser, in a campaign for `partner.code_wanted`"),
     "edition": _EDITION,
     "story": _STORY,

@@ -30,12 +30,15 @@ from engage.pipeline.gathering import update_contexts
 from engage.pipeline.last_periods import last_period_contexts
 from engage.pipeline.leading import STANDINGS, Leading, Standings, labelled, leading, standings
 from engage.pipeline.library import Library
+from engage.pipeline.noting import NOTHING, noted_contexts
 from engage.pipeline.page_links import PATH as PAGE_PATH
 from engage.pipeline.page_links import page_url
 from engage.pipeline.preferences import PATH as PREFERENCES_PATH
 from engage.pipeline.preferences import preferences_url
 from engage.pipeline.promising import contest_context, promotion_contexts
 from engage.pipeline.recheck import subject_of
+from engage.pipeline.refer_links import PARTNER, STAFF, refer_url
+from engage.pipeline.refer_links import PATH as REFER_PATH
 from engage.pipeline.sayings import THERE
 from engage.pipeline.senders import Sender, senders
 from engage.pipeline.telling import story_context
@@ -45,7 +48,7 @@ from engage.store.helping import HelpWanted, help_by_enrollment
 from engage.store.people import StaffMember, staff_members
 from engage.store.wanted import codes_by_enrollment
 
-SIGNED_PATHS = ("/unsubscribe/", PREFERENCES_PATH, PATH, PAGE_PATH)
+SIGNED_PATHS = ("/unsubscribe/", PREFERENCES_PATH, PATH, PAGE_PATH, REFER_PATH)
 """Where links with tokens lead, below the public address."""
 
 
@@ -112,17 +115,20 @@ class Composer:
             material = _Material.load(db, scope, campaign, template, partners, ahead, group, words, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
             codes = _codes(db, group) if "code" in template.needs else {}
+            noted = noted_contexts(db, scope.program, group, words) if "noted" in template.needs else {}
             lines: dict[int, list[Line]] = {}
             if folding and "folded" in template.needs:
                 lines = lines_for(db, library, group, lambda those: self._heads(db, library, those, now), now)
             for one in group:
                 told = lines.get(one.id, [])
-                more = {"folded": shown(told), **given.get(one.id, {})}
+                more: dict[str, Any] = {"folded": shown(told), **given.get(one.id, {})}
                 if template.story:
                     locale_ = template.locale or scope.program.locale
                     more["story"] = story_context(library.templates, template.story, scope.program, locale_, now)
                 if one.id in codes:
                     more["code"] = code_for(self.signer, codes[one.id])
+                if "noted" in template.needs:
+                    more["noted"] = noted.get(one.id, NOTHING)
                 if "edition" in template.needs:
                     more["edition"] = edition_context(library, campaign, one.occasion)
                 asked = asks.get(one.id)
@@ -185,6 +191,9 @@ class Composer:
         )
         topic = program.topics.get(one.topic)
         reader = material.partner(one) if one.recipient.startswith("partner:") else None
+        who, id_ = (PARTNER, one.partner_id) if reader else (STAFF, one.staff_id)
+        if id_ is not None:
+            links["refer_form"] = refer_url(self.signer, self.public_url, who, one.program_id, id_, now)
         if reader and one.partner_id:
             whose = (one.program_id, one.partner_id, reader["address_id"])
             links["page"] = page_url(self.signer, self.public_url, *whose, now)

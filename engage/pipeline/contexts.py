@@ -251,6 +251,7 @@ def link_context(brand: Brand, partner: str | None, referral: str | None) -> dic
         "referral": brand.referral_url(referral) if referral else None,
         "register": address_for(brand.register_url, partner),
         "share": address_for(brand.share_url, partner),
+        "refer_form": None,
         "page": None,
         "unsubscribe": None,
         "preferences": None,

@@ -199,8 +199,9 @@ def occasional(campaign: Campaign, step: MailStep) -> tuple[str, ...]:
     edition = ("edition",) if isinstance(campaign.trigger, EditionTrigger) else ()
     event = campaign.trigger.event if isinstance(campaign.trigger, EventTrigger) else None
     wanted = ("help",) if event is EventKind.HELP_WANTED else ()
+    noted = ("noted",) if event is EventKind.NOTED else ()
     code = ("code",) if event is EventKind.CODE_WANTED else ()
-    return (*answers, *promotion, *updates, *edition, *wanted, *code)
+    return (*answers, *promotion, *updates, *edition, *wanted, *noted, *code)
 
 
 def _replace_misfits(

@@ -37,6 +37,7 @@ from engage.signing import Signer
 from engage.store.caps import folded
 from engage.store.deliveries import Claimed
 from engage.store.helping import latest_help
+from engage.store.noted import noted_referrals
 from engage.store.referrals import latest_referral, latest_reward
 
 DEAD_TOKEN = "preview"
@@ -231,6 +232,8 @@ def _stand_ins(
             wanted = latest_help(db, one.referral_id)
             given[one.id] = {"help": help_context(wanted) or {"ask": _SOMETHING, "by_name": ""}}
             notes[one.id] = () if wanted else ("nobody has asked for help with this referral: a sentence stands in",)
+        elif template and "noted" in template.needs and not noted_referrals(db, {one.referral_id or 0}):
+            notes[one.id] = ("this referral did not come by the form: nothing is shown of what somebody wrote into it",)
         elif template and "code" in template.needs:
             given[one.id] = {"code": _CODE}
             notes[one.id] = ("six digits stand in for a code: nobody has asked for one",)

@@ -22,7 +22,8 @@ from engage.store.aliases import own_id
 from engage.store.intake import lock_intake
 from engage.store.intake.checks import normal_email
 from engage.store.noted import (
-    SOURCE,
+    BY_PARTNER,
+    BY_STAFF,
     AlikePartner,
     AlikeReferral,
     Stored,
@@ -159,10 +160,10 @@ def store_told(
     lock_intake(db, scope.program_id)  # from here on nobody else stores the same form
     if (before := already_stored(db, who, name)) is not None:
         return before, []
-    row = _row(who, told, name, now, advocate)
-    taken = observe(db, scope, [row], source=SOURCE, news=True, now=now)
+    row, source = _row(who, told, name, now, advocate), BY_PARTNER if who.partner else BY_STAFF
+    taken = observe(db, scope, [row], source=source, news=True, now=now)
     assert taken.rows[0].outcome is Outcome.ACCEPTED, taken.rows[0].reason
-    noted = note_referral(db, scope.program_id, name, now)
+    noted = note_referral(db, scope.program_id, name, source, now)
     stored = stored_referral(db, scope.program_id, name)
     assert stored is not None, "it was just stored"
     return stored, [*taken.event_ids, noted]

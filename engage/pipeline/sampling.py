@@ -249,6 +249,7 @@ def _links(use: Use, known: Mapping[str, Any]) -> dict[str, str | None]:
     about = (known.get("partner") or {}).get("external_id")
     marketing = use.audience is Audience.PARTNER and not use.transactional
     links = link_context(brand, about, referral["external_id"] if referral else None)
+    links["refer_form"] = f"{_ENGAGE}/refer/WyJwYXJ0bmVyIiwxLDEwMDddLjIw.Zk3aQx.c2FtcGxlLWZvcm0"
     if use.audience is Audience.PARTNER:
         links["page"] = f"{_ENGAGE}/p/WzEsMTAwNyw0LDIwNzgwXQ.Zk3aQx.c2FtcGxlLXBhZ2U"
         links["preferences"] = f"{_ENGAGE}/preferences/WzEsMTAwNyw0XQ.Zk3aQx.c2FtcGxlLXNldHRpbmdz"

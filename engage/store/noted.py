@@ -22,8 +22,9 @@ from engage.domain.likeness import (
     words_of,
 )
 from engage.store.tables import addresses, companies, events, partners, referrals, staff
+from engage.store.upserts import one_of
 
-SOURCE = "referral form"
+BY_PARTNER, BY_STAFF = "referral form", "referral form, by staff"
 """Where these referrals come from."""
 
 _PHONE_MARKS = " -–/().+\u00a0"
@@ -41,6 +42,7 @@ class AlikeReferral:
     status: str
     submitted_at: datetime | None
     partner_id: int
+    partner_external_id: str
     partner_name: str
     salesperson_name: str
 
@@ -78,12 +80,12 @@ def stored_referral(db: Connection, program_id: int, referral: str) -> Stored | 
     return Stored(row.lead_company or "", name, row.status == "invited", bool(row.email))
 
 
-def note_referral(db: Connection, program_id: int, referral: str, at: datetime) -> int:
+def note_referral(db: Connection, program_id: int, referral: str, source: str, at: datetime) -> int:
     """Stores that the referral with this external id was told of by the form; returns the event, to be matched."""
     mine = sa.select(_R.id, _R.partner_id).where(_R.program_id == program_id, _R.external_id == referral)
     referral_id, partner_id = db.execute(mine).one()
     row = {"program_id": program_id, "partner_id": partner_id, "referral_id": referral_id, "unmatched": True}
-    row |= {"kind": EventKind.NOTED, "key": noted_key(referral), "source": SOURCE}
+    row |= {"kind": EventKind.NOTED, "key": noted_key(referral), "source": source}
     return db.execute(sa.insert(events).values(**row, occurred_at=at, observed_at=at).returning(_E.id)).scalar_one()
 
 
@@ -91,8 +93,57 @@ def noted_since(db: Connection, program_id: int, since: datetime, *, partner_id:
     """How many referrals the partner told of by the form after `since`, or the member of staff."""
     query = sa.select(sa.func.count()).select_from(events).join(referrals, _R.id == _E.referral_id)
     query = query.where(_E.program_id == program_id, _E.kind == EventKind.NOTED, _E.occurred_at > since)
-    told = _R.salesperson_id == staff_id if staff_id else _E.partner_id == partner_id
+    by_staff = sa.and_(_E.source == BY_STAFF, _R.salesperson_id == staff_id)
+    told = by_staff if staff_id else sa.and_(_E.source == BY_PARTNER, _E.partner_id == partner_id)
     return int(db.execute(query.where(told)).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A referral that was noted by the form. `by_name`: the member of staff who did, or "".
+
+    `partner_is_new`: they are no partner yet.
+    """
+
+    referral_id: int
+    noted_at: datetime
+    company: str
+    contact: str
+    note: str
+    by_name: str
+    partner_id: int
+    partner_name: str
+    partner_email: str
+    partner_phone: str
+    partner_is_new: bool
+
+
+def noted_referrals(db: Connection, ids: Collection[int]) -> dict[int, Noted]:
+    """Those of these referrals that were noted by the form."""
+    query = (
+        sa.select(_R.id, _E.occurred_at, _E.source, _R.lead_company, _R.lead_contact, _R.note, staff.c.name)
+        .add_columns(_P.id.label("partner_id"), _P.first_name, _P.last_name, _P.email, _P.phone, _P.status)
+        .join(events, sa.and_(_E.referral_id == _R.id, _E.kind == EventKind.NOTED))
+        .join(partners, _P.id == _R.partner_id)
+        .outerjoin(staff, staff.c.id == _R.salesperson_id)
+        .where(one_of(db, _R.id, ids))
+    )
+    return {
+        row.id: Noted(
+            referral_id=row.id,
+            noted_at=row.occurred_at,
+            company=row.lead_company or "",
+            contact=row.lead_contact or "",
+            note=row.note or "",
+            by_name=(row.name or "") if row.source == BY_STAFF else "",
+            partner_id=row.partner_id,
+            partner_name=" ".join(filter(None, (row.first_name, row.last_name))),
+            partner_email=row.email or "",
+            partner_phone=row.phone or "",
+            partner_is_new=row.status == "invited",
+        )
+        for row in db.execute(query)
+    }
 
 
 def referrals_alike(
@@ -160,10 +211,11 @@ def _described(db: Connection, ids: Collection[int]) -> list[AlikeReferral]:
         return []
     name = sa.func.coalesce(_P.first_name, "") + " " + sa.func.coalesce(_P.last_name, "")
     query = (
-        sa.select(referrals, name.label("partner_name"), staff.c.name.label("salesperson_name"))
+        sa.select(referrals, name.label("partner_name"), _P.external_id.label("partner_external_id"))
+        .add_columns(staff.c.name.label("salesperson_name"))
         .join(partners, _P.id == _R.partner_id)
         .outerjoin(staff, staff.c.id == _R.salesperson_id)
-        .where(_R.id.in_(list(ids)[:100]))
+        .where(one_of(db, _R.id, ids))
         .order_by(_R.submitted_at.is_(None), _R.submitted_at.desc(), _R.id.desc())
     )
     return [
@@ -175,6 +227,7 @@ def _described(db: Connection, ids: Collection[int]) -> list[AlikeReferral]:
             status=row.status,
             submitted_at=row.submitted_at,
             partner_id=row.partner_id,
+            partner_external_id=row.partner_external_id,
             partner_name=row.partner_name.strip(),
             salesperson_name=row.salesperson_name or "",
         )

@@ -43,6 +43,8 @@ def test_what_happened_to_a_partners_own_business_is_transactional_and_the_rest_
         "reward-reversed",
         "confirm-address",
         "new-link",
+        "bring-into-crm",
+        "referral-noted",
     }
 
 
