@@ -71,7 +71,7 @@ def installation(standing: Standing) -> Iterator[Services]:
     with TemporaryDirectory(prefix="engage-benchmark-") as folder, ExitStack() as stack:
         authored = (ROOT / "campaigns", ROOT / "email_templates")
         settings, environment = stack.enter_context(installed(standing, Path(folder), *authored))
-        environment["ENGAGE_PORT"] = str(_free_port())
+        environment["ENGAGE_PORT"] = str(free_port())
         built = Services(settings, StampedQueue(RedisQueue(make_broker(standing.redis))))
         stack.callback(built.close)
         _load(built)
@@ -81,7 +81,8 @@ def installation(standing: Standing) -> Iterator[Services]:
         yield built
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

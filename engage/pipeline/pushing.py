@@ -34,12 +34,13 @@ def push(
 
     A request that comes again (`once`) is answered as it was, and nothing is taken. Raises KeyReused.
     """
-    # The same request at the same time waits here until the first is committed, and then finds its answer.
-    lock_intake(db, scope.program_id)
-    if once is not None and (kept := kept_answer(db, once)) is not None:
-        if kept.fingerprint != once.fingerprint:
-            raise KeyReused("this Idempotency-Key came with another request", "use a new one for each request")
-        return kept.answer, ()
+    if once is not None:
+        # The same request at the same time waits here until the first is committed, and then finds its answer.
+        lock_intake(db, scope.program_id)
+        if (kept := kept_answer(db, once)) is not None:
+            if kept.fingerprint != once.fingerprint:
+                raise KeyReused("this Idempotency-Key came with another request", "use a new one for each request")
+            return kept.answer, ()
     taken = observe(db, scope, rows, source=source, news=True, now=now)
     if any(row.outcome is not Outcome.REJECTED for row in taken.rows):
         hear_now_and_then(db, scope.program_id, feeds, now)

@@ -15,7 +15,7 @@ from engage.store.tables import events, feed_readings, idempotent_answers, partn
 from engage.web.v1.reading import LARGEST_BODY, MOST_RECORDS
 from engage.web.v1.resources import EVENTS, LOGINS, UPSERTED
 from tests.support.engage import Engage
-from tests.support.pushing import Pusher
+from tests.support.intake_api import Pusher
 from tests.support.shipped import copy_shipped
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from engage.web.v1 import build_router
 from tests.support.engage import Engage
-from tests.support.pushing import Pusher
+from tests.support.intake_api import Pusher
 from tests.support.shipped import copy_shipped
 
 

@@ -76,8 +76,8 @@ def take(
     `news`: changes are to be matched with campaigns (`events.unmatched`); otherwise they are history. A row may name
     partners and referrals of rows before it. Companies and staff that are named and not known are made.
     """
-    lock_intake(db, program_id)
     waiting = deque(_cleaned(row, program) for row in rows)
+    lock_intake(db, program_id)
     taken: list[Taken] = []
     events: dict[int, EventKind] = {}
     merged: list[Merged] = []
@@ -228,6 +228,7 @@ class _Batch:
 
 def _cleaned(row: Row, program: Program) -> "Row | Refused":
     try:
-        return sorted((clean(record, program) for record in row), key=lambda record: _ORDER.index(type(record)))
+        cleaned = [clean(record, program) for record in row]
+        return sorted(cleaned, key=lambda record: _ORDER.index(type(record))) if len(cleaned) > 1 else cleaned
     except Refused as refused:
         return refused

@@ -62,7 +62,10 @@ class Refused(Exception):
 
 def clean(record: AnyRecord, program: Program) -> AnyRecord:
     """The record with its values in their one form: texts without blanks around, empty ones as None. Raises Refused."""
-    values = {name: _clean(name, getattr(record, name)) for name in _FIELDS[type(record)]}
+    values = {name: getattr(record, name) for name in _FIELDS[type(record)]}
+    for name, value in values.items():
+        if isinstance(value, str):
+            values[name] = _clean(name, value)
     if "external_id" in values and values["external_id"] is None:
         raise Refused(f"{_NAMES[type(record)]} has no external id", "external_id")
     if isinstance(record, RewardRecord | LoginRecord) and values["partner"] is None:
@@ -131,9 +134,9 @@ def _clean(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     text = value.strip()
-    if "\0" in text or not _encodable(text):
+    if "\0" in text or not (text.isascii() or _encodable(text)):
         raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be stored", name)
-    if name in _KEYS and any(unicodedata.category(character) == "Cc" for character in text):
+    if name in _KEYS and not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text):
         raise Refused(f"{name.replace('_', ' ')} holds a character that cannot be shown: {text[:MAX_KEY]!r}", name)
     if name in _KEYS and len(text) > MAX_KEY:
         raise Refused(f"{name.replace('_', ' ')} is longer than {MAX_KEY} characters", name)

@@ -82,15 +82,20 @@ class Shelf:
             self._own_ids[alias] = self._by_id[row_id].external_id
 
     def _read(self, db: Connection, aliases: Mapping[str, int], query: "sa.Select[Any]") -> None:
-        rows = db.execute(query).mappings().all()
+        names = [column.name for column in self.table.columns]
+        rows = [dict(zip(names, row, strict=True)) for row in db.execute(query)]
         self._duplicates.update(row["external_id"] for row in rows if row["external_id"] in aliases)
-        kept = [row for row in rows if row["external_id"] not in aliases]
-        for row in kept:
-            entity = self._reference(row["id"])
-            entity.external_id = row["external_id"]
+        for row in rows:
+            if row["external_id"] in aliases:
+                continue
+            entity = self._reference(row.pop("id"))
+            entity.external_id = row.pop("external_id")
             self._by_external_id[entity.external_id] = entity
-        for row in kept:
-            self._reference(row["id"]).values = {name: self._value(name, row[name]) for name in self._blank}
+            del row["program_id"]
+            for column, shelf in self._references.items():
+                if row[column] is not None:
+                    row[column] = shelf._reference(row[column])
+            entity.values = row
 
     def own_id(self, name: str) -> str:
         """The external id of the row itself, for it or any alias of it."""
@@ -176,10 +181,6 @@ class Shelf:
 
     def _reference(self, id_: int) -> Entity:
         return self._by_id.setdefault(id_, Entity("", {}, id_))
-
-    def _value(self, name: str, value: Any) -> Any:
-        shelf = self._references.get(name)
-        return value if shelf is None or value is None else shelf._reference(value)
 
 
 class Stock:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.windows import BEGINNING
 from engage.store.intake.entities import parts
-from engage.store.upserts import insert_many, one_of
+from engage.store.upserts import insert_many, one_of, update_each
 
 Value = TypeVar("Value")
 Rows = dict[int, list[dict[str, Any]]]
@@ -46,16 +46,32 @@ def load_rows(db: Connection, table: sa.Table, owner: str, ids: Iterable[int]) -
 
 
 def replace_rows(db: Connection, table: sa.Table, before: Rows, after: Mapping[int, Sequence[dict[str, Any]]]) -> None:
-    """Deletes what is no longer true and inserts what is; rows that stay as they are keep their ids."""
+    """Deletes what is no longer true and writes what is; rows that stay as they are, or are valid from when they were,
+    keep their ids.
+    """
     gone: list[int] = []
+    changed: list[dict[str, Any]] = []
     new: list[dict[str, Any]] = []
     for owner, rows in after.items():
         wanted = {frozenset(row.items()): row for row in rows}
+        false: dict[Any, int] = {}
         for old in before.get(owner, []):
             content = frozenset((name, value) for name, value in old.items() if name != "id")
             if wanted.pop(content, None) is None:
-                gone.append(old["id"])
-        new.extend(wanted.values())
+                false[_begins(old)] = old["id"]
+        for row in wanted.values():
+            id_ = false.pop(_begins(row), None)
+            if id_ is None:
+                new.append(row)
+            else:
+                changed.append({"id": id_} | row)
+        gone.extend(false.values())
     for part in parts(sorted(gone)):
         db.execute(sa.delete(table).where(one_of(db, table.c.id, part)))
+    update_each(db, table, changed)
     insert_many(db, table, new)
+
+
+def _begins(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a row from the others of its owner; attributes have a name besides."""
+    return row.get("name"), row["valid_from"]

@@ -33,6 +33,8 @@ RETRY_AFTER = 10
 LONGEST_KEY = 255
 """Characters of an idempotency key."""
 
+_REFUSED = {403: "not-allowed", 429: "too-often"}
+
 Reader = Callable[[Any, Callable[[str], int]], Read]
 """Makes records of a JSON document, in the money of a program."""
 
