@@ -1,17 +1,18 @@
 """`report`: what came of campaigns."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 from sqlalchemy.engine import Connection
 
+from engage.cli.clicks import clicks
 from engage.cli.context import JsonOption, console, library_of, print_json, services
+from engage.cli.periods import Period
 from engage.domain.campaigns import Campaign, Conversion
-from engage.domain.errors import InputError, UsageError
+from engage.domain.errors import InputError
 from engage.domain.experiments import Arm
-from engage.domain.local_time import instant_of
 from engage.domain.programs import Program
 from engage.domain.windows import format_duration
 from engage.pipeline.library import Library
@@ -24,14 +25,13 @@ CampaignArgument = Annotated[str | None, typer.Argument(help="A campaign's name;
 FromOption = Annotated[str | None, typer.Option("--from", help="Who entered from this day on, such as 2026-01-01.")]
 ToOption = Annotated[str | None, typer.Option("--to", help="Who entered up to this day, included.")]
 
-_FIRST_YEAR = 1970
 _ARMS = {Arm.TREATED: "treated", Arm.HELD_OUT: "held out", Arm.CONTROL: "control group"}
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Show what came of campaigns.", no_args_is_help=True)
-    group.callback()(lambda: None)  # a group though it has one command so far
     group.command()(lift)
+    group.command()(clicks)
     app.add_typer(group, name="report")
 
 
@@ -39,13 +39,11 @@ def lift(
     campaign: CampaignArgument = None, first: FromOption = None, last: ToOption = None, as_json: JsonOption = False
 ) -> None:
     """Show what campaigns have changed: who was treated against who was held out, with an interval of 95 %."""
-    since, until = _day(first), _day(last)
-    if since and until and until < since:
-        raise UsageError(f"--to {last} lies before --from {first}", "both days are included")
+    period = Period(first, last)
     with services(queue=NoQueue()) as built:
         library, now = library_of(built), built.clock()
         with built.database.read() as db:
-            found = [_measured(db, library, one, since, until, now) for one in _campaigns(library, campaign)]
+            found = [_measured(db, library, one, period, now) for one in _campaigns(library, campaign)]
     if as_json:
         print_json({"as_of": _iso(now), "campaigns": [_lift_json(*one) for one in found]})
         return
@@ -57,12 +55,11 @@ def lift(
 
 
 def _measured(
-    db: Connection, library: Library, campaign: Campaign, since: date | None, until: date | None, now: datetime
+    db: Connection, library: Library, campaign: Campaign, period: Period, now: datetime
 ) -> tuple[Program, Lift]:
-    """A campaign's lift over entries from the first to the last of these days of its program, both included."""
+    """A campaign's lift over entries of the period."""
     scope = library.scope_of(campaign)
-    start = _midnight(since, scope.program) if since else None
-    end = min(_midnight(until + timedelta(days=1), scope.program), now) if until else now
+    start, end = period.of(scope.program, now)
     versions = compared_versions(db, library, campaign)
     return scope.program, lift_of(db, scope.program_id, campaign, versions, start, end, now)
 
@@ -75,20 +72,6 @@ def _campaigns(library: Library, name: str | None) -> list[Campaign]:
     if found.goal is None:
         raise InputError(f"'{name}' has no goal to measure by", "write one in its file, such as goal: win within 30d")
     return [found]
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        day = date.fromisoformat(text) if text else None
-    except ValueError:
-        day = date.max
-    if day and not _FIRST_YEAR <= day.year < date.max.year:
-        raise UsageError(f"'{text}' is not a day", "write year-month-day, such as 2026-01-01")
-    return day
-
-
-def _midnight(day: date, program: Program) -> datetime:
-    return instant_of(datetime.combine(day, time()), program.zone)
 
 
 def _iso(at: datetime) -> str:

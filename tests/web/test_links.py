@@ -18,6 +18,7 @@ from engage.pipeline.previewing import preview
 from engage.store import tables
 from engage.store.signs import last_signs
 from engage.web.app import build_app
+from tests.support.command import EngageCommand
 from tests.support.engage import Engage
 from tests.support.shipped import copy_shipped
 
@@ -260,6 +261,49 @@ def test_nothing_of_who_clicked_is_kept_but_what_they_call_their_browser(reading
         (raw,) = db.execute(sa.select(tables.feedback.c.raw)).scalars()
     assert raw == {"seen_by": "engage", "useragent": "x" * 200}
     assert "203.0.113.9" not in str(logs)
+
+
+# --- what comes of it -------------------------------------------------------------------------------------------------
+
+
+def test_clicks_come_to_the_report_and_those_of_machines_apart(
+    reading: Callable[..., Reading], run_engage: EngageCommand
+) -> None:
+    here = reading()
+    for name in ("bob", "cleo"):
+        here.engage.partner(name)
+    here.engage.runs("trial")
+    here.engage.now += timedelta(minutes=5)
+    by_ann, by_bob, _ = (tracked(mail) for mail in here.engage.provider.messages)
+    for link in (by_ann[0], by_ann[2], by_ann[0]):
+        here.follows(link)
+        here.engage.now += timedelta(minutes=1)
+    here.follows(by_ann[0], "HEAD")
+    here.follows(by_bob[2], "HEAD")
+    settings = here.engage.services.settings
+    env = {
+        "ENGAGE_DATABASE_URL": here.engage.services.database.url.render_as_string(hide_password=False),
+        "ENGAGE_CAMPAIGNS_DIR": str(settings.campaigns_dir),
+        "ENGAGE_TEMPLATES_DIR": str(settings.templates_dir),
+    }
+    ran = run_engage("report", "clicks", "trial", "--json", env=env)
+    assert ran.code == 0, ran
+    (campaign,) = ran.json()["campaigns"]
+    assert campaign == {
+        "campaign": "trial",
+        "program": "northwind-partners",
+        "mails": 3,
+        "opened": 0,
+        "clicked": 1,
+        "by_machines_only": 1,
+        "links": [
+            {"url": "http://example.org", "clicked": 1, "by_machines_only": 1},
+            {"url": f"{PORTAL}/a?b=c&d=%20e#f", "clicked": 1, "by_machines_only": 0},
+        ],
+    }
+    said = run_engage("report", "clicks", env=env).out
+    assert re.search(r"trial +3 +1 +33.3% +1 *\n", said), said
+    assert "No mail" in run_engage("report", "clicks", "--to", "2026-03-01", env=env).out
 
 
 # --- opens ------------------------------------------------------------------------------------------------------------
