@@ -35,6 +35,7 @@ COMMANDS = {
     "explain": "planning",
     "preview": "preview",
     "share-kit": "sharing",
+    "refer-link": "sharing",
     "run": "planning",
     "held": "held",
     "unknown": "unknown",

@@ -1,5 +1,6 @@
-"""`share-kit`: a partner's own link, as a QR code and on business cards to print."""
+"""What is handed out by hand: `share-kit`, a partner's own link for print; `refer-link`, one to the referral form."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,15 @@ from engage.domain.facts import Subject
 from engage.domain.programs import address_for
 from engage.pipeline.contexts import partner_contexts
 from engage.pipeline.naming import somebody_named
+from engage.pipeline.refer_links import DAYS, PARTNER, STAFF, refer_url
 from engage.queueing import NoQueue
+from engage.store.people import partners_known_as
+from engage.store.subjects import staff_known_as
 
 
 def register(app: typer.Typer) -> None:
     app.command("share-kit")(share_kit)
+    app.command("refer-link")(refer_link)
 
 
 def share_kit(
@@ -55,3 +60,34 @@ def share_kit(
         files, ("for print, of any size", "for screens", f"{CARDS} business cards on A4"), strict=True
     ):
         console.print(f"  {out / file}  {what}", markup=False, highlight=False, soft_wrap=True)
+
+
+def refer_link(
+    name: Annotated[str, typer.Argument(metavar="PARTNER|STAFF", help="Their external id or email address.")],
+    staff: Annotated[
+        bool, typer.Option("--staff", help="The member of staff, where a partner has that id or address too.")
+    ] = False,
+    program: ProgramOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the link to the form on which a partner, or a salesperson, tells of a referral. It works for 90 days."""
+    with services(queue=NoQueue()) as built:
+        scope = scope_named(library_of(built), program)
+        with built.database.read() as db:
+            partners = [] if staff else partners_known_as(db, scope.program_id, name)
+            who, subject = (PARTNER, Subject.PARTNER) if partners else (STAFF, Subject.STAFF)
+            if not partners and not staff and not staff_known_as(db, scope.program_id, name):
+                message = f"nobody '{name}' is a partner of programme '{scope.program.key}', or of its staff"
+                raise InputError(message, "give the external id or the email address")
+            external_id, id_ = somebody_named(db, scope, subject, name)
+        now = built.clock()
+        url = refer_url(built.signer, built.settings.public_url, who, scope.program_id, id_, now)
+    until = (now + timedelta(days=DAYS)).date()
+    if as_json:
+        print_json({who: external_id, "link": url, "until": until.isoformat()})
+        return
+    typer.echo(url)
+    typer.echo(
+        f"For {who} '{external_id}', until {until}. Whoever has it refers in their name: give it to nobody else.",
+        err=True,
+    )

@@ -1,5 +1,6 @@
-"""`share-kit` and `ask-partner`: what staff do for and with one partner, from the command line."""
+"""`share-kit`, `refer-link` and `ask-partner`: what staff do for and with one partner, from the command line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,20 @@ def test_a_request_that_cannot_be_meant_is_refused(made: Installation) -> None:
     assert_said(made.run("ask-partner", "bolt", "--ask", ASK), 1, "there is no referral 'bolt'")
     assert_said(made.run("ask-partner", "acme", "--ask", " "), 1, "there is nothing that is asked")
     assert_said(made.run("ask-partner", "acme", "--ask", ASK, "--by", "eve"), 1, "nobody of our staff")
+
+
+def test_a_link_to_the_form_is_printed_for_partners_and_staff(made: Installation) -> None:
+    mapping = "  - file: staff.csv\n    staff: {external_id: id, email: mail, name: name}\n"
+    with (made.folder / "mapping.yaml").open("a") as file:
+        file.write(mapping)
+    (made.export / "staff.csv").write_text("id,mail,name\nsam,sam@example.com,Sam Hill\nann-s,ann@example.com,Ann\n")
+    assert made.imports().code == 0
+
+    by_partner = made.run("refer-link", "ann@example.com")
+    assert re.fullmatch(r"https?://\S+/refer/[\w.-]+\n", by_partner.out)
+    assert "For partner 'ann', until 20" in by_partner.err
+    assert made.run("refer-link", "ann", "--json").json().keys() == {"partner", "link", "until"}
+    assert "staff 'sam'" in made.run("refer-link", "sam").err
+    assert made.run("refer-link", "ann@example.com", "--staff", "--json").json()["staff"] == "ann-s"
+    assert_said(made.run("refer-link", "eve"), 1, "nobody 'eve' is a partner of", "or of its staff")
+    assert_said(made.run("refer-link", "bob", "--staff"), 1, "there is no member of staff 'bob'")
