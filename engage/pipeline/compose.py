@@ -114,7 +114,7 @@ class Composer:
             words = library.templates.words_of(template, locale, scope.program)
             material = _Material.load(db, scope, campaign, template, partners, ahead, group, words, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
-            codes = _codes(db, group) if "code" in template.needs else {}
+            codes = _codes(db, group, now) if "code" in template.needs else {}
             noted = noted_contexts(db, scope.program, group, words) if "noted" in template.needs else {}
             lines: dict[int, list[Line]] = {}
             if folding and "folded" in template.needs:
@@ -127,6 +127,9 @@ class Composer:
                     more["story"] = story_context(library.templates, template.story, scope.program, locale_, now)
                 if one.id in codes:
                     more["code"] = code_for(self.signer, codes[one.id])
+                elif "code" in template.needs and "code" not in more:
+                    composed.append(Composed(one, None, DeliveryState.EXPIRED, Reason.EXPIRED))
+                    continue
                 if "noted" in template.needs:
                     more["noted"] = noted.get(one.id, NOTHING)
                 if "edition" in template.needs:
@@ -332,9 +335,9 @@ class _Material:
         return context
 
 
-def _codes(db: Connection, group: Sequence[Claimed]) -> dict[int, str]:
-    """The confirmation whose code each of these mails brings, by delivery."""
-    found = codes_by_enrollment(db, {one.enrollment_id for one in group})
+def _codes(db: Connection, group: Sequence[Claimed], now: datetime) -> dict[int, str]:
+    """The confirmation whose code each of these mails brings, by delivery; those are missing whose code has expired."""
+    found = codes_by_enrollment(db, {one.enrollment_id for one in group}, now)
     return {one.id: found[one.enrollment_id] for one in group if one.enrollment_id in found}
 
 

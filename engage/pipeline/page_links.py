@@ -82,4 +82,5 @@ def visit(db: Connection, library: Library, link: PageLink, now: datetime) -> Vi
     if scope is None or door is None or door.program_id != link.program_id:
         return None
     old = day_number(now) - link.issued > DAYS
-    return Visit(scope, door, expired=old or link.address_id not in door.known_addresses)
+    elsewhere = link.address_id != door.address_id and not door.merged
+    return Visit(scope, door, expired=old or elsewhere)

@@ -12,7 +12,7 @@ from engage.store.tables import partners
 class Door:
     """What stands of the partner now.
 
-    `known_addresses`: where they are mailed, and where the partner was mailed who was merged into them.
+    `merged`: the link is of somebody who was merged into them, and whose address is not known any more.
     """
 
     partner_id: int
@@ -20,14 +20,14 @@ class Door:
     external_id: str
     email: str | None
     address_id: int | None
-    known_addresses: frozenset[int]
+    merged: bool
 
 
 def door_of(db: Connection, partner_id: int) -> Door | None:
     """The partner with this id, or the one they were merged into; None if they are gone."""
     named, p = partners.alias("named"), partners.c
     found = (p.id, p.program_id, p.external_id, p.email, p.address_id)
-    query = sa.select(*found, named.c.address_id.label("named_address_id")).select_from(partners)
+    query = sa.select(*found).select_from(partners)
     query = query.join(named, p.id == sa.func.coalesce(named.c.merged_into_id, named.c.id))
     row = db.execute(query.where(named.c.id == partner_id)).one_or_none()
     if row is None:
@@ -38,5 +38,5 @@ def door_of(db: Connection, partner_id: int) -> Door | None:
         external_id=row.external_id,
         email=row.email,
         address_id=row.address_id,
-        known_addresses=frozenset({row.address_id, row.named_address_id} - {None}),
+        merged=row.id != partner_id,
     )

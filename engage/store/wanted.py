@@ -92,12 +92,15 @@ def finish_confirmation(db: Connection, id_: int, now: datetime) -> None:
     db.execute(sa.update(confirmations).where(_C.id == id_).values(confirmed_at=now))
 
 
-def codes_by_enrollment(db: Connection, enrollment_ids: Collection[int]) -> dict[int, str]:
-    """The public id of the confirmation whose code is to be mailed, by the enrollment that came of it."""
+def codes_by_enrollment(db: Connection, enrollment_ids: Collection[int], now: datetime) -> dict[int, str]:
+    """The public id of the confirmation whose code is to be mailed, by the enrollment that came of it.
+
+    Those of which the code is good for nothing any more are left out.
+    """
     if not enrollment_ids:
         return {}
     n, o = enrollments.c, occasions.c
     of_code = sa.func.substr(_E.key, len(CODE) + 1) == _C.public_id
     query = sa.select(n.id, _C.public_id).join(occasions, o.id == n.occasion_id).join(events, _E.id == o.event_id)
-    query = query.join(confirmations, of_code).where(one_of(db, n.id, enrollment_ids), _E.kind == EventKind.CODE_WANTED)
+    query = query.join(confirmations, of_code).where(one_of(db, n.id, enrollment_ids), _C.expires_at > now)
     return {id_: public_id for id_, public_id in db.execute(query)}
