@@ -338,7 +338,7 @@ class Services:
             clock=self.clock,
             gate=self.gate,
             journal=self.journal,
-            tracker=self.tracker,
+            tracker=None if self.settings.leads_nowhere else self.tracker,
             stopping=self.stopping,
             lease=self.lease,
             outage=self.outage,

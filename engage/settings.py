@@ -234,6 +234,11 @@ class Settings(BaseSettings):
         """Whether mail leaves this machine."""
         return _leaves_the_machine(self.provider, self.sendgrid_host)
 
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether mail leaves this machine with links that lead back to it, where no partner gets."""
+        return self.mails_the_world and _is_loopback(self.public_url)
+
     @field_validator("public_url", "mailbox_url", "sendgrid_host", mode="before")
     @classmethod
     def _web_address(cls, url: str, info: ValidationInfo) -> str:

@@ -79,6 +79,10 @@ def _examine(built: Services) -> Iterator[Finding]:
     yield _redis(built.settings)
     yield _tried("provider", built.provider.check, f"{built.settings.provider} takes mail")
     yield Finding("recipients", OK, f"ENGAGE_SEND_TO is {built.settings.send_to}")
+    if built.settings.leads_nowhere:
+        said = f"lead to {built.settings.public_url}, which partners cannot open: nobody can unsubscribe"
+        advice = "set ENGAGE_PUBLIC_URL to where they reach engage; clicks are not tracked until then"
+        yield Finding("links", WARN, said, advice)
     if database.state == OK:
         yield from _authored(built)
         yield from _watched(built)

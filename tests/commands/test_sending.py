@@ -145,3 +145,10 @@ def test_doctor_says_when_nobody_would_hear_of_trouble(fresh: Installation) -> N
     found = findings(fresh, **real)
     assert "ENGAGE_ALARM_URL" in found["alarms"]["advice"]
     assert found["sending"]["state"] == "ok"
+
+
+def test_doctor_says_when_links_lead_where_no_partner_gets(fresh: Installation) -> None:
+    real = {"ENGAGE_PROVIDER": "smtp", "ENGAGE_SMTP_URL": "smtp://127.0.0.1:9", "ENGAGE_SEND_TO": "nobody"}
+    assert "ENGAGE_PUBLIC_URL" in findings(fresh, **real)["links"]["advice"]
+    assert "links" not in findings(fresh, **real, ENGAGE_PUBLIC_URL="https://engage.example.com")
+    assert "links" not in findings(fresh)

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from engage.domain.errors import ServiceUnreachable
 from engage.domain.messages import Message, Outcome, SendResult
 from engage.pipeline.previewing import preview
+from engage.settings import Provider
 from engage.store import tables
 from engage.store.signs import last_signs
 from engage.web.app import build_app
@@ -152,6 +153,17 @@ def test_links_go_on_leading_where_they_led_when_a_program_no_longer_wishes_to_k
     assert here.follows(tracked(mail)[0])[0] == 302
     assert here.follows(picture(mail))[0] == 200
     assert here.kept() == []
+
+
+def test_nothing_is_tracked_at_an_address_that_readers_cannot_open(reading: Callable[..., Reading]) -> None:
+    here = reading("{clicks: true, opens: true}")
+    services = here.engage.services
+    services.settings = services.settings.model_copy(update={"provider": Provider.SMTP})
+    assert PORTAL in "".join(links_of(here.mail()))
+    services.settings = services.settings.model_copy(update={"public_url": "https://engage.example.com"})
+    here.engage.now += timedelta(days=7)
+    here.engage.logs_in("ann")
+    assert len(tracked(here.mail())) == 3
 
 
 def test_mail_to_staff_is_not_tracked(reading: Callable[..., Reading]) -> None:
