@@ -36,7 +36,7 @@ def note_wanted(db: Connection, program_id: int, partner_id: int, kind: EventKin
     """Stores that a partner asks for something; returns the id of the event, which is to be matched."""
     row = {"program_id": program_id, "partner_id": partner_id, "kind": kind, "key": key, "unmatched": True}
     insert = sa.insert(events).values(**row, occurred_at=at, observed_at=at, source=SOURCE)
-    return db.execute(insert.returning(_E.id)).scalar_one()
+    return int(db.execute(insert.returning(_E.id)).scalar_one())
 
 
 # --- confirmations ------------------------------------------------------------------------------------------------
@@ -72,8 +72,8 @@ def last_open(
     db: Connection, partner_id: int, address_id: int, browser: str, now: datetime, tries: int
 ) -> datetime | None:
     """When this browser asked for the latest of the codes that it may still type, with fewer than `tries` so far."""
-    query = sa.select(sa.func.max(_C.asked_at, type_=_C.asked_at.type))
-    return db.scalar(query.where(_open(partner_id, address_id, browser, now, tries)))
+    query = sa.select(_C.asked_at).where(_open(partner_id, address_id, browser, now, tries))
+    return db.scalar(query.order_by(_C.asked_at.desc()).limit(1))
 
 
 def take_try(

@@ -31,6 +31,7 @@ from engage.pipeline.library import Library
 from engage.pipeline.page_links import PATH, Visit, day_number, read_page_token, visit
 from engage.pipeline.partner_page import partner_page
 from engage.pipeline.preferences import preferences_url
+from engage.pipeline.refer_links import PARTNER, refer_url
 from engage.pipeline.renewing import want_link
 from engage.pipeline.standing_by import answers
 from engage.web.rendering import page, page_of_no_link, words_for
@@ -194,7 +195,9 @@ def _shown(visitor: _Visitor, *, confirmed: bool | None = None, **said: bool) ->
         most_codes=CODES_AN_HOUR,
         address=masked(partner.email or ""),
         write_to=scope.program.brand.reply_to,
-        refer_url=scope.program.brand.refer_url,
+        form_url=refer_url(
+            services.signer, services.settings.public_url, PARTNER, scope.program_id, partner.partner_id, visitor.now
+        ),
         preferences_url=_preferences(visitor),
         **happened,
     )
