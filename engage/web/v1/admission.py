@@ -21,8 +21,11 @@ AT_ONCE = 2
 INSIDE = 64
 """How many requests may be inside of a door: arriving, waiting and worked on. Who sends slowly keeps a place."""
 
-PATIENCE = 0.3
-"""In seconds: how long a request that has arrived waits to be worked on."""
+WAITING = 6
+"""How many requests that have arrived may wait to be worked on."""
+
+ANSWERED_WITHIN = 0.7
+"""In seconds: a request waits no longer than lets it be answered within this time, going by how long others took."""
 
 LOOKED_AT_EVERY = 1.0
 """In seconds: how often the backlog is counted at the most."""
@@ -43,6 +46,8 @@ class Admission:
         self._looked_at = float("-inf")
         self._full = False
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+        self._usual = 0.0  # how long work takes, in seconds: of the last ones most
         self._threads = CapacityLimiter(AT_ONCE)
         self._errands = CapacityLimiter(2)  # short questions to the database; they do not wait behind the work
 
@@ -52,7 +57,7 @@ class Admission:
 
         Each door has places of its own: who is known only once the body has arrived keeps nobody out who brings a key.
         """
-        if self._inside[door] >= INSIDE:
+        if self._inside[door] >= INSIDE or self._waiting >= WAITING:
             raise busy("too many requests at once", RETRY_SOON)
         self._inside[door] += 1
         try:
@@ -68,14 +73,21 @@ class Admission:
 
     async def work(self, task: Callable[[], Result]) -> Result:
         """Runs the task in a thread as soon as its turn comes. Raises Problem (503) when that takes too long."""
+        # Those that are worked on wait for one another, so that it may take twice as long as one alone.
+        patience = max(0.0, ANSWERED_WITHIN - AT_ONCE * self._usual)
+        self._waiting += 1
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 await self._places.acquire()
         except TimeoutError:
             raise busy("too many requests at once", RETRY_SOON) from None
+        finally:
+            self._waiting -= 1
+        began = time.monotonic()
         try:
             return await to_thread.run_sync(task, limiter=self._threads)
         finally:
+            self._usual += (time.monotonic() - began - self._usual) / 8
             self._places.release()
 
     async def _is_full(self) -> bool:
