@@ -24,7 +24,11 @@ class Pusher:
         self.engage = engage
         self.key, self.public_id = make_keys(engage, scopes)
         self.secret = shown_secret(engage.services.signer, self.public_id)
-        self.client = TestClient(build_app(engage.services), base_url="http://127.0.0.1:8000")
+        self.restart()
+
+    def restart(self) -> None:
+        """The web process is another from now on."""
+        self.client = TestClient(build_app(self.engage.services), base_url="http://127.0.0.1:8000")
 
     def post(self, path: str, document: Any, **headers: str) -> httpx.Response:
         return self.send("POST", path, orjson.dumps(document), headers)

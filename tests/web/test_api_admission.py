@@ -81,18 +81,18 @@ def test_the_backlog_is_counted_once_a_second_and_closes_the_door() -> None:
 def test_no_more_is_taken_than_the_workers_can_keep_up_with(crm: Pusher) -> None:
     services = crm.engage.services
     services.settings = services.settings.model_copy(update={"intake_backlog": 2})
-    crm.client.app = build_app(services)
+    crm.restart()
     crm.engage.partner("ann")
     for minute in range(3):
         login = {"partner": "ann", "at": f"2026-03-01T10:0{minute}:00Z"}
         assert crm.post("/v1/logins", {"logins": [login]}).status_code == 202
-    crm.client.app = build_app(services)  # one that has not looked within this second
+    crm.restart()  # one that has not looked within this second
     refused = crm.post("/v1/partners", {"partners": [{"external_id": "P-1"}]})
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
     assert "2 events wait" in refused.json()["detail"]
     assert any(lane is Lane.EVENTS for _, _, lane in crm.engage.queue.waiting)
     crm.engage.work()
-    crm.client.app = build_app(services)
+    crm.restart()
     assert crm.post("/v1/partners", {"partners": [{"external_id": "P-1"}]}).status_code == 202
 
 
