@@ -22,7 +22,9 @@ from engage.workers.embedded import EmbeddedValkey
 from tests.support.command import EngageCommand
 from tests.support.engage import Engage
 from tests.support.installation import Installation, Web
+from tests.support.links import tokens_of
 from tests.support.shipped import copy_shipped
+from tests.support.strangers import routes_of
 from tests.support.waiting import wait_for
 
 SLOW = Rate(0.01, 1)  # the second comes 100 seconds after the first: no test takes so long
@@ -204,6 +206,16 @@ def test_no_path_is_too_strange_to_be_counted(visitor: Visitor, path: str) -> No
     for _ in range(5):
         assert eve.get(path).status_code < 429
     assert eve.get(path).status_code == 429
+
+
+def test_every_page_behind_a_link_is_limited_by_its_link(engage: Engage, visitor: Visitor) -> None:
+    tokens, office = tokens_of(engage, "ann"), visitor()
+    statuses(office, 5, "/")
+    behind = {path.partition("{token}")[0] for _, path in routes_of(office.app) if "{token}" in path}  # type: ignore[arg-type]
+    assert behind == set(tokens)
+    for begin, token in tokens.items():
+        assert office.get(begin + token).status_code != 429, f"{begin} is missing in engage.web.limits"
+        assert office.get(begin + token[:-1]).status_code == 429, begin
 
 
 # -- the API -----------------------------------------------------------------------------------------------------------
