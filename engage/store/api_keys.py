@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -69,7 +70,7 @@ def note_use(db: Connection, key_id: int, now: datetime) -> None:
     db.execute(sa.update(api_keys).where(_c.id == key_id, stale).values(last_used_at=now))
 
 
-def _key(row: sa.Row[tuple[object, ...]]) -> ApiKey:
+def _key(row: sa.Row[Any]) -> ApiKey:
     known = set(KeyScope)  # one that a newer engage knew allows nothing here
     values = dict(row._mapping)
     scopes = frozenset(KeyScope(scope) for scope in row.scopes if scope in known)
