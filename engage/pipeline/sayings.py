@@ -96,6 +96,7 @@ _ON_PARTNER_PAGE = (
 )
 
 _ON_REFER_FORM = (
+    "Change what I wrote",
     "A partner",
     "Do we have it already?",
     "Do we know them already?",

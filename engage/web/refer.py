@@ -38,8 +38,9 @@ router = APIRouter()
 
 Alike = TypeVar("Alike", AlikeReferral, AlikePartner)
 
-_FORM, _SAME, _ADVOCATE = "form", "same", "known_as"
-"""Hidden fields: the form's id, which referral it is, and which partner told; `NEW` where it is none that we have."""
+_FORM, _SAME, _ADVOCATE, _EDIT = "form", "same", "known_as", "edit"
+"""Beside what is told: the form's id; which referral it is, and which partner told, `NEW` where it is none that we have;
+and that it is to be written again."""
 
 
 async def _fields(request: Request) -> dict[str, str]:
@@ -87,6 +88,8 @@ def take(request: Request, token: str, fields: Fields) -> Response:
     told = read_told(fields)
     name = read_form(visitor.services.signer, visitor.link, fields.get(_FORM, ""), told)
     wrong = wrong_with(told, by_staff=visitor.by_staff)
+    if _EDIT in fields:
+        return _form(visitor, told)
     if wrong or name is None:  # one whose id was altered on its way is shown once more
         return _form(visitor, told, wrong, 422)
     return _taken(visitor, told, name, fields)
@@ -121,10 +124,10 @@ def _taken(visitor: _Visitor, told: Told, name: str, fields: dict[str, str]) -> 
             return _page(visitor, "refer_many.html", 429, most=str(MOST_A_DAY))
         referrals = likely_referrals(db, who, told, visitor.now) if same != NEW else []
         advocates = likely_advocates(db, who, told) if visitor.by_staff and known_as != NEW else []
-    if chosen := _chosen(referrals, same):
-        return _page(visitor, "refer_known.html", known=chosen, stands_at=_status(visitor, chosen))
     hidden = {field: value for field in Told.__dataclass_fields__ if (value := getattr(told, field))}
     hidden |= {_FORM: fields[_FORM]}
+    if chosen := _chosen(referrals, same):
+        return _page(visitor, "refer_known.html", known=chosen, hidden=hidden, stands_at=_status(visitor, chosen))
     if referrals:
         statuses = {one.external_id: _status(visitor, one) for one in referrals}
         return _page(visitor, "refer_same.html", told=told, hidden=hidden, referrals=referrals, statuses=statuses)

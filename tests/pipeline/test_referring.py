@@ -153,16 +153,23 @@ def test_a_partner_is_shown_what_of_their_own_looks_the_same_and_nothing_of_othe
     page = form.tells(**LEAD)
 
     assert "HARBORLINE Logistics, Inc." in page.text
-    assert buttons(page.text) == {"It is this one": ("same", "R-1"), "No, a different one": ("same", "new")}
+    assert buttons(page.text) == {
+        "It is this one": ("same", "R-1"),
+        "No, a different one": ("same", "new"),
+        "Change what I wrote": ("edit", "1"),
+    }
     assert "bob" not in page.text.lower()
     assert stored(told) == []
 
     known = presses(form, page, "It is this one")
     assert "We have HARBORLINE Logistics, Inc. already" in known.text
     assert "Submitted" in known.text
+    again = presses(form, page, "Change what I wrote")
+    assert all(f'value="{LEAD[name]}"' in again.text for name in ("company", "contact", "reach"))
     assert stored(told) == []
 
     assert "Harborline Logistics is noted." in presses(form, page, "No, a different one").text
+    assert "Harborline Logistics is noted." in presses(form, known, "No, a different one").text  # the same form
     assert len(stored(told)) == 1
 
 
@@ -226,7 +233,11 @@ def test_a_salesperson_is_shown_partners_who_may_be_meant(told: Engage, name: st
 
     page = form.tells(**TOLD | {"advocate": name, "advocate_reach": reach})
 
-    assert buttons(page.text) == {"It is them": ("known_as", "ann"), "No, somebody else": ("known_as", "new")}
+    assert buttons(page.text) == {
+        "It is them": ("known_as", "ann"),
+        "No, somebody else": ("known_as", "new"),
+        "Change what I wrote": ("edit", "1"),
+    }
     assert ("same address or number" in page.text) is certain
     assert stored(told) == []
 
@@ -254,11 +265,11 @@ def test_a_salesperson_is_shown_the_programs_referrals_first_and_then_its_partne
 
     page = form.tells(**TOLD | {"advocate": "Ann Fox"})
     assert "Bob Reed" in page.text
-    assert list(buttons(page.text)) == ["It is this one", "No, a different one"]
+    assert list(buttons(page.text)) == ["It is this one", "No, a different one", "Change what I wrote"]
     assert "Bob Reed told us of it, and Sam works on it." in presses(form, page, "It is this one").text
 
     page = presses(form, page, "No, a different one")
-    assert list(buttons(page.text)) == ["It is them", "No, somebody else"]
+    assert list(buttons(page.text)) == ["It is them", "No, somebody else", "Change what I wrote"]
     assert "Ann Fox is a partner already" in presses(form, page, "It is them").text
     assert len(stored(told)) == 1
 
