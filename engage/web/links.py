@@ -32,7 +32,7 @@ _FETCHED_AHEAD = ("sec-purpose", "purpose", "x-moz", "x-purpose")
 def build_router(services: Services) -> APIRouter:
     router, recorder = APIRouter(), _Recorder(services)
 
-    @router.api_route(CLICK_PATH + "{token}", methods=["GET", "HEAD"])
+    @router.api_route(CLICK_PATH + "{token}", methods=["GET", "HEAD"], include_in_schema=False)
     def follow(request: Request, token: str) -> Response:
         """Leads on. A browser asks anew each time it is clicked, and tells the page behind nothing of the mail."""
         with services.database.read() as db:
@@ -42,7 +42,7 @@ def build_router(services: Services) -> APIRouter:
         headers = {"Location": mail.url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
         return Response(status_code=302, headers=headers, background=recorder.later(request, mail))
 
-    @router.api_route(OPEN_PATH + "{token}", methods=["GET", "HEAD"])
+    @router.api_route(OPEN_PATH + "{token}", methods=["GET", "HEAD"], include_in_schema=False)
     def show(request: Request, token: str) -> Response:
         """The same picture for each mail. It is part of a mail, which may be read on whatever host."""
         with services.database.read() as db:

@@ -28,6 +28,8 @@ from engage.store.feedback import waiting_webhooks
 from engage.store.tables import feedback, webhooks
 from engage.web.app import build_app
 from engage.web.webhooks import LARGEST_BODY
+from tests.providers.test_webhook_example import EXAMPLE, KEYS
+from tests.providers.test_webhook_example import NOW as SIGNED_AT
 from tests.support.engage import Engage
 from tests.support.shipped import copy_shipped
 from tests.support.webhooks import PATH, Reporting
@@ -276,3 +278,15 @@ def test_nothing_of_what_is_said_is_logged(here: Reporting) -> None:
         here.engage.work()
     assert logs
     assert "ann" not in str(logs)
+
+
+def test_the_example_that_sendgrid_publishes_is_taken_at_the_door(here: Reporting) -> None:
+    services = here.engage.services
+    services.webhook_keys = KEYS
+    here.engage.now = SIGNED_AT + timedelta(seconds=2)
+    headers = {SIGNATURE_HEADER: EXAMPLE["signature"], TIMESTAMP_HEADER: EXAMPLE["timestamp"]}
+    body = EXAMPLE["payload"].encode()
+    assert here.client.post(PATH, content=body.replace(b"dropped", b"dropqed"), headers=headers).status_code == 403
+    assert stored(here.engage) == []
+    assert here.client.post(PATH, content=body, headers=headers).status_code == 204
+    assert stored(here.engage) == [EXAMPLE["payload"]]
