@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -45,16 +44,16 @@ def add_key(
 
 def all_keys(db: Connection) -> list[ApiKey]:
     """Every key there ever was, the oldest first."""
-    return [_key(row) for row in db.execute(_ALL)]
+    return [_key(row) for row in db.execute(_ALL).mappings()]
 
 
 def valid_keys(db: Connection) -> list[ApiKey]:
     """The keys that are not revoked."""
-    return [_key(row) for row in db.execute(_ALL.where(_c.revoked_at.is_(None)))]
+    return [_key(row) for row in db.execute(_ALL.where(_c.revoked_at.is_(None))).mappings()]
 
 
 def find_key(db: Connection, public_id: str) -> ApiKey | None:
-    row = db.execute(_ALL.where(_c.public_id == public_id)).first()
+    row = db.execute(_ALL.where(_c.public_id == public_id)).mappings().first()
     return _key(row) if row is not None else None
 
 
@@ -70,8 +69,7 @@ def note_use(db: Connection, key_id: int, now: datetime) -> None:
     db.execute(sa.update(api_keys).where(_c.id == key_id, stale).values(last_used_at=now))
 
 
-def _key(row: sa.Row[Any]) -> ApiKey:
+def _key(row: sa.RowMapping) -> ApiKey:
     known = set(KeyScope)  # one that a newer engage knew allows nothing here
-    values = dict(row._mapping)
-    scopes = frozenset(KeyScope(scope) for scope in row.scopes if scope in known)
-    return ApiKey(**(values | {"kind": KeyKind(row.kind), "scopes": scopes}))
+    scopes = frozenset(KeyScope(scope) for scope in row["scopes"] if scope in known)
+    return ApiKey(**{**row, "kind": KeyKind(row["kind"]), "scopes": scopes})
