@@ -1,7 +1,7 @@
 """Confirming an address once in a browser: six digits mailed to the partner, typed in the browser that asked for them.
 
 Whoever was forwarded a mail has its link, and neither the partner's mailbox nor their browser: rewards stay unseen.
-A code is good for 15 minutes and 5 tries, and a partner is mailed 3 an hour at the most. It follows from the public id
+A code is good for 15 minutes and 5 tries, and a partner is mailed few of them. It follows from the public id
 of its confirmation and the secret key, and is stored nowhere.
 """
 
@@ -21,21 +21,21 @@ from engage.signing import Signer
 from engage.store.people import lock_recipients
 from engage.store.wanted import (
     begin_confirmation,
-    codes_asked,
     finish_confirmation,
     last_open,
     last_wanted,
     next_instant,
     note_wanted,
     take_try,
+    times_wanted,
 )
 
 PURPOSE = "browser"
 DIGITS = 6
 GOOD_FOR = timedelta(minutes=15)
 TRIES = 5
-AN_HOUR = timedelta(hours=1)
-CODES_AN_HOUR = 3
+CODES = ((3, timedelta(hours=1)), (10, timedelta(days=1)))
+"""How many codes a partner is mailed in how long at the most, whatever browsers ask."""
 KEPT_DAYS = 180
 """For how many days a browser need not confirm the address again."""
 
@@ -89,14 +89,15 @@ def ask_for_code(db: Connection, visit: Visit, browser: str, now: datetime) -> t
     last = last_open(db, partner.partner_id, partner.address_id, browser, now, TRIES)
     if last is not None and now - last < _AGAIN:
         return Asked.MAILED, []
-    if codes_asked(db, partner.partner_id, now - AN_HOUR) >= CODES_AN_HOUR:
+    kind = EventKind.CODE_WANTED
+    if any(times_wanted(db, partner.partner_id, kind, now - length) >= most for most, length in CODES):
         return Asked.TOO_OFTEN, []
     public_id = secrets.token_hex(16)
-    at = next_instant(last_wanted(db, partner.partner_id, EventKind.CODE_WANTED), now)
+    at = next_instant(last_wanted(db, partner.partner_id, kind), now)
     begin_confirmation(
         db, partner.program_id, partner.partner_id, partner.address_id, public_id, browser, now, now + GOOD_FOR
     )
-    event = note_wanted(db, partner.program_id, partner.partner_id, EventKind.CODE_WANTED, code_key(public_id), at)
+    event = note_wanted(db, partner.program_id, partner.partner_id, kind, code_key(public_id), at)
     return Asked.MAILED, [event]
 
 

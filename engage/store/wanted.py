@@ -27,6 +27,12 @@ def last_wanted(db: Connection, partner_id: int, kind: EventKind) -> datetime | 
     return db.scalar(query.order_by(_E.occurred_at.desc()).limit(1))
 
 
+def times_wanted(db: Connection, partner_id: int, kind: EventKind, since: datetime) -> int:
+    """How often this was asked for in the partner's name after `since`."""
+    mine = sa.and_(_E.partner_id == partner_id, _E.kind == kind, _E.occurred_at > since)
+    return int(db.execute(sa.select(sa.func.count()).where(mine)).scalar_one())
+
+
 def next_instant(last: datetime | None, now: datetime) -> datetime:
     """`now`, or a moment after what was asked for last where a clock stands still: each is an occasion of its own."""
     return now if last is None else max(now, last + _NEXT)
@@ -40,12 +46,6 @@ def note_wanted(db: Connection, program_id: int, partner_id: int, kind: EventKin
 
 
 # --- confirmations ------------------------------------------------------------------------------------------------
-
-
-def codes_asked(db: Connection, partner_id: int, since: datetime) -> int:
-    """How many codes were asked for in the partner's name after `since`, in whatever browser."""
-    query = sa.select(sa.func.count()).where(_C.partner_id == partner_id, _C.asked_at > since)
-    return int(db.execute(query).scalar_one())
 
 
 def begin_confirmation(

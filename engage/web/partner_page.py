@@ -17,7 +17,6 @@ from engage.bootstrap import Services
 from engage.content.words import Words
 from engage.domain.campaigns import EventKind
 from engage.pipeline.confirming import (
-    CODES_AN_HOUR,
     KEPT_DAYS,
     Asked,
     Confirmed,
@@ -192,7 +191,6 @@ def _shown(visitor: _Visitor, *, confirmed: bool | None = None, **said: bool) ->
         say=shown.wording,
         waiting=waiting,
         can_confirm=partner.email is not None and visitor.answered(EventKind.CODE_WANTED),
-        most_codes=CODES_AN_HOUR,
         address=masked(partner.email or ""),
         write_to=scope.program.brand.reply_to,
         form_url=refer_url(

@@ -473,9 +473,24 @@ def test_three_codes_an_hour_are_mailed_however_many_browsers_ask(engage: Engage
         engage.now += timedelta(minutes=1)
         replies.append(said(browser(engage).post(f"{link}/confirm")))
     assert len(engage.work()) == 2
-    assert "You have had 3 codes within an hour" in replies[-1]
+    assert "You have had several codes already" in replies[-1]
     assert "on their way" not in replies[-1]
     engage.now += timedelta(hours=1)
+    web.post(f"{link}/confirm")
+    assert len(engage.work()) == 1
+
+
+def test_nobody_is_mailed_more_than_ten_codes_or_ten_links_a_day(engage: Engage, web: TestClient) -> None:
+    engage.partner()
+    link, old = link_to(engage), link_to(engage, days_ago=40)
+    mailed = 0
+    for _ in range(14):
+        engage.now += timedelta(minutes=25)
+        web.post(f"{link}/confirm")
+        web.post(f"{old}/renew")
+        mailed += len(engage.work())
+    assert mailed == 20
+    engage.now += timedelta(days=1)
     web.post(f"{link}/confirm")
     assert len(engage.work()) == 1
 
