@@ -14,7 +14,8 @@ from tests.support.installation import MAPPING
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "connect.md").read_text()
-EXAMPLES = re.findall(r"^```yaml ?\S*\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PAGES = (TEXT, *(path.read_text() for path in sorted((ROOT / "docs" / "connect").glob("*.md"))))
+EXAMPLES = [text for page in PAGES for text in re.findall(r"^```yaml ?\S*\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
 
 
 @pytest.fixture

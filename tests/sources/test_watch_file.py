@@ -7,9 +7,10 @@ import pytest
 
 from engage.domain.errors import AuthoringError
 from engage.sources import load_sources
-from engage.sources.watched import FolderSource, SqlSource
+from engage.sources.watched import FolderSource, HubSpot, PushSource, Salesforce, SqlSource
 from tests.support.crm import SOURCES
 from tests.support.intake import crm_program
+from tests.support.pushing import SOURCES as PUSHED
 
 PROGRAMS = {"p": crm_program()}
 ONE = """\
@@ -49,6 +50,34 @@ def test_folders_and_mappings_are_found_beside_the_file(tmp_path: Path) -> None:
     (source,) = load_sources(tmp_path / "sources.yaml", PROGRAMS).sources
     assert isinstance(source, FolderSource)
     assert (source.folder, source.limit) == (tmp_path / "drops", 50)
+
+
+def test_systems_that_push_name_the_variable_of_their_secret(tmp_path: Path) -> None:
+    (tmp_path / "sources.yaml").write_text(PUSHED)
+    hubspot, salesforce = load_sources(tmp_path / "sources.yaml", PROGRAMS).sources
+    assert isinstance(hubspot, PushSource)
+    assert isinstance(salesforce, PushSource)
+    assert (hubspot.sender, hubspot.limit, hubspot.kind) == (HubSpot("HUBSPOT_CLIENT_SECRET"), None, "hubspot")
+    assert salesforce.sender == Salesforce("SALESFORCE_HOOK_SECRET", "00D7F00000107XsUAI")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("{env: HUBSPOT_CLIENT_SECRET}", "fd9b7e39-5b2a", "'secret' does not stand in this file; write {env: NAME}"),
+        ("{env: HUBSPOT_CLIENT_SECRET}", "{env: fd9b7e39-5b2a}", "'env' is not the name of a variable"),
+        ("{secret: {env: HUBSPOT_CLIENT_SECRET}}", "{}", "'hubspot' has no 'secret'; add it"),
+        (", organization: 00D7F00000107XsUAI", "", "'salesforce' has no 'organization'; add it"),
+        ("00D7F00000107XsUAI", "00d7f", "'00d7f' is not the id of an organization"),
+        ("{secret: {env: HUB", "{portal: 1, secret: {env: HUB", "unknown key 'portal' in 'hubspot'"),
+        ("    referral:\n", "    every: 5m\n    referral:\n", "unknown key 'every' in a source"),
+    ],
+)
+def test_what_is_wrong_with_one_is_said_without_its_secret(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in PUSHED
+    (found,) = problems(tmp_path, PUSHED.replace(old, new, 1))
+    assert said in found
+    assert "fd9b" not in found
 
 
 def test_no_password_is_shown(tmp_path: Path) -> None:
