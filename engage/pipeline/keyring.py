@@ -17,6 +17,8 @@ from engage.store.database import Database
 FRESH = timedelta(seconds=5)
 """How long a key may still be taken after it was revoked."""
 
+_PEACE = timedelta(seconds=1)  # for which a database that is away is not asked again: who asks may wait ten seconds
+
 
 def issue_key(
     db: Connection, program_id: int, name: str, kind: KeyKind, scopes: frozenset[KeyScope], now: datetime
@@ -38,16 +40,26 @@ class Keyring:
         self._lock = threading.Lock()
         self._keys: dict[str, ApiKey] = {}
         self._read_at: datetime | None = None
+        self._away: tuple[datetime, ServiceUnreachable] | None = None
         self._used_at: dict[int, datetime] = {}
 
     def find(self, public_id: str, now: datetime) -> ApiKey | None:
         """The valid key with this public id. Raises ServiceUnreachable when the database must be asked and is away."""
         with self._lock:
             if self._read_at is None or abs(now - self._read_at) >= FRESH:
-                with self._database.read() as db:
-                    self._keys = {key.public_id: key for key in valid_keys(db)}
-                self._read_at = now
+                self._read(now)
             return self._keys.get(public_id)
+
+    def _read(self, now: datetime) -> None:
+        if self._away is not None and abs(now - self._away[0]) < _PEACE:
+            raise ServiceUnreachable(self._away[1].message, self._away[1].hint)
+        try:
+            with self._database.read() as db:
+                self._keys = {key.public_id: key for key in valid_keys(db)}
+        except ServiceUnreachable as error:
+            self._away = now, error
+            raise
+        self._read_at, self._away = now, None
 
     def used(self, key: ApiKey, now: datetime) -> None:
         """Keeps when the key was used, to the hour. Never raises: that it cannot be kept refuses nobody."""
