@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy.engine import Connection
 
 from engage.content.hrefs import hrefs, with_hrefs
+from engage.content.sandbox import printable
 from engage.domain.feedback import NEAR_DELIVERY, FeedbackEvent, FeedbackKind, no_human
 from engage.domain.messages import Message
 from engage.domain.programs import Program, address_for
@@ -146,7 +147,7 @@ def record(db: Connection, library: Library, seen: Seen, now: datetime) -> None:
 
 def _event(seen: Seen) -> FeedbackEvent:
     """As a provider would tell of it, without the address it came from: who reads the mail is known."""
-    mail, agent = seen.mail, seen.agent[:_LONGEST_AGENT]
+    mail, agent = seen.mail, printable(seen.agent).strip()[:_LONGEST_AGENT]
     kind = FeedbackKind.CLICKED if mail.url else FeedbackKind.OPENED
     machine = seen.by_machine or not agent or no_human(agent)
     if kind is FeedbackKind.CLICKED and mail.settled_at is not None:

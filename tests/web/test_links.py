@@ -192,6 +192,29 @@ def test_previews_are_not_tracked(reading: Callable[..., Reading]) -> None:
     assert here.engage.count(tables.links) == 0
 
 
+def test_links_of_many_mails_are_stored_by_a_few_statements(reading: Callable[..., Reading]) -> None:
+    here = reading()
+    mail = here.engage.services.settings.templates_dir / "trial.md"
+    mail.write_text(MAIL.replace("/a?b=c", "/a/{{ partner.external_id }}?b=c"))
+    for number in range(40):
+        here.engage.partner(f"p{number}")
+    said: list[str] = []
+    engine = here.engage.services.database.engine
+    sa.event.listen(engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+    here.engage.now += timedelta(minutes=1)  # the files are looked at again
+    assert len(here.engage.runs("trial")) == 41
+    about_links = [text for text in said if re.search(r"(FROM|INTO) links\b", text)]
+    assert len(about_links) <= 4, about_links
+    with here.engage.services.database.read() as db:
+        kept = list(db.execute(sa.select(tables.links.c.url)).scalars())
+    assert f"{PORTAL}/a/p7?b=c&d=%20e#f" in kept
+    said.clear()
+    here.engage.now += timedelta(days=7)
+    here.engage.logs_in("ann")
+    assert len(here.engage.runs("trial")) == 41
+    assert not [text for text in said if re.search(r"(FROM|INTO) links\b", text)], "what is known is not asked again"
+
+
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
@@ -268,7 +291,7 @@ def test_a_click_proves_that_a_mail_has_arrived_whose_answer_was_lost(reading: C
 def test_nothing_of_who_clicked_is_kept_but_what_they_call_their_browser(reading: Callable[..., Reading]) -> None:
     here = reading()
     with capture_logs() as logs:
-        here.follows(tracked(here.mail())[0], **{"User-Agent": "x" * 5000, "X-Forwarded-For": "203.0.113.9"})
+        here.follows(tracked(here.mail())[0], **{"User-Agent": "\x00" + "x" * 5000, "X-Forwarded-For": "203.0.113.9"})
     with here.engage.services.database.read() as db:
         (raw,) = db.execute(sa.select(tables.feedback.c.raw)).scalars()
     assert raw == {"seen_by": "engage", "useragent": "x" * 200}
