@@ -103,7 +103,8 @@ class ShownMail:
 class PartnerPage:
     """All that the page shows. `rewards` is None until they may be seen; `page` of `pages` referrals is shown.
 
-    `register_url` is where somebody joins who is only invited so far, "" for all others.
+    `register_url` is where somebody joins who is only invited so far, "" for all others; they have no tier and no link
+    to share yet.
     """
 
     name: str
@@ -129,6 +130,7 @@ def partner_page(
     """
     program = scope.program
     partner = partner_contexts(db, [partner_id])[partner_id]
+    invited = partner["status"] == "invited"
     count = count_referrals(db, partner_id)
     pages = max((count + A_PAGE - 1) // A_PAGE, 1)
     page = min(max(page, 1), pages)
@@ -140,16 +142,16 @@ def partner_page(
     return PartnerPage(
         name=partner["first_name"] or partner["company"],
         company=partner["company"],
-        register_url=(_own(program.brand.register_url, partner) if partner["status"] == "invited" else ""),
+        register_url=_own(program.brand.register_url, partner) if invited else "",
         wording=wording(locale, partner["zone"] or program.zone, program.currency, program.minor_digits),
         count=count,
         page=page,
         pages=pages,
         referrals=tuple(_referral(program, one, ways.get(one.id, {}), one.id in done, words) for one in found),
         rewards=_rewards(db, partner_id, words, now) if confirmed else None,
-        tier=tier_contexts(db, scope, [partner_id], now, words)[partner_id],
+        tier=None if invited else tier_contexts(db, scope, [partner_id], now, words)[partner_id],
         mails=tuple(_mails(db, program, partner_id, words, confirmed)),
-        share_url=_own(program.brand.share_url, partner),
+        share_url="" if invited else _own(program.brand.share_url, partner),
     )
 
 

@@ -69,7 +69,7 @@ _ON_PARTNER_PAGE = (
     "What {tier} brings:",
     "Whoever opens it is your referral.",
     "Write to us",
-    "You are not registered yet, and we can only pay partners who are. It takes two minutes.",
+    "You are not registered yet, and we can only pay partners who are.",
     "You have had several codes already. Please use the latest, or come back later.",
     "You have not referred anybody yet. One company that has the problem we solve is enough to begin with.",
     "You have reached every tier",

@@ -525,9 +525,18 @@ def test_a_browser_forgets_after_half_a_year_with_another_address_or_when_told_t
     assert "$" not in said(hidden) + said(web.get(link_to(engage)))
 
 
-def test_an_invited_partner_gets_a_code_too_and_is_told_to_register(engage: Engage, web: TestClient) -> None:
+def test_an_invited_partner_gets_a_code_too_and_is_told_to_register(
+    engage: Engage, web: TestClient, authored: tuple[Path, Path]
+) -> None:
+    program = authored[0] / "program.yaml"
+    join = "https://partners.example.com/join?id={partner}"
+    program.write_text(program.read_text().replace("      share_url:", f"      register_url: {join}\n      share_url:"))
+    engage.now += timedelta(seconds=2)
     engage.partner(status="invited")
-    confirms(engage, web, link_to(engage))
+    page = confirms(engage, web, link_to(engage))
+    assert "You are not registered yet" in said(page)
+    assert 'href="https://partners.example.com/join?id=ann"' in page.text
+    assert "Your tier" not in said(page)
 
 
 def test_neither_the_code_nor_what_the_browser_holds_is_stored(engage: Engage, web: TestClient) -> None:
