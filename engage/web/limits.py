@@ -67,13 +67,10 @@ class Limits:
 
     def wait_for_page(self, scope: Scope) -> int:
         """How many seconds this request for a page has to wait: 0 to go on."""
-        path, method = scope["path"], scope["method"]
-        if asked_by_machines(path) or path.startswith(_FREE):
-            return 0
-        token = _genuine_token(self._services.signer, path)
+        token = _genuine_token(self._services.signer, scope["path"])
         if token is None:
             return self._buckets.take("address", _network(scope), self._of_pages)
-        if method == "POST" and path.startswith("/unsubscribe/"):
+        if scope["method"] == "POST" and scope["path"].startswith("/unsubscribe/"):
             return 0
         return self._buckets.take("link", token, self._of_pages)
 
@@ -95,7 +92,7 @@ class LimitedPages:
         self._threads = CapacityLimiter(_THREADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and _is_page(scope["path"]):
             wait = await to_thread.run_sync(self._limits.wait_for_page, scope, limiter=self._threads)
             if wait:
                 await refusal(Request(scope), 429, headers={"Retry-After": str(wait)})(scope, receive, send)
@@ -103,11 +100,16 @@ class LimitedPages:
         await self.app(scope, receive, send)
 
 
+def _is_page(path: str) -> bool:
+    """Whether people ask for it and it is worth a limit: machines have their own, and pages need styles and pictures."""
+    return not asked_by_machines(path) and not path.startswith(_FREE)
+
+
 def _genuine_token(signer: Signer, path: str) -> str | None:
     """The token in the path of a page behind a link, if it is one of ours."""
-    _, kind, *rest = path.split("/", 3)
-    purpose = _LINKS.get(kind)
-    return rest[0] if purpose and rest and signer.read(purpose, rest[0]) is not None else None
+    parts = path.split("/")
+    purpose = _LINKS.get(parts[1]) if len(parts) > 2 else None
+    return parts[2] if purpose and signer.read(purpose, parts[2]) is not None else None
 
 
 def _network(scope: Scope) -> str:
