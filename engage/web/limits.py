@@ -101,7 +101,7 @@ class LimitedPages:
 
 
 def _is_page(path: str) -> bool:
-    """Whether people ask for it and it is worth a limit: machines have their own, and pages need styles and pictures."""
+    """Whether people ask for it: machines have limits of their own. What pages are made of costs too little for one."""
     return not asked_by_machines(path) and not path.startswith(_FREE)
 
 

@@ -218,7 +218,7 @@ def test_every_page_behind_a_link_is_limited_by_its_link(engage: Engage, visitor
         assert office.get(begin + token[:-1]).status_code == 429, begin
 
 
-def test_what_has_no_path_is_counted_too(engage: Engage, visitor: Visitor) -> None:
+def test_what_has_no_path_is_counted_too(visitor: Visitor) -> None:
     limits = visitor().app.state.limits  # type: ignore[attr-defined]
     for path in ("*", "", "p"):  # as in OPTIONS * HTTP/1.1
         assert limits.wait_for_page({"path": path, "method": "OPTIONS", "client": None}) == 0
