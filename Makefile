@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick check faults mutants gallery pictures year lock clean
+.PHONY: help env demo test quick check faults fuzz mutants gallery pictures year lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ check: env ## lint, types, floors, then the whole suite
 
 faults: env ## kill, stop, fill and lose all that can be, and count the mail: half an hour (ARGS="kills --small")
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+fuzz: env ## send the intake API 20,000 requests that schemathesis makes up: some minutes (CASES=n for others)
+	@ENGAGE_TEST_FUZZ=$(or $(CASES),20000) $(BIN)/pytest -q tests/web/test_api_fuzz.py $(ARGS)
 
 mutants: env ## take fourteen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
