@@ -5,7 +5,7 @@ A likeness is a hint for a person who decides, never a decision: what looks alik
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 
 _FORMS = frozenset(
@@ -35,8 +35,10 @@ _SHARP = str.maketrans({"ß": "ss", "ø": "o", "đ": "d", "ł": "l", "æ": "ae",
 
 def words_of(name: str) -> tuple[str, ...]:
     """The words of a name without accents, capitals and punctuation: `A.B. Müller & Co.` has ab, muller, co."""
-    plain = unicodedata.normalize("NFKD", name.casefold().translate(_SHARP))
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
+    plain = name.casefold()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain.translate(_SHARP))
+        plain = "".join(character for character in plain if not unicodedata.combining(character))
     plain = re.sub(r"[.'’`]", "", plain)  # abbreviations and apostrophes: S.A. is sa
     return tuple(re.findall(r"\w+", plain.replace("_", " ")))
 
@@ -52,25 +54,47 @@ def companies_alike(one: str, other: str) -> bool:
 
     `Acme` and `ACME Logistics GmbH` are alike, `Acme Foods` and `Acme Logistics` are not.
     """
-    mine, theirs = company_words(one), company_words(other)
-    if not mine or not theirs:
-        return False
-    few, many = sorted((set(mine), set(theirs)), key=len)
-    if few <= many and any(len(word) >= _DISTINCT for word in few):
-        return True
-    return _nearly_all(mine, theirs) or "".join(mine) == "".join(theirs)
+    return companies_like(one)(other)
+
+
+def companies_like(name: str) -> Callable[[str], bool]:
+    """What `companies_alike` says of this name and any other: for asking of many."""
+    mine = company_words(name)
+    joined, known = "".join(mine), frozenset(mine)
+
+    def alike(other: str) -> bool:
+        theirs = company_words(other)
+        if not mine or not theirs:
+            return False
+        few, many = (known, set(theirs)) if len(known) <= len(set(theirs)) else (set(theirs), known)
+        if few <= many and any(len(word) >= _DISTINCT for word in few):
+            return True
+        return _nearly_all(mine, theirs) or joined == "".join(theirs)
+
+    return alike
 
 
 def people_alike(one: str, other: str) -> bool:
     """Whether two names may be one person's: the same words in any order, one's without the other's middle names, or
     with slips of the pen. A single word is alike only to a single one."""
-    mine, theirs = words_of(one), words_of(other)
-    if not mine or not theirs:
-        return False
-    few, many = sorted((set(mine), set(theirs)), key=len)
-    if few <= many and (len(few) > 1 or len(many) == 1):
-        return True
-    return _nearly_all(sorted(mine), sorted(theirs))
+    return people_like(one)(other)
+
+
+def people_like(name: str) -> Callable[[str], bool]:
+    """What `people_alike` says of this name and any other: for asking of many."""
+    mine = sorted(words_of(name))
+    known = frozenset(mine)
+
+    def alike(other: str) -> bool:
+        theirs = sorted(words_of(other))
+        if not mine or not theirs:
+            return False
+        few, many = (known, set(theirs)) if len(known) <= len(set(theirs)) else (set(theirs), known)
+        if few <= many and (len(few) > 1 or len(many) == 1):
+            return True
+        return _nearly_all(mine, theirs)
+
+    return alike
 
 
 def phone_digits(text: str) -> str:
@@ -95,7 +119,8 @@ def _nearly_all(some: Sequence[str], others: Sequence[str]) -> bool:
 def _nearly(one: str, other: str) -> bool:
     if one == other:
         return True
-    if min(len(one), len(other)) < _DISTINCT:
+    shorter, longer = sorted((len(one), len(other)))
+    if shorter < _DISTINCT or 2 * shorter < _ALIKE * (shorter + longer):  # no ratio could be as high
         return False
     # The matcher's answer may depend on which comes first.
     return SequenceMatcher(None, *sorted((one, other)), autojunk=False).ratio() >= _ALIKE

@@ -14,9 +14,9 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import EventKind
 from engage.domain.keys import noted_key
 from engage.domain.likeness import (
-    companies_alike,
+    companies_like,
     company_words,
-    people_alike,
+    people_like,
     phone_digits,
     pieces_of,
     words_of,
@@ -86,7 +86,8 @@ def note_referral(db: Connection, program_id: int, referral: str, source: str, a
     referral_id, partner_id = db.execute(mine).one()
     row = {"program_id": program_id, "partner_id": partner_id, "referral_id": referral_id, "unmatched": True}
     row |= {"kind": EventKind.NOTED, "key": noted_key(referral), "source": source}
-    return db.execute(sa.insert(events).values(**row, occurred_at=at, observed_at=at).returning(_E.id)).scalar_one()
+    insert = sa.insert(events).values(**row, occurred_at=at, observed_at=at)
+    return int(db.execute(insert.returning(_E.id)).scalar_one())
 
 
 def noted_since(db: Connection, program_id: int, since: datetime, *, partner_id: int = 0, staff_id: int = 0) -> int:
@@ -169,11 +170,11 @@ def referrals_alike(
     else:
         named = sa.func.lower(sa.func.coalesce(_R.lead_company, _R.lead_name, ""))
         query = query.where(sa.or_(_holding(named, company_words(company)), _same_contact(contact)))
-    reach = _reach(contact)
+    reach, alike = _reach(contact), companies_like(company)
     found = [
         id_
         for id_, theirs, name, how in db.execute(query)
-        if id_ != but and (companies_alike(company, theirs or name or "") or (reach and reach == _reach(how or "")))
+        if id_ != but and (alike(theirs or name or "") or (reach and reach == _reach(how or "")))
     ]
     return _described(db, found)[:most]
 
@@ -183,7 +184,7 @@ def partners_alike(
 ) -> list[AlikePartner]:
     """Partners with this address or telephone number, then those of a name alike; `most` of them."""
     digits = phone_digits(phone)
-    same = [sa.false()]
+    same: list[sa.ColumnElement[bool]] = [sa.false()]
     if email:
         same.append(_P.address_id.in_(sa.select(addresses.c.id).where(addresses.c.email == email.lower())))
     if digits:
@@ -198,10 +199,11 @@ def partners_alike(
         .where(_P.program_id == program_id, _P.merged_into_id.is_(None), sa.or_(certain, alike))
         .order_by(_P.id)
     )
+    is_alike = people_like(name)
     found = [
         AlikePartner(row.id, row.external_id, row.name.strip(), row.company or "", row.status, bool(row.certain))
         for row in db.execute(query)
-        if row.id != but and (row.certain or people_alike(name, row.name))
+        if row.id != but and (row.certain or is_alike(row.name))
     ]
     return sorted(found, key=lambda one: not one.certain)[:most]
 

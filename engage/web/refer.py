@@ -3,6 +3,7 @@
 What looks like something that we have is shown on a second page, which carries what was written in hidden fields.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
@@ -39,7 +40,7 @@ router = APIRouter()
 Alike = TypeVar("Alike", AlikeReferral, AlikePartner)
 
 _FORM, _SAME, _ADVOCATE, _EDIT = "form", "same", "known_as", "edit"
-"""Beside what is told: the form's id; which referral it is, and which partner told, `NEW` where it is none that we have;
+"""Beside what is told: the form's id; which referral it is, and which partner told, NEW where it is none that we have;
 and that it is to be written again."""
 
 
@@ -149,7 +150,7 @@ def _status(visitor: _Visitor, referral: AlikeReferral) -> str:
     return visitor.words(visitor.teller.scope.program.status(referral.status).label)
 
 
-def _form(visitor: _Visitor, told: Told, wrong: dict[str, str] | None = None, status: int = 200) -> Response:
+def _form(visitor: _Visitor, told: Told, wrong: Mapping[str, str] | None = None, status: int = 200) -> Response:
     return _page(
         visitor,
         "refer.html",
