@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -34,6 +35,12 @@ def test_the_curl_commands_are_answered_as_the_page_says(run_engage: EngageComma
     for (_, command), (_, answer) in zip(steps[::2], steps[1::2], strict=True):
         said = _run(command.replace("curl -X", "curl -s -X"), {"ENGAGE": url, "KEY": key})
         assert json.loads(said) == json.loads(answer), command
+    (program,) = (text for _, kind, text in BLOCKS if kind == "client")
+    (printed,) = (text for _, kind, text in BLOCKS if kind == "said")
+    done = _run(
+        'exec "$PYTHON" -c "$PROGRAM"', {"ENGAGE": url, "KEY": key, "PYTHON": sys.executable, "PROGRAM": program}
+    )
+    assert done == printed
 
 
 def _run(command: str, environment: dict[str, str]) -> str:
