@@ -1,17 +1,20 @@
 """The intake API, as a CRM pushes into it."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from standardwebhooks import Webhook
 
 from engage.domain.access import KeyScope
 from engage.store.tables import events, feed_readings, idempotent_answers, partners, referrals, rewards, staff
+from engage.web.app import build_app
 from engage.web.v1.reading import LARGEST_BODY, MOST_RECORDS
 from engage.web.v1.resources import EVENTS, LOGINS, UPSERTED
 from tests.support.engage import Engage
@@ -215,6 +218,21 @@ def test_the_same_request_under_one_key_is_answered_as_it_was(crm: Pusher) -> No
     assert crm.post("/v1/events", change("won", engage.now), Idempotency_Key="two").json() == refused.json()
     assert refused.status_code == 422
     assert len(rows(crm, idempotent_answers.c.id)) == 2
+
+
+def test_the_same_request_several_times_at_once_is_taken_once_and_answered_alike(crm: Pusher) -> None:
+    new = {"partners": [{"external_id": f"P-{number}"} for number in range(50)]}
+
+    async def story() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(build_app(crm.engage.services))
+        headers = {"Authorization": f"Bearer {crm.key}", "Idempotency-Key": "one"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers) as client:
+            return await asyncio.gather(*(client.post("/v1/partners", json=new) for _ in range(5)))
+
+    answers = asyncio.run(story())
+    assert [answer.json() for answer in answers] == [taken(accepted=50)] * 5
+    assert len(rows(crm, partners.c.id)) == 50
+    assert len(rows(crm, idempotent_answers.c.id)) == 1
 
 
 def test_answers_are_kept_for_a_day(here: Pusher) -> None:
