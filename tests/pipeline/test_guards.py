@@ -12,7 +12,9 @@ from sqlalchemy.engine import Connection
 from engage.domain.deliveries import DeliveryState
 from engage.domain.messages import Mailbox, Message, SendResult
 from engage.pipeline.consent import UnsubscribeLink, unsubscribe
+from engage.pipeline.preferences import PreferencesLink, Wish, pause, save
 from engage.pipeline.recheck import recheck
+from engage.pipeline.stopping_all import stop_all
 from engage.providers.protocol import DEADLINE
 from engage.queueing import Lane
 from engage.store import tables
@@ -136,6 +138,29 @@ def test_an_unsubscribe_waits_for_the_mail_that_is_being_decided(postgres_url: s
     )
     assert waits_for(engage, ids, lambda db: unsubscribe(db, link, engage.now, "link", "")), (
         "it was decided with a consent that is gone when it is sent"
+    )
+
+
+@pytest.mark.guard("recipient lock")
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda *at: save(*at[:3], Wish({"newsletter": False}, {}), *at[3:]),
+        lambda *at: pause(*at[:3], 30, *at[3:]),
+        stop_all,
+    ],
+    ids=["save", "pause", "stop all"],
+)
+def test_what_a_partner_chooses_waits_for_the_mail_that_is_being_decided(
+    postgres_url: str, tmp_path: Path, choose: Callable[..., object]
+) -> None:
+    engage = Engage(postgres_url, tmp_path, *copy_shipped(tmp_path))
+    engage.partner()
+    ids = made(engage, "monthly-newsletter")
+    d, library = tables.deliveries.c, engage.services.library()
+    (link,) = (PreferencesLink(*found) for found in rows(engage, d.program_id, d.partner_id, d.address_id))  # type: ignore[arg-type]
+    assert waits_for(engage, ids, lambda db: choose(db, library, link, engage.now, "")), (
+        "it was decided with a wish that is gone when it is sent"
     )
 
 

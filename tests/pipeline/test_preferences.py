@@ -2,19 +2,23 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from engage.domain.decisions import Reason, Send, Skip
 from engage.domain.programs import Rhythm
 from engage.domain.records import AliasRecord
+from engage.pipeline.explaining import explain
+from engage.pipeline.plan import plan
 from engage.pipeline.preferences import BREAKS
 from engage.store import tables
 from tests.support.engage import Engage
 from tests.support.journeys import TRIAL, rereads, write_trial
 from tests.support.preferring import Centre, link_in
+from tests.support.replays import replayed
 from tests.support.topics import GATHER, deliveries, say, say_of_program, wishes
 
 NEWSLETTER = "monthly-newsletter"
@@ -274,6 +278,32 @@ def test_a_journey_goes_on_through_a_break_without_its_marketing_mails(engage: E
     assert engage.after(days=7, hours=1) == []
     engage.logs_in("ann")
     assert [mail.subject for mail in engage.after(days=40, hours=1)] == ["C"]
+
+
+def test_plans_and_explanations_know_of_a_break_as_of_any_instant(engage: Engage) -> None:
+    engage.partner()
+    before, campaign = engage.now, engage.services.library().find(NEWSLETTER)
+    engage.now += timedelta(hours=1)
+    Centre(engage).press("pause", days="30")
+    scope = engage.services.library().scope_of(campaign)
+    with engage.services.database.read() as db:
+        told = [explain(db, scope, campaign, "ann", at).decision for at in (before, engage.now)]
+        planned = plan(db, scope, campaign, engage.now)
+    assert told == [Send(), Skip(Reason.PAUSED_BY_PARTNER)]
+    assert [one.decision for one in planned.decisions] == [Skip(Reason.PAUSED_BY_PARTNER)]
+
+
+def test_the_past_is_walked_through_with_the_breaks_and_languages_of_then(spoken: Engage, tmp_path: Path) -> None:
+    write_trial(spoken, "{send: a}", where="[{locale: {is: de}}]")
+    spoken.now += timedelta(days=1, hours=1)
+    Centre(spoken).save(locale="de")  # on Tuesday
+    spoken.now += timedelta(days=2)
+    Centre(spoken).press("pause", days="30")  # on Thursday
+    spoken.now += timedelta(days=2)
+    Centre(spoken).press("end-pause")  # on Saturday, after nine
+    spoken.now += timedelta(days=2)
+    _, mails = replayed(spoken.services, date(2026, 3, 2), date(2026, 3, 9), tmp_path, TRIAL)
+    assert [mail.at.day for mail in mails] == [4, 5, 8, 9]
 
 
 # --- language ---------------------------------------------------------------------------------------------------------
