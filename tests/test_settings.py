@@ -137,6 +137,25 @@ def test_a_rate_is_a_number_of_messages_a_second(monkeypatch: pytest.MonkeyPatch
     assert problem.startswith("ENGAGE_PROVIDER_RATE: must be")
 
 
+@pytest.mark.parametrize("name", ["KEY_RATE", "PAGE_RATE"])
+@pytest.mark.parametrize("rate", ["0", "-1", "inf", "nan", "1e9", "fast"])
+def test_a_limit_is_a_number_of_requests_a_second(monkeypatch: pytest.MonkeyPatch, name: str, rate: str) -> None:
+    [problem] = problems_of(monkeypatch, **{name: rate})
+    assert problem.startswith(f"ENGAGE_{name}: must be")
+
+
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = settings_of(monkeypatch, TRUSTED_PROXIES=" 10.0.0.0/8 , 192.0.2.7,fd00::/8,")
+    assert said.trusted_proxies == "10.0.0.0/8,192.0.2.7,fd00::/8"
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example.com", "10.0.0.1/8", "10.0.0", "10.0.0.1 10.0.0.2"])
+def test_nobody_is_believed_by_accident_whom_they_pass_on(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    [problem] = problems_of(monkeypatch, TRUSTED_PROXIES=proxies)
+    assert problem.startswith("ENGAGE_TRUSTED_PROXIES: ")
+    assert problem.endswith("write 10.0.0.7 or 10.0.0.0/8")
+
+
 @pytest.mark.parametrize("url", ["http://example.com/secret-1", "ftp://example.com/secret-1", "secret-1", "https://"])
 def test_alarms_go_over_https_or_stay_on_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     [problem] = problems_of(monkeypatch, ALARM_URL=url)
