@@ -47,6 +47,7 @@ NEW = "new"
 """What a teller says of something that looks like what we have: it is another one."""
 
 _FORM = "refer-form"
+_JOINERS = "\u200c\u200d"  # seen by nobody, and names in some scripts are wrong without
 _A_DAY = timedelta(days=1)
 
 
@@ -91,7 +92,7 @@ def read_told(fields: Mapping[str, str]) -> Told:
 
 
 def _plain(text: str, largest: int) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
+    printable = "".join(character if character.isprintable() or character in _JOINERS else " " for character in text)
     return " ".join(printable.split())[:largest].strip()
 
 

@@ -142,6 +142,8 @@ def test_links_to_this_machine_may_do_without_https() -> None:
          "12:18: 'example.com/x' is not an https URL; write one such as https://partners.example.com"),
         ("    topics:", "    desks: {owner: a@example.com}\n    topics:",
          "23:13: 'owner' is whoever looks after the partner; call the desk otherwise"),
+        ("    topics:", "    desks: {salesperson: a@example.com}\n    topics:",
+         "23:13: 'salesperson' is whoever works the referral, or else looks after its partner; call the desk otherwise"),
         ("    topics:", "    desks: {marketing: {name: Maria}}\n    topics:",
          "23:24: desk 'marketing' has no 'email'; add it"),
         ("    topics:", "    desks: {marketing: maria}\n    topics:",

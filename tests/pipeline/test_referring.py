@@ -9,10 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from engage.domain.records import AliasRecord
+from engage.pipeline.previewing import DEAD_TOKEN, preview
 from engage.pipeline.refer_links import PARTNER, STAFF
 from engage.pipeline.referring import MOST_A_DAY
 from engage.store import tables
 from tests.support.engage import Engage
+from tests.support.journeys import rereads, write_trial
 from tests.support.refer_form import Form, buttons, presses
 
 LEAD = {
@@ -339,6 +341,42 @@ def test_a_link_runs_out_after_ninety_days(told: Engage) -> None:
         assert answer.status_code == 410
         assert "This link has run out" in answer.text
     assert stored(told) == []
+
+
+LINKED = """\
+---
+subject: "Yours"
+from: program
+---
+{% if links.refer_form %}[Tell us]({{ links.refer_form }}){% else %}No form.{% endif %}
+"""
+
+
+def test_each_reader_has_a_link_of_their_own_desks_have_none_and_previews_a_dead_one(told: Engage) -> None:
+    steps = "{send: a}, {alert: {to: owner, say: z}}, {alert: {to: marketing, say: y}}"
+    program = told.services.settings.campaigns_dir / "program.yaml"
+    program.write_text(
+        program.read_text().replace("    brand:", "    desks: {marketing: m@example.com}\n    brand:", 1)
+    )
+    write_trial(told, steps)
+    for name in ("a", "alerts/z", "alerts/y"):
+        (told.services.settings.templates_dir / f"{name}.md").write_text(LINKED)
+    rereads(told)
+    told.logs_in("ann")
+    told.logs_in("bob")
+    texts = {mail.to.email: mail.text for mail in told.runs("trial")}
+
+    links = {email: found[0] for email, text in texts.items() if (found := re.search(r"/refer/[\w.-]+", text))}
+    assert links.keys() == texts.keys() - {"m@example.com", "partner-desk@example.com"}
+    assert len(set(links.values())) == len({"ann", "bob", "sam"})
+    assert "Half a minute, Sam." in Form.at(told, links["sam@example.com"]).opens().text
+    assert "Half a minute, and you are done" in Form.at(told, links["ann@example.com"]).opens().text
+
+    library = told.services.library()
+    with told.services.database.read() as db:
+        (shown, *_) = preview(db, library, library.find("trial"), "ann", "http://engage.test", told.now)
+    assert f"http://engage.test/refer/{DEAD_TOKEN}" in shown.message.text
+    assert "This link is from a preview" in Form.at(told, f"/refer/{DEAD_TOKEN}").opens().text
 
 
 def test_a_form_of_somebody_else_is_shown_once_more(told: Engage) -> None:

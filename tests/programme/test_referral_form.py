@@ -77,7 +77,7 @@ def test_who_told_a_salesperson_and_is_no_partner_is_invited_in_their_name(progr
     mails = sent(programme)
 
     assert mails.keys() == {"uma@example.com"}  # no confirmation: the invitation says it all
-    assert "Partner: Dan Fox, not registered yet" in mails["uma@example.com"].text
+    assert "Partner: Dan Fox, dan@example.com, not registered yet" in mails["uma@example.com"].text
     assert "Dan Fox told Uma of Crest Ltd" in mails["uma@example.com"].text
 
     programme.is_now("2026-04-08 09:30")
@@ -113,6 +113,8 @@ def test_somebody_new_who_looks_like_a_partner_is_pointed_out_to_sales(programme
     assert "we have no email address" in presses(form, form.tells(**told), "No, somebody else").text
     alert = sent(programme)["yan@example.com"]
 
+    assert "Partner: Gil Fox, 0555 9876543, not registered yet" in alert.text
+    assert "so no invitation goes out. Please ask for one." in alert.text
     assert "Is Gil Fox somebody we know?" in alert.text
     assert "- Gil Fox, known as `gil`" in alert.text
 
