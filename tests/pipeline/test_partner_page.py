@@ -16,6 +16,7 @@ from engage.domain.consent import SuppressionReason
 from engage.domain.messages import Message
 from engage.domain.records import AliasRecord, PartnerRecord, RewardRecord, StaffRecord
 from engage.pipeline.page_links import PATH, PageLink, day_number, read_page_token
+from engage.pipeline.previewing import preview
 from engage.store import tables
 from engage.web.app import build_app
 from engage.web.partner_page import masked
@@ -461,6 +462,16 @@ def test_a_code_is_good_for_a_quarter_of_an_hour_and_mailed_no_later(engage: Eng
     web.post(f"{link}/confirm")
     engage.now += timedelta(minutes=16)
     assert (engage.work(), engage.states()[-1]) == ([], ("partner:ann", "expired"))
+
+
+def test_a_preview_of_the_code_shows_digits_that_are_none(engage: Engage) -> None:
+    engage.partner()
+    library = engage.services.library()
+    with engage.services.database.read() as db:
+        (shown,) = preview(db, library, library.find("confirm-address"), "ann", "https://e.example.com", engage.now)
+    assert "Your code: 123456" in shown.message.text
+    assert shown.notes[0] == "six digits stand in for a code: nobody has asked for one"
+    assert "https://e.example.com/p/preview" in shown.message.text
 
 
 def test_three_codes_an_hour_are_mailed_however_many_browsers_ask(engage: Engage, web: TestClient) -> None:
