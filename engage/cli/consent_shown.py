@@ -90,7 +90,7 @@ def _of_setting(said: Said) -> str:
         case "rhythm":
             what = f"{said.topic} {_OFTEN[Rhythm(str(said.to))]} for {said.partner}"
         case "language":
-            what = f"{said.to} for {said.partner}"
+            what = f"language {said.to} for {said.partner}"
         case _ if isinstance(said.to, datetime):
             what = f"a break of {said.partner} until {_day(said.to)}"
         case _:

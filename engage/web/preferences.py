@@ -39,8 +39,7 @@ from engage.web.rendering import page, page_of_no_link
 router = APIRouter()
 
 _MOST_FIELDS = 200
-_LAST_PLACE = 4
-"""Of an address that is shown: how much of its name may be seen at most, of which the rest is dots."""
+_MOST_DOTS = 3  # in the place of all but the first letter of an address
 
 
 async def _form(request: Request) -> FormData:
@@ -171,7 +170,7 @@ def _day(stands: Preferences, words: Words, zone: str) -> str:
 def _shortened(email: str) -> str:
     """Enough of an address for whoever has it: others may see over their shoulder."""
     name, _, host = email.rpartition("@")
-    return f"{name[:1]}{'•' * min(len(name) - 1, _LAST_PLACE - 1)}@{host}"
+    return f"{name[:1]}{'•' * min(len(name) - 1, _MOST_DOTS)}@{host}"
 
 
 def _own_name(locale: str, among: tuple[str, ...]) -> str:
