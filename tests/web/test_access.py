@@ -13,6 +13,7 @@ import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
+from starlette.testclient import TestClient
 
 from engage.domain.access import ApiKey, KeyKind, KeyScope, bearer_key, hash_of, read_bearer_key
 from engage.domain.errors import ServiceUnreachable
@@ -22,6 +23,7 @@ from engage.sources.standard_webhooks import TOLERANCE, is_signed, shown_secret
 from engage.store import tables
 from engage.store.api_keys import NOTED_EVERY, all_keys, find_key, revoke_key
 from engage.web.access import Caller, Refused, caller, signed_caller
+from engage.web.app import build_app
 from tests.support.engage import START, Engage
 from tests.support.shipped import copy_shipped
 
@@ -250,6 +252,13 @@ def test_a_scope_that_only_a_newer_engage_knows_allows_nothing(here: Engage) -> 
     with here.services.database.write() as db:
         db.execute(sa.update(tables.api_keys).values(scopes=["everything", "logins"]))
     assert ask(here, key).scopes == {KeyScope.LOGINS}
+
+
+def test_the_front_page_says_nothing_of_this_machine(here: Engage) -> None:
+    with TestClient(build_app(here.services), base_url="http://127.0.0.1:8000") as stranger:
+        answer = stranger.get("/")
+    assert answer.status_code == 200
+    assert str(here.services.settings.campaigns_dir) not in answer.text
 
 
 # -- signatures --------------------------------------------------------------------------------------------------------
