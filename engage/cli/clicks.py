@@ -33,7 +33,7 @@ def clicks(
         found: list[Found] = []
         with built.database.read() as db:
             for scope in scopes:
-                name, between = wanted and wanted.name, period.of(scope.program, now)
+                name, between = wanted.name if wanted else None, period.of(scope.program, now)
                 links = used_links(db, scope.program_id, *between, name) if name else []
                 found.append((scope.program, used_mails(db, scope.program_id, *between, name), links))
     if as_json:
