@@ -36,7 +36,7 @@ faults: env ## kill, stop, fill and lose all that can be, and count the mail: ha
 fuzz: env ## send the intake API 20,000 requests that schemathesis makes up: some minutes (CASES=n for others)
 	@ENGAGE_TEST_FUZZ=$(or $(CASES),20000) $(BIN)/pytest -q tests/web/test_api_fuzz.py $(ARGS)
 
-mutants: env ## take fourteen guards out, one by one, and show that tests notice each
+mutants: env ## take seventeen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
 
 gallery: env ## write var/gallery/index.html: every email, language and sample (ARGS=--pictures for screenshots)

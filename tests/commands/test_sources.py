@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from engage.bootstrap import Services
+from engage.queueing import NoQueue
+from engage.settings import Settings
+from engage.sources import hubspot
 from tests.commands.saying import assert_said
 from tests.support.installation import Installation
+from tests.support.pushing import SOURCES as PUSHED
+from tests.support.pushing import recorded
 
 SOURCES = """\
 sources:
@@ -138,3 +144,32 @@ def test_a_folder_whose_drop_failed_needs_the_files_again(fresh: Installation) -
         (taking / name).write_text("nothing\n")
     assert_said(fresh.run("sources", "poll", "nightly"), 1, "could not be taken", "error.txt beside the files")
     assert_said(fresh.run("doctor"), 3, "source nightly: is held: the drop in", "mend it and drop the files again")
+
+
+def test_systems_that_push_are_listed_and_what_they_brought_in_vain_can_be_tried(fresh: Installation) -> None:
+    (fresh.folder / "sources.yaml").write_text(PUSHED)
+    said = fresh.run("sources")
+    assert_said(said, 0, "hubspot     hubspot     new    never", "/hooks/hubspot", "/hooks/salesforce/<the secret>")
+    assert_said(fresh.run("sources", "try", "hubspot"), 0, "hubspot pushes by itself, and nothing waits")
+    _push(fresh, recorded("hubspot/deal_events.json"))
+    assert_said(fresh.run("sources"), 0, "hubspot     hubspot     ok")
+    assert_said(fresh.run("sources", "rejects", "hubspot"), 0, "deal 18840226071 dealstage: partner is missing")
+    tried = fresh.run("sources", "try", "hubspot")
+    assert_said(tried, 0, "referral: external_id=18840226071, partner=ann", "status=submitted")
+    assert_said(fresh.run("sources", "poll", "hubspot"), 0, "0 rejected before are taken now")
+    assert fresh.run("sources", "--json").json()[0]["kind"] == "hubspot"
+
+
+def _push(installation: Installation, body: bytes) -> None:
+    """As the web process takes what HubSpot has sent."""
+    settings = Settings.load(
+        data_dir=installation.folder / "var",
+        campaigns_dir=installation.campaigns,
+        templates_dir=installation.emails,
+        sources=installation.folder / "sources.yaml",
+    )
+    built = Services(settings, NoQueue())
+    source = built.hook("hubspot")
+    assert source is not None
+    built.receive(source, hubspot.rows(body))
+    built.close()
