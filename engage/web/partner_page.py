@@ -6,7 +6,7 @@ own, and a signed word that it confirmed this address. Neither is of use anywher
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -61,7 +61,6 @@ class _Visitor:
     words: Words
     now: datetime
     browser: str
-    said: dict[str, object] = field(default_factory=dict)
 
     @property
     def browser_hash(self) -> str:
@@ -238,7 +237,7 @@ def _cookie(services: Services, name: str) -> str:
 
 
 def _set_cookie(visitor: _Visitor, answer: Response, name: str, value: str) -> None:
-    """Sets a cookie that no script reads and no other site sends along; an empty one is taken away."""
+    """Sets a cookie that no script reads and no form of another site sends along; an empty one is taken away."""
     answer.set_cookie(
         _cookie(visitor.services, name),
         value,
