@@ -106,7 +106,7 @@ class Door:
         except Problem as problem:
             return problem.response()
         except Refused as refused:
-            kind = {403: "not-allowed", 429: "too-many"}.get(refused.status, "not-let-in")
+            kind = _REFUSED.get(refused.status, "not-let-in")
             return Problem(refused.status, kind, refused.title, refused.detail, headers=refused.headers).response()
         except ServiceUnreachable:
             return busy("the database does not answer", RETRY_AFTER).response()
