@@ -123,4 +123,5 @@ def _nearly(one: str, other: str) -> bool:
     if shorter < _DISTINCT or 2 * shorter < _ALIKE * (shorter + longer):  # no ratio could be as high
         return False
     # The matcher's answer may depend on which comes first.
-    return SequenceMatcher(None, *sorted((one, other)), autojunk=False).ratio() >= _ALIKE
+    first, second = sorted((one, other))
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= _ALIKE
