@@ -151,14 +151,14 @@ def preferences_of(db: Connection, who: Addressee, now: datetime) -> Preferences
             timed.append(Choice(topic, often is not Rhythm.OFF, often if often in rhythms else rhythms[0], rhythms))
         elif topic.transactional:
             certain.append(topic)
-    pause = partner.pause
+    taken = partner.pause
     return Preferences(
         asked=tuple(asked),
         timed=() if who.moved else tuple(timed),
         certain=tuple(certain),
         locale=_spoken(who.locale, who.program),
         locales=() if who.moved else _locales(who.program),
-        paused_until=pause.until if pause is not None and pause.lasts(now) else None,
+        paused_until=taken.until if taken is not None and taken.lasts(now) else None,
     )
 
 
@@ -210,7 +210,7 @@ def save(db: Connection, library: Library, link: PreferencesLink, wish: Wish, no
     asked = [(one, wish.topics[one.topic.key]) for one in stands.asked if one.topic.key in wish.topics]
     changed = [_take_or_leave(db, who, one, on, now, source) for one, on in asked]
     timed = {key: rhythm for key, rhythm in wish.rhythms.items() if wish.topics.get(key, True)}
-    changed += [_time(db, who, key, rhythm, now, source) for key, rhythm in timed.items()]
+    changed += [_set_rhythm(db, who, key, rhythm, now, source) for key, rhythm in timed.items()]
     if wish.locale not in (None, stands.locale):
         changed.append(change_language(db, *_whose(who), wish.locale, now, HOW, source))
     return any(changed)
@@ -276,7 +276,7 @@ def _take_or_leave(db: Connection, who: Addressee, choice: Choice, on: bool, now
     return changed
 
 
-def _time(db: Connection, who: Addressee, topic: str, rhythm: Rhythm, now: datetime, source: str) -> bool:
+def _set_rhythm(db: Connection, who: Addressee, topic: str, rhythm: Rhythm, now: datetime, source: str) -> bool:
     changed = change_rhythm(db, *_whose(who), topic, rhythm, now, HOW, source)
     if changed and rhythm is Rhythm.OFF:
         cancel_pending(db, [who.partner.partner_id], topic, now, "opted_out_of_updates")

@@ -22,9 +22,12 @@ _STOP_ALL = SuppressionReason.STOP_ALL
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Whether anything stops all mail to a partner, and whether they can take that back here."""
+    """Whether anything stops all mail to a partner; whether somebody wished it so; whether they themselves did and
+    nothing else stands against it, so that they can take it back here.
+    """
 
     stopped: bool
+    wished: bool
     theirs: bool
 
 
@@ -32,8 +35,9 @@ def silence_of(db: Connection, who: Addressee) -> Silence:
     """What stands against any mail to them, where they are mailed now."""
     address_id = who.addresses[-1]
     reasons = suppressions_at(db, [address_id]).get(address_id, set())
-    own = suppressed_by(db, who.partner.partner_id, [address_id], _STOP_ALL, HOW)
-    return Silence(bool(reasons), theirs=reasons == {_STOP_ALL} and bool(own))
+    alone = reasons == {_STOP_ALL}
+    theirs = alone and bool(suppressed_by(db, who.partner.partner_id, [address_id], _STOP_ALL, HOW))
+    return Silence(bool(reasons), _STOP_ALL in reasons, theirs)
 
 
 def stop_all(db: Connection, library: Library, link: PreferencesLink, now: datetime, source: str) -> bool:
@@ -64,9 +68,9 @@ def start_again(db: Connection, library: Library, link: PreferencesLink, now: da
     if who is None:
         return False
     lock_recipients(db, (), who.addresses)
-    mine = suppressed_by(db, who.partner.partner_id, who.addresses, _STOP_ALL, HOW)
-    standing = {id_ for id_, reasons in suppressions_at(db, mine).items() if _STOP_ALL in reasons}
-    for address_id in sorted(standing):
+    stopped = {id_ for id_, reasons in suppressions_at(db, who.addresses).items() if _STOP_ALL in reasons}
+    mine = suppressed_by(db, who.partner.partner_id, stopped, _STOP_ALL, HOW) if stopped else set()
+    for address_id in sorted(mine):
         whose = (who.scope.program_id, address_id)
         lift_suppressions(db, *whose, [_STOP_ALL], f"{HOW}, {source}", now, who.partner.partner_id)
-    return bool(standing)
+    return bool(mine)

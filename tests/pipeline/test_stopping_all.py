@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from engage.domain.consent import Refusal, SuppressionReason
 from engage.domain.records import AliasRecord
-from engage.pipeline.consent import heed
+from engage.pipeline.consent import heed, lift
 from engage.store import tables
 from engage.store.consent import lifted
 from tests.support.engage import Engage
@@ -106,6 +106,17 @@ def test_what_others_said_of_the_address_cannot_be_taken_back_there(engage: Enga
     engage.now += timedelta(minutes=1)
     Centre(engage).press("start-again")
     assert engage.runs(NEWSLETTER) == []
+
+
+def test_who_cannot_be_mailed_anyway_can_still_say_that_they_want_nothing(engage: Engage) -> None:
+    engage.partner()
+    told(engage, "ann@example.com", SuppressionReason.BOUNCE)
+    shown = Centre(engage).press("stop-all")
+    assert (shown.note, "stop-all" in shown.buttons) == ("You get no email from us any more.", False)
+    with engage.services.database.write() as db:
+        lift(db, 1, "ann@example.com", [SuppressionReason.BOUNCE], "the server is mended", engage.now)
+    assert engage.runs(NEWSLETTER) == []
+    assert Centre(engage).look().buttons == {"start-again"}
 
 
 def test_who_complained_after_stopping_all_is_not_mailed_when_they_take_back_the_one(engage: Engage) -> None:
