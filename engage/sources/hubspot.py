@@ -4,7 +4,7 @@ Signature v3 is base64(HMAC-SHA256(client secret, method + URI + body + timestam
 that is at most five minutes old. Source:
 https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation
 What an event holds:
-https://developers.hubspot.com/docs/api-reference/webhooks-webhooks-v3/guide
+https://developers.hubspot.com/docs/api-reference/2026-03/webhooks/guide
 """
 
 import base64
@@ -75,7 +75,10 @@ def rows(body: bytes) -> list[PushedRow]:
         raise ValueError("this is not a list of events")
     if len(events) > MOST_EVENTS:
         raise ValueError(f"more than {MOST_EVENTS:,} events at once")
-    found = [_row(event) for event in events]
+    try:
+        found = [_row(event) for event in events]
+    except RecursionError:
+        raise ValueError("an event is nested too deep") from None
     return sorted(found, key=lambda row: str(row.values["occurredAt"] or ""))
 
 

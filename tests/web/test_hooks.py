@@ -35,6 +35,7 @@ from tests.support.pushing import (
 ROOT = Path(__file__).parents[2]
 DEAL = 18840226071
 NOW = START.timestamp()
+DEEP = b'[{"a":' + b"[" * 1000 + b"]" * 1000 + b"}]"
 
 
 @pytest.fixture
@@ -253,7 +254,7 @@ def test_two_secrets_are_accepted_while_one_follows_the_other(here: Pushing, mon
         assert here.client.post("/hooks/hubspot", content=b"[]", headers=headers).status_code == 204
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"{}", b"[1]", b"null", b"\xff", b"[" * 5000, b"[{}]" * 2, b"[NaN]"])
+@pytest.mark.parametrize("body", [b"", b"{", b"{}", b"[1]", b"null", b"\xff", b"[" * 5000, b"[{}]" * 2, b"[NaN]", DEEP])
 def test_a_signed_body_that_is_no_list_of_events_is_refused(here: Pushing, body: bytes) -> None:
     before = here.everything()
     answer = here.hubspot(body)
