@@ -491,6 +491,14 @@ def test_three_codes_an_hour_are_mailed_however_many_browsers_ask(engage: Engage
     assert len(engage.work()) == 1
 
 
+def test_many_who_ask_at_once_are_mailed_three_codes(engage: Engage, web: TestClient) -> None:
+    link = link_to(engage, engage.partner())
+    others = [TestClient(web.app) for _ in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda one: one.post(f"{link}/confirm"), others))
+    assert (engage.count(tables.confirmations), wanted(engage), len(engage.work())) == (3, 3, 3)
+
+
 def test_nobody_is_mailed_more_than_ten_codes_or_ten_links_a_day(engage: Engage, web: TestClient) -> None:
     engage.partner()
     link, old = link_to(engage), link_to(engage, days_ago=40)
