@@ -33,8 +33,9 @@ check: env ## lint, types, floors, then the whole suite
 faults: env ## kill, stop, fill and lose all that can be, and count the mail: half an hour (ARGS="kills --small")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-fuzz: env ## send the intake API 20,000 requests that schemathesis makes up: some minutes (CASES=n for others)
-	@ENGAGE_TEST_FUZZ=$(or $(CASES),20000) $(BIN)/pytest -q tests/web/test_api_fuzz.py $(ARGS)
+fuzz: env ## send the intake API 20,000 requests that schemathesis makes up: ten minutes (CASES=n for others)
+	@ENGAGE_TEST_FUZZ=$(or $(CASES),20000) $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal \
+		tests/web/test_api_fuzz.py $(ARGS)
 
 mutants: env ## take seventeen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
