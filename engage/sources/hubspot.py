@@ -94,8 +94,8 @@ def _row(event: Mapping[str, Any]) -> PushedRow:
     values |= {"object": _OBJECTS.get(type_id, type_id) if prefix == "object" else prefix, "event": what}
     if values["propertyName"]:
         values.setdefault(str(values["propertyName"]), values["propertyValue"])
-    about = (values["object"], values["objectId"], values["propertyName"] or what)
-    return PushedRow(row_hash(told), " ".join(str(part) for part in about)[:200], values)
+    thing = f"{values['object']} {values['objectId']}"[:100]
+    return PushedRow(row_hash(told), thing, f"{thing} {values['propertyName'] or what}"[:200], values)
 
 
 def _instant(told: Any) -> Any:

@@ -222,17 +222,19 @@ def try_again(
         for rows, news in ((old, False), (new, True)):
             values = [row.row for row in rows]
             outcomes, events = take_rows(db, poller, source, scope, values, news=news, now=turn.now)
-            taken += _settle_again(db, turn, rows, outcomes)
+            taken += settle_again(db, turn.state.id, rows, outcomes, turn.now)
             event_ids += events
     return taken, event_ids
 
 
-def _settle_again(db: Connection, turn: Turn, rows: Sequence[RejectedRow], outcomes: Sequence[Taken]) -> int:
+def settle_again(
+    db: Connection, source_id: int, rows: Sequence[RejectedRow], outcomes: Sequence[Taken], now: datetime
+) -> int:
     """Forgets rejected rows that have been taken, and notes why the others were not; returns how many were."""
     again = {row.id: taken.reason for row, taken in zip(rows, outcomes, strict=True) if taken.reason}
-    drop_rejects(db, turn.state.id, [row.row_key for row in rows if row.id not in again])
+    drop_rejects(db, source_id, [row.row_key for row in rows if row.id not in again])
     changed = {row.id: again[row.id] for row in rows if row.id in again and again[row.id] != row.reason}
-    tried_again(db, list(again), changed, turn.now)
+    tried_again(db, list(again), changed, now)
     return len(rows) - len(again)
 
 

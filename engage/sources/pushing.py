@@ -5,7 +5,7 @@ again it changes nothing. What could not be taken is kept and tried again, as re
 whose partner comes later is not lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from engage.domain.records import Outcome, Taken
 from engage.facts import Scope
-from engage.sources.polling import Polled, Poller, Turn, mapped, take_rows, try_again
+from engage.sources.polling import Polled, Poller, Turn, mapped, settle_again, take_rows, try_again
 from engage.sources.watched import PushSource
 from engage.store.sources import (
     drop_rejects,
@@ -25,6 +25,7 @@ from engage.store.sources import (
     keep_rejects,
     known_hashes,
     receive,
+    rejected_of,
 )
 
 KNOWN_FOR = timedelta(days=7)
@@ -37,10 +38,11 @@ REJECTS_KEPT = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class PushedRow:
     """One event or notification. `id`: the same when it is sent again. `key`: what it is about, such as a deal's stage;
-    a newer row about the same replaces a rejected one.
+    a newer row about the same replaces a rejected one. It begins with `thing`, the deal, and a blank if more follows.
     """
 
     id: str
+    thing: str
     key: str
     values: Mapping[str, Any]
 
@@ -68,8 +70,10 @@ def take_pushed(poller: Poller, source: PushSource, scope: Scope, rows: Sequence
         keep_hashes(db, source_id, {row.id: _position(now) for row in new})
         forget_hashes(db, source_id, _position(now - KNOWN_FOR))
         _settle(db, source_id, new, outcomes, now)
+        things = {row.thing for row, taken in zip(new, outcomes, strict=True) if taken.outcome is Outcome.ACCEPTED}
+        retried, more = _take_waiting(db, poller, source, scope, source_id, things, now)
         hear_now_and_then(db, scope.program_id, source.feeds, now)
-    poller.matching(event_ids)
+    poller.matching([*event_ids, *more])
     found = [taken.outcome for taken in outcomes]
     return Polled(
         read=len(rows),
@@ -77,6 +81,7 @@ def take_pushed(poller: Poller, source: PushSource, scope: Scope, rows: Sequence
         accepted=found.count(Outcome.ACCEPTED),
         unchanged=found.count(Outcome.UNCHANGED),
         rejected=found.count(Outcome.REJECTED),
+        retried=retried,
     )
 
 
@@ -113,6 +118,21 @@ def _take(
             break
         waiting = rejected
     return [outcomes[row.id] for row in rows], event_ids
+
+
+def _take_waiting(
+    db: Connection,
+    poller: Poller,
+    source: PushSource,
+    scope: Scope,
+    source_id: int,
+    things: Collection[str],
+    now: datetime,
+) -> tuple[int, list[int]]:
+    """Tries again at once what waits about things of which something was taken: whose referral it is, say."""
+    waiting = rejected_of(db, source_id, things)
+    outcomes, event_ids = take_rows(db, poller, source, scope, [row.row for row in waiting], news=True, now=now)
+    return settle_again(db, source_id, waiting, outcomes, now), event_ids
 
 
 def _settle(

@@ -88,8 +88,8 @@ def _row(notification: ElementTree.Element) -> PushedRow:
         raise ValueError("a notification without its id or its record")
     values: dict[str, Any] = {_local(field.tag): _value(field) for field in record}
     values |= {"sObject": record.get(_TYPE, "").rpartition(":")[2], "Notification": id_}
-    about = f"{values['sObject']} {values.get('Id') or id_}"
-    return PushedRow(id_[:200], about[:200], values)
+    thing = f"{values['sObject']} {values.get('Id') or id_}"[:200]
+    return PushedRow(id_[:200], thing, thing, values)
 
 
 def _value(field: ElementTree.Element) -> str | None:

@@ -18,6 +18,9 @@ HEARD_EVERY = timedelta(minutes=5)
 """How often a poll notes that a feed was heard, at the most."""
 
 _s, _rows, _rejects = watched_sources.c, source_rows.c, source_rejects.c
+_ALL_REJECTS = sa.select(
+    _rejects.id, _rejects.row_key, _rejects.row, _rejects.reason, _rejects.first_at, _rejects.last_at
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,22 @@ def forget_hashes(db: Connection, source_id: int, before: str) -> None:
 
 def rejected_rows(db: Connection, source_id: int, limit: int) -> list[RejectedRow]:
     """The rows that wait to be tried again: those first that were tried longest ago, in the order of their coming."""
-    query = sa.select(
-        _rejects.id, _rejects.row_key, _rejects.row, _rejects.reason, _rejects.first_at, _rejects.last_at
-    ).where(_rejects.source_id == source_id)
+    query = _ALL_REJECTS.where(_rejects.source_id == source_id)
     return [RejectedRow(*row) for row in db.execute(query.order_by(_rejects.last_at, _rejects.id).limit(limit))]
+
+
+def rejected_of(db: Connection, source_id: int, things: Collection[str]) -> list[RejectedRow]:
+    """The rows that wait about one of these things: their keys are the thing, a blank, and what of it."""
+    found: list[RejectedRow] = []
+    ordered = sorted(things)
+    for start in range(0, len(ordered), 100):  # SQLite nests no deeper
+        # all that begins so: after the blank comes the !
+        of_one = [
+            (_rejects.row_key >= f"{one} ") & (_rejects.row_key < f"{one}!") for one in ordered[start : start + 100]
+        ]
+        query = _ALL_REJECTS.where(_rejects.source_id == source_id, sa.or_(*of_one))
+        found += [RejectedRow(*row) for row in db.execute(query.order_by(_rejects.id))]
+    return found
 
 
 def count_rejected(db: Connection) -> dict[int, int]:

@@ -125,6 +125,16 @@ def test_what_cannot_be_taken_is_kept_and_taken_once_it_can_be(pushing: Pushing)
     assert [mail.to.email for mail in pushing.engage.provider.messages] == ["bob@example.com"], "it is news still"
 
 
+def test_what_waits_about_a_deal_is_taken_as_soon_as_it_is_known_whose_it_is(pushing: Pushing) -> None:
+    for deal in (7, 77):
+        pushing.tells(property_change(deal, "dealname", "Brix", NOW - 40))
+        pushing.tells(property_change(deal, "dealstage", "closedwon", NOW))
+    pushing.tells(property_change(7, "referral_partner", "ann", NOW - 50))
+    assert pushing.referrals() == {"7": ("won", "Brix", None)}
+    assert set(pushing.rejects()) == {"deal 77 dealname", "deal 77 dealstage"}
+    assert [mail.subject for mail in pushing.engage.work()] == ["Brix signed"]
+
+
 def test_a_newer_event_takes_the_place_of_a_rejected_one(here: Pushing) -> None:
     here.hubspot(recorded("hubspot/deal_events.json"))
     here.tells(property_change(DEAL, "amount", "a lot", NOW - 20))
