@@ -123,7 +123,7 @@ def test_a_topic_of_one_program_is_not_refused_in_another(store: Store) -> None:
 
 
 @pytest.mark.parametrize("as_of", [None, datetime(2030, 1, 1, tzinfo=UTC)])
-def test_four_statements_however_many_partners(store: Store, as_of: datetime | None) -> None:
+def test_five_statements_however_many_partners(store: Store, as_of: datetime | None) -> None:
     store.take(*[[PartnerRecord(f"p{n}", email=f"p{n}@example.com")] for n in range(50)])
     statements: list[str] = []
     sa.event.listen(store.database.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
