@@ -131,4 +131,4 @@ def test_five_statements_however_many_partners(store: Store, as_of: datetime | N
         ids = list(db.execute(sa.select(partners.c.id)).scalars())
         statements.clear()
         assert len(partner_standings(db, ids, as_of)) >= 50
-    assert len(statements) == 4
+    assert len(statements) == 5
