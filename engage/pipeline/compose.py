@@ -12,7 +12,7 @@ from engage.content import RenderError, Template
 from engage.content.link_tags import Tagging
 from engage.content.sandbox import printable
 from engage.content.words import Words
-from engage.domain.campaigns import AskStep, Campaign
+from engage.domain.campaigns import AskStep, Campaign, EventKind, EventTrigger
 from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
@@ -114,7 +114,7 @@ class Composer:
             words = library.templates.words_of(template, locale, scope.program)
             material = _Material.load(db, scope, campaign, template, partners, ahead, group, words, now)
             asks = asking(db, library, campaign, group) if "answers" in template.needs else {}
-            codes = _codes(db, group, now) if "code" in template.needs else {}
+            codes = _codes(db, group, now) if (mails_code := brings_code(campaign)) else {}
             noted = noted_contexts(db, scope.program, group, words) if "noted" in template.needs else {}
             lines: dict[int, list[Line]] = {}
             if folding and "folded" in template.needs:
@@ -127,7 +127,7 @@ class Composer:
                     more["story"] = story_context(library.templates, template.story, scope.program, locale_, now)
                 if one.id in codes:
                     more["code"] = code_for(self.signer, codes[one.id])
-                elif "code" in template.needs and "code" not in more:
+                elif mails_code and "code" not in more:
                     composed.append(Composed(one, None, DeliveryState.EXPIRED, Reason.EXPIRED))
                     continue
                 if "noted" in template.needs:
@@ -333,6 +333,11 @@ class _Material:
             context["recent_referrals"] = self.recent.get(one.partner_id or 0, [])
             context |= self.standings.context(one.subject_staff_id)
         return context
+
+
+def brings_code(campaign: Campaign) -> bool:
+    """Whether its mails bring the code that a partner asked for: others may call something of their own `code`."""
+    return isinstance(campaign.trigger, EventTrigger) and campaign.trigger.event is EventKind.CODE_WANTED
 
 
 def _codes(db: Connection, group: Sequence[Claimed], now: datetime) -> dict[int, str]:

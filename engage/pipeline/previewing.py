@@ -24,7 +24,7 @@ from engage.domain.facts import Subject
 from engage.domain.journeys import path_of
 from engage.domain.messages import Message
 from engage.facts import Scope
-from engage.pipeline.compose import SIGNED_PATHS, Composer
+from engage.pipeline.compose import SIGNED_PATHS, Composer, brings_code
 from engage.pipeline.contexts import help_context, partner_contexts
 from engage.pipeline.editions import current_and_next
 from engage.pipeline.entries import Whom
@@ -234,7 +234,7 @@ def _stand_ins(
             notes[one.id] = () if wanted else ("nobody has asked for help with this referral: a sentence stands in",)
         elif template and "noted" in template.needs and not noted_referrals(db, {one.referral_id or 0}):
             notes[one.id] = ("this referral did not come by the form: nothing is shown of what somebody wrote into it",)
-        elif template and "code" in template.needs:
+        elif template and brings_code(campaign):
             given[one.id] = {"code": _CODE}
             notes[one.id] = ("six digits stand in for a code: nobody has asked for one",)
         elif template and "folded" in template.needs and not folded(db, {one.id: one.partner_id}):
