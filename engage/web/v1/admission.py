@@ -24,7 +24,7 @@ INSIDE = 64
 WAITING = 6
 """How many requests that have arrived may wait to be worked on."""
 
-ANSWERED_WITHIN = 0.7
+ANSWERED_WITHIN = 0.5
 """In seconds: a request waits no longer than lets it be answered within this time, going by how long others took."""
 
 LOOKED_AT_EVERY = 1.0
