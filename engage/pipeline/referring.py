@@ -184,9 +184,7 @@ def _row(who: Teller, told: Told, name: str, now: datetime, advocate: AlikePartn
     )
     if who.partner is not None:
         return [referral]
-    if (
-        advocate is not None
-    ):  # what we know of them stays; whether it is up to date is for people to see
+    if advocate is not None:  # what we know of them stays; whether it is up to date is for people to see
         return [replace(referral, note=f"{told.advocate}, {told.advocate_reach}")]
     return [_invited(who, told, name), referral]
 
