@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engage.domain.messages import Message
-from tests.support.engage import ROOT, Engage
+from tests.support.engage import ROOT
 from tests.support.programme import Programme, button
 
 ZONES = {
@@ -41,7 +41,7 @@ class Newsletters(Programme):
         shutil.copy(ROOT / "campaigns" / "newsletter" / "monthly.yaml", campaigns / "newsletter")
         program = (ROOT / "campaigns" / "program.yaml").read_text()
         (campaigns / "program.yaml").write_text(re.sub(r"(?m)^    order:\n(?:      .*\n)+", "", program))
-        Engage.__init__(self, database_url, folder, campaigns, self.templates)
+        super().__init__(database_url, folder, campaigns, self.templates)
 
     def until(self, local: str) -> list[tuple[Message, datetime]]:
         """What goes out until then, and when, while the scheduler looks every hour."""

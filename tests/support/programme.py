@@ -32,8 +32,14 @@ class _AsWritten(Tracker):
 class Programme(Engage):
     """engage with what it ships. Days are told back from `now`, so that each test has a present of its own."""
 
-    def __init__(self, database_url: str, folder: Path) -> None:
-        super().__init__(database_url, folder, ROOT / "campaigns", ROOT / "email_templates")
+    def __init__(
+        self,
+        database_url: str,
+        folder: Path,
+        campaigns: Path = ROOT / "campaigns",
+        templates: Path = ROOT / "email_templates",
+    ) -> None:
+        super().__init__(database_url, folder, campaigns, templates)
         self.services.tracker = _AsWritten(self.services.signer, self.services.settings.public_url)
 
     def is_now(self, local: str) -> None:
