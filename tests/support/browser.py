@@ -22,8 +22,7 @@ _T = TypeVar("_T")
 _READY_WITHIN_SECONDS = 60.0
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ON_MACOS = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-_SWITCHES = (
-    "--headless",
+SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -33,8 +32,8 @@ _SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--remote-debugging-port=0",
 )
+_HEADLESS = ("--headless", "--remote-debugging-port=0")
 
 
 def find_chromium() -> Path | None:
@@ -50,7 +49,7 @@ class Browser:
     def __init__(self, program: Path) -> None:
         self._profile = tempfile.TemporaryDirectory(prefix="engage-chromium-", ignore_cleanup_errors=True)
         with (Path(self._profile.name) / "log").open("wb") as log:
-            command = [str(program), *_SWITCHES, f"--user-data-dir={self._profile.name}", "about:blank"]
+            command = [str(program), *SWITCHES, *_HEADLESS, f"--user-data-dir={self._profile.name}", "about:blank"]
             self._process = Tethered(command, output=log)
         try:
             self._endpoint = self._wait_for_endpoint()
