@@ -143,7 +143,8 @@ def test_links_to_this_machine_may_do_without_https() -> None:
         ("    topics:", "    desks: {owner: a@example.com}\n    topics:",
          "23:13: 'owner' is whoever looks after the partner; call the desk otherwise"),
         ("    topics:", "    desks: {salesperson: a@example.com}\n    topics:",
-         "23:13: 'salesperson' is whoever works the referral, or else looks after its partner; call the desk otherwise"),
+         "23:13: 'salesperson' is whoever works the referral, or else looks after its partner; "
+         "call the desk otherwise"),
         ("    topics:", "    desks: {marketing: {name: Maria}}\n    topics:",
          "23:24: desk 'marketing' has no 'email'; add it"),
         ("    topics:", "    desks: {marketing: maria}\n    topics:",

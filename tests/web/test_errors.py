@@ -67,17 +67,17 @@ def test_a_service_that_is_away_is_said_with_when_to_come_again(app: FastAPI, we
 def test_what_nobody_expected_is_a_page_without_a_word_of_it_and_the_log_has_only_where(
     app: FastAPI, web: TestClient, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @app.get("/p/{token}/broken")
+    @app.get("/broken/{token}")
     def broken(token: str) -> None:
         raise KeyError(token)
 
-    answer = web.get(f"/p/{SECRET}/broken")
+    answer = web.get(f"/broken/{SECRET}")
     assert answer.status_code == 500
     assert "Something went wrong here" in answer.text
     assert answer.headers["content-security-policy"]
     said = caplog.text + "".join(capsys.readouterr())
     assert "KeyError" in said
-    assert "/p/{token}/broken" in said
+    assert "/broken/{token}" in said
     assert SECRET not in said + answer.text
 
 
