@@ -140,7 +140,9 @@ class Settings(BaseSettings):
     )
     campaigns_dir: Path = Field(Path("campaigns"), description="The folder of `program.yaml` and the campaigns.")
     templates_dir: Path = Field(Path("email_templates"), description="The folder of the emails.")
-    sources: Path = Field(Path("sources.yaml"), description="The file of watched databases and folders, and systems that push, if any.")
+    sources: Path = Field(
+        Path("sources.yaml"), description="The file of watched databases and folders, and systems that push, if any."
+    )
     provider: Provider = Field(
         Provider.MAILBOX,
         description="Who carries the mail: `mailbox` (kept on a local page), `sendgrid` or `smtp`.",
