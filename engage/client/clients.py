@@ -24,7 +24,7 @@ class Client:
     """Pushes to the engage at `url`, with a key of `engage key create`. Safe to use from several threads.
 
     `tries` and `longest_wait` (seconds) say how long it goes on when engage is busy or does not answer. `transport` is
-    for tests. All methods raise ClientError.
+    for tests. All methods raise ClientError; an address or a key that cannot be one is a ValueError.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._http = httpx.Client(base_url=url, headers=_headers(key), timeout=timeout, transport=transport)
+        self._http = httpx.Client(base_url=_address(url), headers=_headers(key), timeout=timeout, transport=transport)
         self._sender = Sender(self._http, Manners(tries, longest_wait))
         self._sleep = sleep
         self.companies: Records[Company] = Records(self, "companies")
@@ -92,7 +92,9 @@ class AsyncClient:
         timeout: httpx.Timeout | float = TIMEOUT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, headers=_headers(key), timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=_address(url), headers=_headers(key), timeout=timeout, transport=transport
+        )
         self._sender = Sender(self._http, Manners(tries, longest_wait))
         self.companies: AsyncRecords[Company] = AsyncRecords(self, "companies")
         self.staff: AsyncRecords[Staff] = AsyncRecords(self, "staff")
@@ -296,7 +298,15 @@ class AsyncAdding(Generic[R]):
         await self._batch._client._run(self._batch._gathered.add(self._name, records))
 
 
+def _address(url: str) -> str:
+    if not url.lower().startswith(("http://", "https://")):
+        raise ValueError("the address of engage begins with http:// or https://")  # it may be the key: not shown either
+    return url
+
+
 def _headers(key: str) -> dict[str, str]:
+    if not key or not all("!" <= letter <= "~" for letter in key):  # and the key itself is in no message
+        raise ValueError("the key is no key of engage: it is empty, or holds a space, a line's end or the like")
     return {"Authorization": f"Bearer {key}", "Accept": "application/json, application/problem+json"}
 
 

@@ -64,6 +64,8 @@ class Sender:
 
     def one(self, name: str, record: Record) -> Exchange:
         """Puts one record under its id."""
+        if not record.get("external_id"):
+            raise ValueError("a record needs its external_id")
         fields = {field: value for field, value in record.items() if field != "external_id"}
         path = f"v1/{name}/{quote(str(record['external_id']), safe='')}"
         return (yield from self._send("PUT", path, _json(fields), [record], None))
@@ -101,6 +103,8 @@ class Sender:
 
 
 def _lots(name: str, records: Iterable[Record]) -> Iterator[tuple[list[Record], bytes]]:
+    if isinstance(records, Mapping):
+        raise TypeError(f"{name} are sent as a list: [record], not record")
     lot: list[Record] = []
     parts: list[bytes] = []
     size = 0

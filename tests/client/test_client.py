@@ -185,6 +185,32 @@ def test_what_is_refused_says_which_record_it_was(client: Client) -> None:
     assert "not valid" in problem.detail
 
 
+@pytest.mark.parametrize("key", ["", "ek_secret\n", "ek_ secret", "ek_secrét"])
+def test_a_key_that_can_be_none_is_refused_at_once_and_not_shown(key: str) -> None:
+    for made in (Client, AsyncClient):
+        with pytest.raises(ValueError, match="no key of engage") as caught:
+            made(URL, key)
+        assert "ek_" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8000", "ftp://engage.example.com", "ek_the_key"])
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    for made in (Client, AsyncClient):
+        with pytest.raises(ValueError, match="begins with http") as caught:
+            made(url, "ek_1_x")
+        assert "ek_" not in str(caught.value)
+
+
+def test_what_cannot_be_a_record_is_refused_before_it_is_sent(client: Client, line: Line) -> None:
+    unnamed: Any = {"email": "ann@example.com"}
+    alone: Any = {"external_id": "P-1"}
+    with pytest.raises(ValueError, match="external_id"):
+        client.partners.upsert(unnamed)
+    with pytest.raises(TypeError, match="as a list"):
+        client.partners.send(alone)
+    assert line.requests == []
+
+
 def test_a_whole_request_that_is_refused_is_an_answer_among_others(client: Client) -> None:
     answer = client.logins.send([{"partner": "P-9", "at": AT}, {"partner": "P-8", "at": AT}])
     assert (answer.accepted, answer.rejected) == (0, 2)

@@ -160,6 +160,20 @@ def test_a_request_of_which_nothing_can_be_taken_is_a_problem_and_stores_nothing
     assert crm.counts() == before
 
 
+def test_errors_are_said_in_words_of_the_api_and_each_once(here: Pusher) -> None:
+    def said(fields: dict[str, Any]) -> list[tuple[str, str]]:
+        return [(one["field"], one["detail"]) for one in here.put("/v1/partners/ann", fields).json()["errors"]]
+
+    plain = "is no text, no number, and neither true nor false"
+    many = {f"a{n}": None for n in range(9)}
+    assert said({"attributes": many}) == [(f"attributes.{name}", plain) for name in many]
+    assert said({"int": 5}) == [("int", "is no field of this")]
+    assert said({"first_name": "a" * 1001}) == [("first_name", "may have at most 1000 characters")]
+    errors = here.post("/v1/events", {"type": "referral.won"}).json()["errors"]
+    assert [one["field"] for one in errors] == ["type"]
+    assert errors[0]["detail"].startswith("is none of referral.status_changed, ")
+
+
 def test_bodies_that_are_none_are_refused_for_what_they_are(here: Pusher) -> None:
     before = here.counts()
 

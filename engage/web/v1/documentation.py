@@ -18,6 +18,7 @@ _PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>engage: intake API</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/static/docs/swagger-ui.css">
 <script src="/static/docs/swagger-ui-bundle.js" defer></script>
 <script src="/static/docs/start.js" defer></script>

@@ -4,6 +4,7 @@ import re
 from copy import deepcopy
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic.json_schema import models_json_schema
 
@@ -85,7 +86,9 @@ _NOT_TAKEN_EXAMPLE = {
 
 
 def describe(server: str) -> dict[str, Any]:
-    """The document, for an installation at `server`."""
+    """The document, for an installation at `server`: of that only the path counts, so that the page may be tried out by
+    whichever of its names it was opened; its policy lets it connect to no other.
+    """
     paths: dict[str, Any] = {}
     for resource in UPSERTED:
         paths[f"/v1/{resource.name}"] = {"post": _many(resource)}
@@ -96,7 +99,7 @@ def describe(server: str) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "engage: intake", "version": version("engage"), "description": _ABOUT},
-        "servers": [{"url": server}],
+        "servers": [{"url": urlsplit(server).path or "/"}],
         "tags": [{"name": resource.name} for resource in (EVENTS, *UPSERTED, LOGINS)],
         "paths": paths,
         "components": {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -83,8 +84,11 @@ def _read(read: Read, place: int, adapter: TypeAdapter[Any], item: Any, money: M
         sent: Sent = adapter.validate_python(item)
         read.records[place] = sent, sent.record(money)
     except ValidationError as error:
-        for one in error.errors(include_url=False, include_context=False)[:MOST_ERRORS]:
-            read.errors.append(read.error(place, _field(one["loc"], one["type"]), _said(one["type"], one["msg"])))
+        told = dict.fromkeys(
+            (_field(one["loc"], one["type"]), _said(one["loc"], one["type"], one["msg"]))
+            for one in error.errors(include_url=False, include_context=False)
+        )
+        read.errors += [read.error(place, field, said) for field, said in islice(told, MOST_ERRORS)]
     except ValueError as error:  # of money: what an amount may be depends on the currency
         read.errors.append(read.error(place, "amount", str(error).partition("; ")[0]))
 
@@ -93,16 +97,22 @@ def _field(location: tuple[int | str, ...], kind: str) -> str:
     """The field's name, without what pydantic says beside it: an event's type, which of several types did not fit."""
     if kind.startswith("union_tag"):
         return "type"
+    if kind == "extra_forbidden":
+        return str(location[-1])
     own = location[1:] if location[:1] in _TAGS else location
     return ".".join(str(part) for part in own if part not in _NO_FIELDS)
 
 
 _TAGS = frozenset((kind,) for kind in EVENT_TYPES)
-_NO_FIELDS = frozenset(("[key]", "str", "bool", "int", "float"))
+_PLAIN = frozenset(("str", "bool", "int", "float"))
+_PLAIN_TYPES = frozenset(("string_type", "bool_type", "int_type", "float_type"))
+_NO_FIELDS = _PLAIN | {"[key]"}
 
 
-def _said(kind: str, message: str) -> str:
-    return _WORDS.get(kind) or message.removeprefix("Value error, ")
+def _said(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    if kind in _PLAIN_TYPES and location and location[-1] in _PLAIN:  # once for each type that a value may have
+        return "is no text, no number, and neither true nor false"
+    return _WORDS.get(kind) or message.removeprefix("Value error, ").replace("String should have", "may have")
 
 
 _WORDS = {
@@ -112,7 +122,11 @@ _WORDS = {
     "model_attributes_type": "is no object",
     "dict_type": "is no object",
     "string_type": "is no text",
+    "string_too_short": "is empty",
+    "bool_type": "is neither true nor false",
+    "bool_parsing": "is neither true nor false",
     "union_tag_not_found": "is missing",
+    "union_tag_invalid": f"is none of {', '.join(EVENT_TYPES)}",
 }
 
 
