@@ -134,9 +134,7 @@ def test_a_partner_confirms_in_german(engage: Engage, pages: Pages) -> None:
     ute = pages.visitor("de-DE").opens(link_to(engage, busy_partner(engage, locale="de")))
     assert ute.page.get_attribute("html", "lang") == "de"
     ute.finds_it_fine("page-de")
-    ute.page.locator("form button").first.focus()
-    with ute.page.expect_navigation():
-        ute.presses("Enter")
+    ute.submits("Code zuschicken")
     right = code(engage)
     ute.writes("code", wrong(right))
     with ute.page.expect_navigation():
