@@ -136,7 +136,8 @@ def partner_page(
     page = min(max(page, 1), pages)
     found = own_referrals(db, partner_id, (page - 1) * A_PAGE, A_PAGE)
     ids = [one.id for one in found]
-    ways, done = reached(db, ids), rewarded(db, ids, now)
+    ways = reached(db, ids)
+    done = rewarded(db, ids, now) if confirmed else set()  # that there is a reward is not for everybody either
     spoken = partner["locale"] or program.locale
     locale = spoken if words.language == language_of(spoken) else program.locale  # dates in the language of the words
     return PartnerPage(
