@@ -30,7 +30,8 @@ from engage.domain.records import (
 MAX_KEY = 200
 """Characters of an external id: PostgreSQL cannot index long ones, and no source has them."""
 
-_MAX_AMOUNT = 2**63 - 1
+_MAX_AMOUNT = 10**15
+"""In minor units. Facts add amounts up, in integers of 64 bits: thousands of the largest must fit."""
 _KEYS = frozenset(
     (
         *("external_id", "of", "parent", "contact", "manager", "company", "owner", "recruited_by"),
@@ -97,7 +98,7 @@ def clean(record: AnyRecord, program: Program) -> AnyRecord:
     if isinstance(record, CompanyRecord | PartnerRecord):
         values["attributes"] = _attributes(values["attributes"])
     if isinstance(record, ReferralRecord | RewardRecord) and abs(values["amount"] or 0) > _MAX_AMOUNT:
-        raise Refused("amount is too large to be stored", "amount")
+        raise Refused("amount is too large: more than 1,000,000,000,000,000 minor units, such as cents", "amount")
     return type(record)(**values)
 
 
