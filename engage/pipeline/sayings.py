@@ -113,6 +113,7 @@ _ON_REFER_FORM = (
     "No, somebody else",
     "Send it",
     "Something is missing",
+    "Please look at this again",
     "Tell us of a company",
     "Tell us of another one",
     "That is a lot for one day",
