@@ -43,7 +43,7 @@ mutants: env ## take seventeen guards out, one by one, and show that tests notic
 gallery: env ## write var/gallery/index.html: every email, language and sample (ARGS=--pictures for screenshots)
 	@$(BIN)/python -m scripts.gallery $(ARGS)
 
-pictures: env ## make the pictures of the README anew (needs Chromium)
+pictures: env ## make the pictures of README and docs anew (needs Chromium)
 	@$(BIN)/python -m scripts.pictures
 
 year: env ## live docs/a-partners-year.md anew, with its pictures (needs Chromium): some minutes
