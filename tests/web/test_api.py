@@ -195,6 +195,7 @@ def test_bodies_that_are_none_are_refused_for_what_they_are(here: Pusher) -> Non
     assert status(b"[" * 100_000 + b"]" * 100_000) == 400
     assert status(b"{}", Idempotency_Key="") == 400
     assert status(b"{}", Idempotency_Key="x" * 256) == 400
+    assert status(b"{}", Idempotency_Key="a b") == 400
     assert status(b"{}", Authorization="Bearer nonsense") == 401
     assert here.counts() == before
 

@@ -187,7 +187,7 @@ def _idempotency_key(request: Request) -> str | None:
     if said is None:
         return None
     key = said[1:-1] if len(said) > 1 and said[0] == said[-1] == '"' else said
-    if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+    if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable() and " " not in key):
         detail = f"1 to {LONGEST_KEY} visible characters are one, such as a UUID"
         raise Problem(400, "bad-key", "The Idempotency-Key cannot be used", detail)
     return key
