@@ -21,9 +21,6 @@ from engage.web.mailbox.server import MailboxServer
 
 log = structlog.get_logger(__name__)
 
-_LARGEST_HEAD = 32 * 1024
-"""In bytes: what a request's line and headers may have together."""
-
 
 def register(app: typer.Typer) -> None:
     app.command()(web)
@@ -67,8 +64,6 @@ def serve(app: object, settings: Settings, server: type[uvicorn.Server]) -> None
         log_config=None,
         access_log=False,
         server_header=False,
-        http="h11",  # which bounds the request line and the headers
-        h11_max_incomplete_event_size=_LARGEST_HEAD,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=5,
     )

@@ -137,7 +137,7 @@ def partner_page(
     found = own_referrals(db, partner_id, (page - 1) * A_PAGE, A_PAGE)
     ids = [one.id for one in found]
     ways = reached(db, ids)
-    done = rewarded(db, ids, now) if confirmed else set()  # that there is a reward is not for everybody either
+    done = rewarded(db, ids, now) if confirmed else set(ids)  # whether there is a reward is not for everybody either
     spoken = partner["locale"] or program.locale
     locale = spoken if words.language == language_of(spoken) else program.locale  # dates in the language of the words
     return PartnerPage(
@@ -163,7 +163,7 @@ def _own(url: str, partner: Mapping[str, Any]) -> str:
 def _referral(
     program: Program, one: OwnReferral, way: Mapping[str, datetime], done: bool, words: Words
 ) -> ShownReferral:
-    """`done`: what comes after a win has come, a reward."""
+    """`done`: what comes after a win, a reward, has come or is not to be told."""
     first = program.ladder[0].key
     if one.submitted_at is not None and first not in way:
         way = {**way, first: one.submitted_at}

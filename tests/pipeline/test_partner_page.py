@@ -369,12 +369,14 @@ def test_rewards_are_shown_once_the_address_is_confirmed_and_in_that_browser_onl
     assert "$" not in said(browser(engage).get(link)), "whoever the mail was forwarded to"
 
 
-def test_that_a_win_has_its_reward_is_not_told_before_either(engage: Engage, web: TestClient) -> None:
+def test_whether_a_win_has_its_reward_is_not_told_before_either(engage: Engage, web: TestClient) -> None:
     engage.refers(engage.partner(), "acme", status="won", status_at=engage.now)
-    engage.takes(RewardRecord("w1", "ann", 10_000, referral="acme", earned_at=engage.now), news=False)
     comes_next = "We work out your reward"
-    assert comes_next in said(web.get(link_to(engage)))
-    assert comes_next not in said(confirms(engage, web, link_to(engage)))
+    assert comes_next not in said(web.get(link_to(engage)))
+    assert comes_next in said(confirms(engage, web, link_to(engage)))
+    engage.takes(RewardRecord("w1", "ann", 10_000, referral="acme", earned_at=engage.now), news=False)
+    assert comes_next not in said(web.get(link_to(engage)))
+    assert comes_next not in said(browser(engage).get(link_to(engage)))  # nor that it is still to be worked out
 
 
 def test_what_is_expected_and_what_was_taken_back_says_so_and_does_not_add_up(engage: Engage, web: TestClient) -> None:

@@ -33,7 +33,7 @@ def test_a_partner_is_thanked_once_and_their_salesperson_has_it_to_bring_into_th
 
     assert mails.keys() == {"ann@example.com", "sam@example.com"}
     thanks, alert = mails["ann@example.com"], mails["sam@example.com"]
-    assert thanks.subject == "Acme: we have it, and it is yours"
+    assert thanks.subject == "Acme: your referral is noted"
     assert "Acme and Mia Stone. It is noted as your referral." in " ".join(thanks.text.split())
     assert "[>] Submitted" in thanks.text
     assert alert.subject == "Ann Fox told us of Acme: please bring it into the CRM"

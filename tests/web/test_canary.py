@@ -130,13 +130,6 @@ def test_nothing_that_was_sent_is_in_the_log_while_all_is_well(canary: Canary) -
     canary.log()
 
 
-def test_headers_without_end_are_not_waited_for(canary: Canary) -> None:
-    address = ("127.0.0.1", int(canary.web.url.rpartition(":")[2]))
-    with socket.create_connection(address, timeout=30) as stranger:
-        stranger.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: " + b"a" * 40_000)
-        assert stranger.recv(1000).startswith(b"HTTP/1.1 400")
-
-
 def test_nothing_that_hubspot_and_salesforce_push_is_in_the_log(canary: Canary) -> None:
     events = (DATA / "hubspot" / "deal_events.json").read_bytes()
     notification = (DATA / "salesforce" / "opportunity.xml").read_bytes()

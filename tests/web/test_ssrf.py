@@ -80,7 +80,7 @@ def test_urls_in_every_field_open_no_socket_but_to_redis(
         engage.after(days=2)
     engage.services.close()
     assert broken == []
-    assert taken > 50, "some of it has to get in"
+    assert taken > 20, "some of it has to get in"
     allowed = {int(valkey_url.rpartition(":")[2].partition("/")[0])}
     outward = [one for one in seen if one[0] != "socket.connect" or one[1][1] not in allowed]
     assert [one for one in outward if one[0] != "socket.getaddrinfo" or one[1] not in ("127.0.0.1", "localhost")] == []
