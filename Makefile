@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test quick check faults fuzz mutants gallery pictures year lock clean
+.PHONY: help env demo test quick check audit faults fuzz mutants gallery pictures screenshots year lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 env: $(STAMP) ## make .venv with the locked versions, and nothing else
 
@@ -28,7 +28,11 @@ check: env ## lint, types, floors, then the whole suite
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive engage
 	@$(MAKE) test
+
+audit: env ## look up known vulnerabilities of all that is locked (needs pypi.org)
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement requirements.lock
 
 faults: env ## kill, stop, fill and lose all that can be, and count the mail: half an hour (ARGS="kills --small")
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -37,7 +41,7 @@ fuzz: env ## send the intake API 20,000 requests that schemathesis makes up: ten
 	@ENGAGE_TEST_FUZZ=$(or $(CASES),20000) $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal \
 		tests/web/test_api_fuzz.py $(ARGS)
 
-mutants: env ## take seventeen guards out, one by one, and show that tests notice each
+mutants: env ## take nineteen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
 
 gallery: env ## write var/gallery/index.html: every email, language and sample (ARGS=--pictures for screenshots)
@@ -46,12 +50,15 @@ gallery: env ## write var/gallery/index.html: every email, language and sample (
 pictures: env ## make the pictures of README and docs anew (needs Chromium)
 	@$(BIN)/python -m scripts.pictures
 
+screenshots: env ## make the pictures of docs/consoles.md anew (needs Chromium)
+	@$(BIN)/python -m scripts.screenshots
+
 year: env ## live docs/a-partners-year.md anew, with its pictures (needs Chromium): some minutes
 	@$(BIN)/python -m scripts.partners_year --write
 
 # The resolution is for every platform and Python that pyproject.toml allows, so one file serves all.
 lock: $(BIN)/uv ## resolve pyproject.toml anew into requirements.lock (UPGRADE=--upgrade for newest versions)
-	$(BIN)/uv pip compile pyproject.toml --extra embedded --group dev --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra sentry --extra otel --group dev --universal --generate-hashes \
 		--no-annotate --no-header --quiet $(UPGRADE) -o requirements.lock
 
 clean: ## remove the environment and the caches (what engage holds in var stays)

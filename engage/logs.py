@@ -4,12 +4,15 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+IDS_SHOWN = 100
+"""How many ids one line names at the most."""
 
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)*")
 _TALKATIVE = (
@@ -20,6 +23,9 @@ _TALKATIVE = (
     "alembic",
     "dramatiq",
 )
+
+_OF_EACH_BATCH = ("engage.pipeline.match", "engage.pipeline.answers")
+"""Collectors search these lines; on a terminal they would hide what is out of the ordinary."""
 
 
 def configure(style: Literal["console", "json"] = "console", level: str = "INFO") -> None:
@@ -49,6 +55,8 @@ def configure(style: Literal["console", "json"] = "console", level: str = "INFO"
     handler = logging.StreamHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _OF_EACH_BATCH:
+        logging.getLogger(name).setLevel(logging.WARNING if style == "console" else logging.NOTSET)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 
@@ -60,6 +68,11 @@ def _without_a_second_message(_logger: Any, _method: str, event: MutableMapping[
 
 def mask_addresses(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Replaces email addresses in an event, at any depth, so that no log ever holds personal data by accident."""
+    return masked(event)
+
+
+def masked(event: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the event with `<address>` in place of each email address, at any depth."""
     return {key: _masked(value) for key, value in event.items()}
 
 

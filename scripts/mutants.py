@@ -1,7 +1,7 @@
 """Takes guards out, one by one, and shows that the tests that name them notice. `make mutants` runs it.
 
 Each guard is removed in a scratch copy of the repository, and the tests marked `guard("its name")` run there: at least
-one must fail, and none may fail while the guard stands. Prints a line a guard and `17 of 17`; exits 1 otherwise.
+one must fail, and none may fail while the guard stands. Prints a line a guard and `19 of 19`; exits 1 otherwise.
 """
 
 import os
@@ -104,6 +104,12 @@ GUARDS = (
         [Cut("engage/store/caps.py", "contest_at=None, reserved_at=since", "contest_at=None, reserved_at=None")],
     ),
     Guard("hours at sending", [Cut("engage/pipeline/recheck.py", "decide(case)", "decide(replace(case, hours=None))")]),
+    Guard(
+        "claim at sending", [Cut("engage/pipeline/recheck.py", "decide(case)", "decide(replace(case, claimed=False))")]
+    ),
+    Guard(
+        "one claim", [Cut("engage/store/coaching.py", "where(_A.id == alert_id, allowed)", "where(_A.id == alert_id)")]
+    ),
     Guard(
         "suppression re-check",
         [Cut("engage/store/people.py", "suppressed=row.address_id in blocked", "suppressed=False")],

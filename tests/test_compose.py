@@ -28,9 +28,17 @@ def variables(service: str) -> dict[str, str]:
 
 
 def test_the_services_are_those_of_an_installation() -> None:
-    assert set(SERVICES) == {"postgres", "redis", "migrate", "web", "worker", "scheduler", "mailbox"}
-    assert SERVICES["mailbox"]["profiles"] == ["mailbox"]
-    assert all("profiles" not in service for name, service in SERVICES.items() if name != "mailbox")
+    assert set(SERVICES) == {"postgres", "redis", "migrate", "web", "worker", "scheduler", "mailbox", "prometheus"}
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {"mailbox": ["mailbox"], "prometheus": ["monitoring"]}
+
+
+def test_metrics_are_for_prometheus_alone() -> None:
+    port = SERVICES["web"]["environment"]["ENGAGE_METRICS_PORT"]
+    scraped = yaml.safe_load((ROOT / "monitoring/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    assert scraped[0]["static_configs"][0]["targets"] == [f"web:{port}"]
+    assert not any(str(port) in published for published in SERVICES["web"]["ports"])
+    assert all(published.startswith("127.0.0.1:") for published in SERVICES["prometheus"]["ports"])
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name != "migrate"])

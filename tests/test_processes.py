@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 import redis
@@ -317,6 +318,8 @@ def test_the_demo_shows_mails_of_four_campaigns_and_starts_afresh_the_next_time(
         seen = {mail["id"] for mail in web.mails()}
         assert not seen & first_seen, "a demo starts afresh"
         first_seen = seen
+        *_, link = re.findall(r"http\S+/console/link/\S+", log.read_text())
+        assert "admin@example.com" in httpx.get(link).text, "the consoles let in once"
         count = len(web.mails())
         wait_for(lambda before=count: len(web.mails()) > before, "changes to keep coming in")
         busy = run_engage("demo", env=env)

@@ -11,6 +11,7 @@ from engage.authoring.hours import parse_time_of_day
 from engage.authoring.reader import Fields, Reader, did_you_mean
 from engage.authoring.schedules import cron_of
 from engage.domain.campaigns import (
+    ALERTS,
     AlertStep,
     Answer,
     AskStep,
@@ -140,7 +141,7 @@ class _StepsReader:
         to = self.reader.choice(fields["to"], "receiver of alerts", (*ALERTED, *self.conditions.program.desks))
         place = fields["say"]
         say = self.reader.template(place)
-        text = Text(f"alerts/{say}", place=Place(place.line, place.column))
+        text = Text(ALERTS + say, place=Place(place.line, place.column))
         return AlertStep(written or f"alert-{say.replace('/', '-')}", text, to)
 
     def _ask(self, node: Node, written: str) -> AskStep | None:

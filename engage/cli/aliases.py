@@ -74,7 +74,8 @@ def _tell(record: AliasRecord, program: str | None, *, dry_run: bool, as_json: b
         scope = scope_named(library_of(built), program)
         with built.database.write() as db:
             _require_free(db, scope, record)
-            taken = observe(db, scope, [[record]], source=SOURCE, news=False, now=built.clock())
+            rows, now = [[record]], built.clock()
+            taken = observe(db, scope, rows, signer=built.signer, source=SOURCE, news=False, now=now)
             if taken.rows[0].outcome is Outcome.REJECTED:
                 raise _rejected(db, scope, record, taken.rows[0].reason)
             name = own_id(db, scope.program_id, record.kind, record.external_id) or record.of

@@ -3,22 +3,26 @@
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
 import typer
+from rich.markup import escape
 
 from engage.bootstrap import Services
 from engage.cli.context import console, library_of, queue_of, services
 from engage.cli.importing import import_into
 from engage.cli.ports import command, require_free_port, used_alone
+from engage.cli.serving import require_users
 from engage.cli.upkeep import require_page
 from engage.clock import utc_now
+from engage.domain.accounts import COMMAND_LINE, LinkPurpose, Role
 from engage.domain.campaigns import CampaignState
 from engage.domain.errors import InputError, ServiceUnreachable
 from engage.domain.programs import Program
 from engage.logs import configure
+from engage.pipeline.users import invite, login_url
 from engage.queueing import NoQueue
 from engage.settings import Provider, Settings
 from engage.sources.sample import live_changes, sample_programme
@@ -28,6 +32,7 @@ from engage.workers.processes import supervise
 from engage.workers.stopping import StopSignal
 
 DEMO_FOLDER = "demo"
+DEMO_ADMIN = "admin@example.com"
 SECONDS_BETWEEN_CHANGES = 3.0
 FIRST_CHANGES = 25
 """So many changes come at once when the demo starts: enough that each kind of status update is in the mailbox soon."""
@@ -52,6 +57,7 @@ def up() -> None:
     with used_alone(settings.data_dir / "up.lock"):
         with services(settings, NoQueue()) as built:
             library_of(built)
+            require_users(built)
         if settings.redis_url is not None:
             raise typer.Exit(_run_all(settings, []))
         with EmbeddedValkey(settings.data_dir / "valkey") as valkey:
@@ -84,8 +90,18 @@ def demo() -> None:
             configure(settings.log_format.value, "WARNING")
             with services(settings, NoQueue()) as built:
                 library_of(built)
+                link = _admin(built)
             console.print("Loading a sample programme: partners, referrals, logins and rewards of a year up to today.")
-            raise typer.Exit(_run_all(settings, [command("demo-feed")], valkey.running))
+            more = [f"The consoles let you in once, as an admin: {link}"]
+            raise typer.Exit(_run_all(settings, [command("demo-feed")], valkey.running, more))
+
+
+def _admin(built: Services) -> str:
+    """Makes an admin; returns the link that lets them in once."""
+    with built.database.write() as db:
+        now = built.clock()
+        made = invite(db, DEMO_ADMIN, "Admin", Role.ADMIN, None, COMMAND_LINE, now, LinkPurpose.LOGIN)
+    return login_url(built.settings.public_url, made.token)
 
 
 def feed() -> None:
@@ -137,10 +153,15 @@ def _many(waits: list[tuple[datetime, int]]) -> int:
     return sum(many for _, many in waits)
 
 
-def _run_all(settings: Settings, more: list[list[str]], beside: Callable[[], bool] = lambda: True) -> int:
+def _run_all(
+    settings: Settings,
+    more: list[list[str]],
+    beside: Callable[[], bool] = lambda: True,
+    told: Iterable[str] = (),
+) -> int:
     """Runs web, worker, scheduler and `more` until told to stop, or what is `beside` them has ended: the exit code.
 
-    Prints where to look.
+    Prints where to look, and what else is to be `told`.
     """
     with_mailbox = ["--with-mailbox"] if settings.provider is Provider.MAILBOX else []
     commands = [command("web", *with_mailbox), command("worker"), command("scheduler"), *more]
@@ -152,6 +173,8 @@ def _run_all(settings: Settings, more: list[list[str]], beside: Callable[[], boo
         except ServiceUnreachable:
             return False
         console.print(f"engage is running. Open {url}/mailbox" if with_mailbox else f"engage is running at {url}")
+        for line in told:
+            console.print(escape(line))
         console.print("Ctrl-C ends it.")
         return True
 

@@ -2,44 +2,37 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import redis
 import typer
 
 from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, print_json, queue_of
-from engage.cli.sending import gate_stands, topic_stands
 from engage.domain.campaigns import CampaignState
-from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import AuthoringError, EngageError
-from engage.domain.gates import REFUSED, State, state_of
 from engage.facts import feed_state
 from engage.logs import configure
-from engage.pipeline.alarms import STALE
 from engage.pipeline.editions import current_and_next
 from engage.pipeline.lacking import lacking_emails
 from engage.pipeline.library import Library
 from engage.providers.sender_domain import sender_records
+from engage.reporting.status import ProblemKind, Severity, Status
 from engage.settings import Provider, Settings, SettingsError
-from engage.store.alarms import unsent_alarms
-from engage.store.caps import next_contest
-from engage.store.deliveries import counts_by_state, next_due
 from engage.store.feedback import last_webhook
-from engage.store.holds import held_bursts
-from engage.store.programs import program_keys
-from engage.store.runs import held_runs
 from engage.store.schema import require_schema
-from engage.store.topic_pauses import standing_pauses
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 _SECONDS = 3
-_LATE = timedelta(minutes=5)  # what goes on after a crash, or waits its turn in a burst, is on its way by then
-_LOOK_AT = {
-    DeliveryState.UNKNOWN: "they may or may not have been sent: engage unknown list shows them, and what to do",
-    DeliveryState.DEAD: "nothing comes of them by itself: engage dead list says why, and what to do",
-    DeliveryState.RETRY: "the provider did not take them; they are tried again by themselves",
-}
+_OF_SOURCES = (ProblemKind.SOURCE_HELD, ProblemKind.SOURCE_FAILING, ProblemKind.SOURCE_REJECTS)
+_OF_SENDING = (
+    ProblemKind.SENDING_PAUSED,
+    ProblemKind.PROVIDER_AWAY,
+    ProblemKind.PROVIDER_RESTS,
+    ProblemKind.MAIL_LATE,
+)
+_CODES = {ProblemKind.SENDING_PAUSED: 3, ProblemKind.SOURCE_HELD: 1}
+"""The exit code that a problem leads to, where it is one that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +78,11 @@ def _examine(built: Services) -> Iterator[Finding]:
         yield Finding("links", WARN, said, advice)
     if database.state == OK:
         yield from _authored(built)
-        yield from _watched(built)
-        yield from _stuck(built)
-        yield from _sending(built)
+        stands = built.status()
+        yield from _watched(built, stands)
+        yield from _found(stands, ProblemKind.HELD)
+        yield from _found(stands, ProblemKind.UNKNOWN, ProblemKind.DEAD, ProblemKind.RETRYING)
+        yield from _sending(built, stands)
         yield from _webhooks(built)
     built.close()
 
@@ -161,76 +156,39 @@ def _authored(built: Services) -> Iterator[Finding]:
                 yield Finding(name, WARN, said, record.advice)
 
 
-def _watched(built: Services) -> Iterator[Finding]:
+def _watched(built: Services, stands: Status) -> Iterator[Finding]:
     """How each watched source stands."""
     try:
-        standings = built.standings()
+        built.sources()
     except AuthoringError as error:
         yield Finding("sources", FAIL, _many(len(error.problems), "problem", "problems"), "engage lint lists them", 1)
         return
     except EngageError as error:
         yield Finding("sources", FAIL, error.message, error.hint, error.exit_code)
         return
-    for standing in standings:
-        name = f"source {standing.source.name}"
-        if standing.state == "held":
-            dropped = standing.source.kind == "folder"
-            advice = "mend it and drop the files again" if dropped else "mend it; it goes on by itself"
-            yield Finding(name, FAIL, f"is held: {standing.error}", advice, 1)
-        elif standing.state == "failing":
-            yield Finding(name, WARN, f"fails: {standing.error}", "it is tried again by itself")
-        elif standing.rejected:
-            said = "1 rejected row waits" if standing.rejected == 1 else f"{standing.rejected:,} rejected rows wait"
-            yield Finding(name, WARN, said, f"engage sources rejects {standing.source.name}")
-        else:
-            yield Finding(name, OK, "; ".join((f"is {standing.state}", *standing.waits)))
+    for source in stands.sources:
+        wrong = list(_found(stands, *_OF_SOURCES, about=f"source {source.name}"))
+        yield from wrong or [Finding(f"source {source.name}", OK, "; ".join((f"is {source.state}", *source.waits)))]
 
 
-def _stuck(built: Services) -> Iterator[Finding]:
-    """Runs, status changes and deliveries that wait for somebody to look at them."""
-    with built.database.read() as db:
-        counts = counts_by_state(db)
-        runs, bursts = len(held_runs(db)), len(held_bursts(db))
-    if runs or bursts:
-        said = [_many(runs, "run", "runs")] * (runs > 0)
-        said += [_many(bursts, "burst of status changes", "bursts of status changes")] * (bursts > 0)
-        yield Finding("held", WARN, " and ".join(said), "engage held list says why, and what to do")
-    for state, advice in _LOOK_AT.items():
-        if counts.get(state):
-            yield Finding(
-                "deliveries", WARN, f"{counts[state]:,} {'is' if counts[state] == 1 else 'are'} {state}", advice
-            )
+def _found(stands: Status, *kinds: ProblemKind, about: str | None = None) -> Iterator[Finding]:
+    """What is wrong of these kinds."""
+    for one in stands.problems:
+        if one.kind in kinds and about in (None, one.about):
+            failed = one.kind is ProblemKind.SOURCE_HELD or one.severity is Severity.ERROR
+            code = _CODES.get(one.kind, 0) if failed else 0
+            advice = f"{one.advice}: {one.command}" if one.command else one.advice
+            yield Finding(one.about, FAIL if code else WARN, one.said, advice, code)
 
 
-def _sending(built: Services) -> Iterator[Finding]:
+def _sending(built: Services, stands: Status) -> Iterator[Finding]:
     """Whether mail goes out, and whether anybody would hear of it when it does not."""
-    now, settings = built.clock(), built.settings
-    with built.database.read() as db:
-        gate, topics, programs = built.gate.gate(db), standing_pauses(db), program_keys(db)
-        unsent = unsent_alarms(db, now - STALE)
-        waiting = [at for at in (next_due(db), next_contest(db)) if at is not None and at < now - _LATE]
-    advice = {
-        State.PAUSED: "mend what was wrong, then: engage sending resume --why TEXT",
-        State.BROKEN: "it goes on by itself when the provider is back",
-        State.RESTING: "it goes on by itself",
-    }.get(state_of(gate, now), "")
-    refused = gate.paused_at is not None and (gate.paused_why or "").startswith(REFUSED)
-    state, code = (FAIL, 3) if refused else (WARN if advice else OK, 0)
-    if state == OK and waiting:
-        said = f"mail has been due since {min(waiting):%Y-%m-%d %H:%M} UTC, and no worker has sent it"
-        yield Finding("sending", WARN, said, "see that workers and a scheduler run: engage up, or each by itself")
-    else:
-        yield Finding("sending", state, gate_stands(gate, now), advice, code)
-    for topic in topics:
-        name = f"topic {topic.topic} of {programs[topic.program_id]}"
-        yield Finding(
-            name, WARN, topic_stands(topic), f"engage sending resume --topic {topic.topic} --why TEXT lets it out"
-        )
-    if settings.alarm_url is None and settings.mails_the_world:
+    wrong = list(_found(stands, *_OF_SENDING))
+    yield from wrong or [Finding("sending", OK, stands.provider.stands)]
+    yield from _found(stands, ProblemKind.TOPIC_PAUSED, ProblemKind.CAMPAIGN_PAUSED)
+    if built.settings.alarm_url is None and built.settings.mails_the_world:
         yield Finding("alarms", WARN, "go to the log only", "set ENGAGE_ALARM_URL, so that somebody hears of them")
-    elif settings.alarm_url is not None and unsent:
-        said = f"{_many(unsent, 'alarm', 'alarms')} could not be sent yet"
-        yield Finding("alarms", WARN, said, "see that ENGAGE_ALARM_URL is right; engage sending lists them")
+    yield from _found(stands, ProblemKind.ALARMS_UNSENT)
 
 
 def _editions(library: Library, now: datetime) -> Iterator[Finding]:

@@ -98,7 +98,9 @@ def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
         if not isinstance(found.trigger, ScheduleTrigger):
             raise UsageError(f"'{found.name}' waits for events", "only a campaign with `every` or `cron` can be run")
         if found.state is not CampaignState.LIVE:
-            raise InputError(f"'{found.name}' has the state {found.state}", "set `state: live` in its file")
+            paused = found.state is CampaignState.PAUSED
+            hint = "set `state: live` in its file" + ", or see who paused it: engage sending" * paused
+            raise InputError(f"'{found.name}' has the state {found.state}", hint)
         done, new = built.run_now(found)
     if as_json:
         print_json(

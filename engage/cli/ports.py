@@ -10,15 +10,15 @@ from pathlib import Path
 from engage.domain.errors import InputError
 
 
-def require_free_port(host: str, port: int) -> None:
-    """Raises InputError if something listens there already."""
+def require_free_port(host: str, port: int, setting: str = "ENGAGE_PORT") -> None:
+    """Raises InputError, which names the setting, if something listens there already."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise InputError(
-                f"port {port} on {host} cannot be used: {error.strerror}", "set ENGAGE_PORT to another one"
+                f"port {port} on {host} cannot be used: {error.strerror}", f"set {setting} to another one"
             ) from None
 
 

@@ -18,14 +18,25 @@ from engage.cli.context import (
     scope_named,
     services,
 )
-from engage.domain.errors import InputError, ServiceUnreachable, UsageError
-from engage.domain.gates import Gate, State, state_of
+from engage.domain.accounts import COMMAND_LINE
+from engage.domain.errors import ServiceUnreachable, UsageError
+from engage.domain.gates import Gate, State, stands, state_of
+from engage.pipeline.pausing import (
+    let_campaign_go_on,
+    let_topic_go_on,
+    pause_campaign,
+    pause_sending,
+    resume_sending,
+    stop_topic,
+)
 from engage.queueing import NoQueue
 from engage.store.alarms import Alarm, last_alarms
+from engage.store.campaign_pauses import CampaignPause, standing_campaign_pauses
 from engage.store.programs import program_keys
-from engage.store.topic_pauses import TopicPause, lift_pause, standing_pauses
+from engage.store.topic_pauses import TopicPause, standing_pauses
 
-TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic's mail, which was paused by itself.")]
+TopicOption = Annotated[str | None, typer.Option("--topic", metavar="NAME", help="Only this topic's mail.")]
+CampaignOption = Annotated[str | None, typer.Option("--campaign", metavar="NAME", help="Only this campaign.")]
 AnywayOption = Annotated[bool, typer.Option("--anyway", help="Also when the provider would not take mail now.")]
 
 _ALARMS = 10
@@ -40,29 +51,36 @@ def register(app: typer.Typer) -> None:
 
 
 def show(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show whether mail goes out and why not, the rate, paused topics and the last alarms."""
+    """Show whether mail goes out and why not, the rate, paused topics and campaigns, and the last alarms."""
     if context.invoked_subcommand is not None:
         return
     with services(queue=NoQueue()) as built:
         carrier, rate, now = built.settings.carrier, built.settings.provider_rate, built.clock()
         with built.database.read() as db:
             gate, alarms = built.gate.gate(db), last_alarms(db, _ALARMS)
-            topics, programs = standing_pauses(db), program_keys(db)
+            topics, campaigns, programs = standing_pauses(db), standing_campaign_pauses(db), program_keys(db)
     if as_json:
         shown = _gate_json(carrier, rate, gate, now)
         shown["topics"] = [_topic_json(topic, programs) for topic in topics]
+        shown["campaigns"] = [_campaign_json(one, programs) for one in campaigns]
         shown["alarms"] = [_alarm_json(alarm) for alarm in alarms]
         print_json(shown)
         return
-    console.print(f"Sending by {escape(carrier)} {escape(gate_stands(gate, now))}.")
+    console.print(f"Sending by {escape(carrier)} {escape(stands(gate, now))}.")
     if state_of(gate, now) is State.PAUSED:
         console.print('  -> mend what was wrong, then: engage sending resume --why "what it was"')
     console.print(f"The rate is {rate:g} messages a second." if rate else "No rate is set.")
     for topic in topics:
         program = programs[topic.program_id]
-        console.print(escape(f"Topic {topic.topic} of {program} {topic_stands(topic)}."))
+        console.print(escape(f"Topic {topic.topic} of {program} {topic.stands}."))
         console.print(
             escape(f"  -> engage sending resume --topic {topic.topic} --program {program} --why TEXT lets it out")
+        )
+    for one in campaigns:
+        program = programs[one.program_id]
+        console.print(escape(f"Campaign {one.campaign} of {program} {one.stands}."))
+        console.print(
+            escape(f"  -> engage sending resume --campaign {one.campaign} --program {program} --why TEXT lets it go on")
         )
     if alarms:
         console.print("The last alarms:")
@@ -70,55 +88,86 @@ def show(context: typer.Context, as_json: JsonOption = False) -> None:
         console.print(f"  {alarm.raised_at:%Y-%m-%d %H:%M} UTC  {_fate(alarm)}: {escape(alarm.said)}")
 
 
-def pause(why: WhyOption, as_json: JsonOption = False) -> None:
-    """Stop all sending until somebody resumes it. What is due waits; what a worker is handing over still goes out."""
+def pause(
+    why: WhyOption,
+    topic: TopicOption = None,
+    campaign: CampaignOption = None,
+    program: ProgramOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop all sending until somebody resumes it, or one topic's or one campaign's.
+
+    What is due waits; what a worker is handing over still goes out.
+    """
+    _require_one(topic, campaign, program)
     with services(queue=NoQueue()) as built:
         now = built.clock()
-        with built.database.write() as db:
-            new = built.gate.pause(db, why, now)
-            gate = built.gate.gate(db)
-        if not new:
-            raise InputError(f"sending {gate_stands(gate, now)}", "engage sending resume --why TEXT lets it out again")
-        _say(built, gate, now, as_json, "All sending is paused.")
+        if topic is not None:
+            scope = scope_named(library_of(built), program)
+            with built.database.write() as db:
+                stop_topic(db, scope, topic, why, COMMAND_LINE, now)
+            _say_of("topic", topic, scope.program.key, "paused", as_json)
+        elif campaign is not None:
+            library = library_of(built)
+            found = library.find(campaign if program is None else f"{program}/{campaign}")
+            scope = library.scope_of(found)
+            with built.database.write() as db:
+                pause_campaign(db, scope, found, why, COMMAND_LINE, now)
+            _say_of("campaign", found.name, scope.program.key, "paused", as_json)
+        else:
+            with built.database.write() as db:
+                pause_sending(db, built.gate, why, COMMAND_LINE, now)
+                gate = built.gate.gate(db)
+            _say(built, gate, now, as_json, "All sending is paused.")
 
 
 def resume(
     why: WhyOption,
     topic: TopicOption = None,
+    campaign: CampaignOption = None,
     program: ProgramOption = None,
     anyway: AnywayOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let mail out again: all of it, if the provider would take it now, or one topic's."""
-    if program is not None and topic is None:
-        raise UsageError("--program goes with --topic", "without --topic the mail of all programs is let out")
+    """Let mail out again: all of it, if the provider would take it now, or one topic's or one campaign's."""
+    _require_one(topic, campaign, program)
     with services(queue=NoQueue()) as built:
-        if topic is not None:
-            _resume_topic(built, topic, program, why, as_json)
-            return
-        if not anyway:
-            _require_provider(built)
         now = built.clock()
-        with built.database.write() as db:
-            if not built.gate.resume(db, why, now):
-                raise InputError("nothing keeps mail back", "engage sending shows how it stands")
-            gate = built.gate.gate(db)
-        said = "Sending goes on. Workers that were started with another key would pause it again: restart them."
-        _say(built, gate, now, as_json, said)
+        if topic is not None:
+            scope = scope_named(library_of(built), program)
+            with built.database.write() as db:
+                let_topic_go_on(db, scope, topic, why, COMMAND_LINE, now)
+            _say_of("topic", topic, scope.program.key, "resumed", as_json)
+        elif campaign is not None:
+            library = library_of(built)
+            # with its program named, a campaign may be there no more
+            scope = library.scope_of(library.find(campaign)) if program is None else scope_named(library, program)
+            with built.database.write() as db:
+                let_campaign_go_on(db, scope, campaign, why, COMMAND_LINE, now)
+            _say_of("campaign", campaign, scope.program.key, "resumed", as_json)
+        else:
+            if not anyway:
+                _require_provider(built)
+            with built.database.write() as db:
+                resume_sending(db, built.gate, why, COMMAND_LINE, now)
+                gate = built.gate.gate(db)
+            said = "Sending goes on. Workers that were started with another key would pause it again: restart them."
+            _say(built, gate, now, as_json, said)
 
 
-def _resume_topic(built: Services, topic: str, program: str | None, why: str, as_json: bool) -> None:
-    scope = scope_named(library_of(built), program)
-    now = built.clock()
-    with built.database.write() as db:
-        if not lift_pause(db, scope.program_id, topic, why, now):
-            paused = [one.topic for one in standing_pauses(db, scope.program_id)]
-            there = f"paused are: {', '.join(paused)}" if paused else "no topic is; engage sending shows how it stands"
-            raise InputError(f"topic '{topic}' of {scope.program.key} is not paused", there)
+def _require_one(topic: str | None, campaign: str | None, program: str | None) -> None:
+    if topic is not None and campaign is not None:
+        raise UsageError("--topic and --campaign go one at a time", "name the one or the other")
+    if program is not None and topic is None and campaign is None:
+        raise UsageError("--program goes with --topic or --campaign", "without them the mail of all programs is meant")
+
+
+def _say_of(what: str, name: str, program: str, state: str, as_json: bool) -> None:
     if as_json:
-        print_json({"program": scope.program.key, "topic": topic, "state": "resumed"})
+        print_json({"program": program, what: name, "state": state})
     else:
-        console.print(f"Topic {escape(topic)} of {escape(scope.program.key)} goes on.")
+        said = "goes on" if state == "resumed" else "is paused"
+        console.print(f"{what.title()} {escape(name)} of {escape(program)} {said}.")
 
 
 def _require_provider(built: Services) -> None:
@@ -135,24 +184,6 @@ def _say(built: Services, gate: Gate, now: datetime, as_json: bool, said: str) -
         print_json(_gate_json(built.settings.carrier, built.settings.provider_rate, gate, now))
     else:
         console.print(said)
-
-
-def gate_stands(gate: Gate, now: datetime) -> str:
-    """How the gate stands, as what is said of "sending"."""
-    match state_of(gate, now):
-        case State.PAUSED:
-            return f"is paused since {gate.paused_at:%Y-%m-%d %H:%M} UTC: {gate.paused_why}"
-        case State.BROKEN:
-            return f"waits for the provider; one mail is tried from {gate.shut_until:%H:%M:%S} UTC on ({gate.reason})"
-        case State.RESTING:
-            return f"rests until {gate.shut_until:%H:%M:%S} UTC: {gate.reason}"
-        case State.OPEN:
-            return "goes on"
-
-
-def topic_stands(topic: TopicPause) -> str:
-    """How a paused topic stands, as what is said of it."""
-    return f"is paused since {topic.paused_at:%Y-%m-%d %H:%M} UTC: {topic.reason}"
 
 
 def _fate(alarm: Alarm) -> str:
@@ -183,6 +214,15 @@ def _topic_json(topic: TopicPause, programs: Mapping[int, str]) -> dict[str, Any
         "topic": topic.topic,
         "paused_at": _iso(topic.paused_at),
         "reason": topic.reason,
+    }
+
+
+def _campaign_json(pause: CampaignPause, programs: Mapping[int, str]) -> dict[str, Any]:
+    return {
+        "program": programs[pause.program_id],
+        "campaign": pause.campaign,
+        "paused_at": _iso(pause.paused_at),
+        "reason": pause.why,
     }
 
 

@@ -10,11 +10,14 @@ import structlog
 import typer
 import uvicorn
 
+from engage.bootstrap import Services
 from engage.cli.context import services
 from engage.cli.ports import require_free_port
-from engage.domain.errors import UsageError
+from engage.cli.watched import watched
+from engage.domain.errors import InputError, UsageError
 from engage.logs import configure
 from engage.settings import Provider, Settings
+from engage.store.accounts import any_user
 from engage.web.app import build_app, webhooks_of
 from engage.web.mailbox import MailStore, mailbox_app
 from engage.web.mailbox.server import MailboxServer
@@ -38,10 +41,33 @@ def web(
         problem = f"--with-mailbox shows mail to everybody who reaches this port, and {settings.provider} carries it"
         raise UsageError(problem, "leave --with-mailbox out; engage mailbox serves what it has got, on its own")
     require_free_port(settings.host, settings.port)
+    if settings.metrics_port is not None:
+        require_free_port(settings.host, settings.metrics_port, "ENGAGE_METRICS_PORT")
     with services(settings, log_level="INFO") as built:
         built.library()
+        require_users(built)
         store = MailStore(settings.data_dir / "mailbox") if with_mailbox else None
-        serve(build_app(built, store), settings, MailboxServer if with_mailbox else uvicorn.Server)
+        app = build_app(built, store)
+        if settings.metrics_port is not None:
+            app.state.metrics.serve(settings.host, settings.metrics_port)
+        with watched(built, "web"):
+            serve(app, settings, MailboxServer if with_mailbox else uvicorn.Server)
+
+
+def require_users(built: Services) -> None:
+    """Raises InputError when other machines reach the port, and there is no secret key or nobody who may log in."""
+    settings = built.settings
+    if not settings.heard_by_others:
+        return
+    missing = [] if settings.has_secret_key else ["secret key"]
+    with built.database.read() as db:
+        missing += [] if any_user(db) else ["user"]
+    if missing:
+        what = " and no ".join(missing)
+        problem = f"engage does not listen on {settings.host}, where others reach it: there is no {what}"
+        raise InputError(
+            problem, "make both at once with: engage user add EMAIL --role admin; or set ENGAGE_HOST=127.0.0.1"
+        )
 
 
 def mailbox() -> None:

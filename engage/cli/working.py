@@ -6,9 +6,11 @@ import typer
 
 from engage.cli.context import queue_of, require_redis, services
 from engage.cli.ports import command
+from engage.cli.watched import watched
 from engage.logs import configure
 from engage.settings import Settings
 from engage.workers.actors import declare_actors
+from engage.workers.at_work import TellsWhatItDoes
 from engage.workers.broker import make_broker
 from engage.workers.heart import start_heart
 from engage.workers.processes import supervise
@@ -35,8 +37,9 @@ def worker(
     with services(settings, log_level="INFO") as built:
         built.library()  # what nobody can work with is said now, and the first event need not wait for the templates
         declare_actors(broker, lambda: built)
+        broker.add_middleware(telling := TellsWhatItDoes(built.clock))
         built.replay_journal()
-        with start_heart(built, "worker"):
+        with watched(built, "worker"), start_heart(built, "worker", telling.doing):
             run_worker(broker, stopping=built.stopping.set)
 
 
@@ -47,5 +50,5 @@ def scheduler() -> None:
     stop = StopSignal()
     with services(settings, queue_of(settings), log_level="INFO") as built:
         built.library()
-        with start_heart(built, "scheduler"):
+        with watched(built, "scheduler"), start_heart(built, "scheduler"):
             Scheduler(built).run(stop)

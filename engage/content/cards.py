@@ -54,7 +54,7 @@ def sheet(link: str, name: str, company: str, brand: str, color: str, locale: st
     """The sheet as one HTML page, which loads nothing. Raises RenderError for a link that is too long."""
     name, company, brand = (" ".join(printable(text).split()) for text in (name, company, brand))
     card = _CARD.format(
-        code=Markup(qr.svg(link, inline=True)),  # made by us: nothing of it comes from data
+        code=Markup(qr.svg(link, inline=True)),  # made by us: nothing of it comes from data  # nosec B704
         name=name,
         company=_COMPANY.format(company) if company and company != name else "",
         brand=brand,

@@ -160,6 +160,10 @@ class SendStep:
     choice: Choice | None = None
 
 
+ALERTS = "alerts/"
+"""Where the emails of alerts are found."""
+
+
 @dataclass(frozen=True, slots=True)
 class AlertStep:
     """Mail an alert (written `say: x`, found at `alerts/x`) to one of programs.ALERTED, or to a desk."""

@@ -13,9 +13,10 @@ class SuppressionReason(StrEnum):
     BOUNCE = "bounce"  # the address refused a mail for good
     INVALID = "invalid"  # there can be no such address
     REVIEW = "review"  # it bounced softly too often: an operator looks at it
+    FORGOTTEN = "forgotten"  # whoever had it was erased, and came in again by an import
 
 
-FOLLOWS_THE_PERSON = frozenset({SuppressionReason.STOP_ALL, SuppressionReason.COMPLAINT})
+FOLLOWS_THE_PERSON = frozenset({SuppressionReason.STOP_ALL, SuppressionReason.COMPLAINT, SuppressionReason.FORGOTTEN})
 """Said by a person, and so said of their next address too. The others are said of the address itself."""
 
 SAID_TO_PARTNERS_MAIL = frozenset({SuppressionReason.STOP_ALL})

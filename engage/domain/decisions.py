@@ -14,6 +14,7 @@ class Reason(StrEnum):
     FEED_STALE = "feed_stale"
     EDITION_MISSING = "edition_missing"
     TOPIC_PAUSED = "topic_paused"
+    CLAIMED = "claimed"
     TOO_OLD = "too_old"
     NOT_ACTIVE = "not_active"
     NO_ADDRESS = "no_address"

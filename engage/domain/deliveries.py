@@ -27,6 +27,8 @@ class By(StrEnum):
     SWEEPER = "sweeper"  # because time has passed
     CONSENT = "consent"  # because somebody said no
     CONTEST = "contest"  # because frequency caps leave room for others only, or it need not compete any more
+    ERASURE = "erasure"  # because its recipient is forgotten
+    RESTORE = "restore"  # because the database was brought back from a backup: it may have gone out since
     MERGE = "merge"  # because two records turned out to be one
     OPERATOR = "operator"  # by a command or on the console
     NEWS = "news"  # because of what happened since: another mail tells of it, or it is no longer true
@@ -59,6 +61,8 @@ TRANSITIONS: dict[By, dict[DeliveryState, frozenset[DeliveryState]]] = {
         _S.RETRY: frozenset({_S.CANCELLED}),
         _S.CLAIMED: frozenset({_S.PENDING}),
     },
+    By.ERASURE: {state: frozenset({_S.CANCELLED}) for state in (_S.PENDING, _S.CLAIMED, _S.RETRY)},
+    By.RESTORE: {state: frozenset({_S.UNKNOWN}) for state in (_S.PENDING, _S.CLAIMED, _S.RETRY, _S.SENDING)},
     By.OPERATOR: {
         _S.UNKNOWN: frozenset({_S.PENDING, _S.ACCEPTED, _S.CANCELLED}),
         _S.DEAD: frozenset({_S.PENDING, _S.CANCELLED}),

@@ -120,6 +120,19 @@ def state_of(gate: Gate, now: datetime) -> State:
     return State.RESTING if isinstance(passage(gate, now), Shut) else State.OPEN
 
 
+def stands(gate: Gate, now: datetime) -> str:
+    """How the gate stands at `now`, as what is said of "sending"."""
+    match state_of(gate, now):
+        case State.PAUSED:
+            return f"is paused since {gate.paused_at:%Y-%m-%d %H:%M} UTC: {gate.paused_why}"
+        case State.BROKEN:
+            return f"waits for the provider; one mail is tried from {gate.shut_until:%H:%M:%S} UTC on ({gate.reason})"
+        case State.RESTING:
+            return f"rests until {gate.shut_until:%H:%M:%S} UTC: {gate.reason}"
+        case State.OPEN:
+            return "goes on"
+
+
 def after(gate: Gate, results: Sequence[SendResult], now: datetime) -> Gate:
     """The gate after these results, in their order; the very same value when they change nothing."""
     for result in results:
@@ -186,12 +199,7 @@ def take(gate: Gate, wanted: int, rate: float, now: datetime) -> tuple[Gate, Tak
 
     The bucket holds what comes in one second, and at least one message. With nothing granted the gate is the same.
     """
-    full = max(1.0, rate)
-    since = gate.tokens_at
-    if since is None or since - now > CLOCKS_DIFFER:  # nobody is to wait for the time of a clock that was wrong
-        held, since = full, now
-    else:
-        held = min(full, gate.tokens + rate * max(0.0, (now - since).total_seconds()))
+    full, held = max(1.0, rate), tokens_in(gate, rate, now)
     granted = min(wanted, int(held + _ALMOST))
     left = max(0.0, held - granted)
     wait = timedelta(0)
@@ -200,4 +208,18 @@ def take(gate: Gate, wanted: int, rate: float, now: datetime) -> tuple[Gate, Tak
         wait = timedelta(microseconds=math.ceil(missing / rate * 1_000_000))
     if not granted:
         return gate, Taken(0, wait)
-    return replace(gate, tokens=left, tokens_at=max(now, since)), Taken(granted, wait)
+    since = None if _of_a_wrong_clock(gate, now) else gate.tokens_at
+    return replace(gate, tokens=left, tokens_at=max(now, since or now)), Taken(granted, wait)
+
+
+def tokens_in(gate: Gate, rate: float, now: datetime) -> float:
+    """How many messages the bucket holds at `now`."""
+    full, since = max(1.0, rate), gate.tokens_at
+    if since is None or _of_a_wrong_clock(gate, now):
+        return full
+    return min(full, gate.tokens + rate * max(0.0, (now - since).total_seconds()))
+
+
+def _of_a_wrong_clock(gate: Gate, now: datetime) -> bool:
+    """Nobody is to wait for the time of a clock that was wrong."""
+    return gate.tokens_at is not None and gate.tokens_at - now > CLOCKS_DIFFER

@@ -95,7 +95,31 @@ def code_key(confirmation: str) -> str:
 
 def link_key(partner: str, at: datetime) -> str:
     """A fresh link that a partner asked for."""
-    return f"link:{partner}:{_instant(at)}"
+    return f"{link_prefix(partner)}{_instant(at)}"
+
+
+def link_prefix(partner: str) -> str:
+    """What the keys of all links that a partner asked for begin with."""
+    return f"link:{partner}:"
+
+
+FORGOTTEN = "forgotten:"
+"""What the external id of a partner begins with who was erased."""
+
+
+def forgotten_id(digest: str) -> str:
+    """The external id that an erased partner has instead of their own, by its keyed hash."""
+    return f"{FORGOTTEN}{digest[:24]}"
+
+
+def is_forgotten(external_id: str) -> bool:
+    """Whether the partner with this external id was erased."""
+    return external_id.startswith(FORGOTTEN)
+
+
+def is_to_forgotten(recipient: str) -> bool:
+    """Whether a mail with this recipient was to a partner who was erased."""
+    return recipient.startswith(f"partner:{FORGOTTEN}")
 
 
 def episode_key(opened_slot: str) -> str:

@@ -5,7 +5,7 @@ are shuffled, repeated and cut into requests. What cannot be read stays in its r
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from engage.domain.feedback import (
     machine_clicks,
     too_many_complaints,
 )
+from engage.domain.keys import is_to_forgotten
 from engage.pipeline.feedback_consent import Placed, heed_feedback
 from engage.pipeline.library import Library
 from engage.providers import sendgrid_events
@@ -164,6 +165,8 @@ def _place(db: Connection, events: Sequence[FeedbackEvent]) -> list[Placed]:
     found: list[tuple[FeedbackEvent, Mail | None, str]] = []
     for event in events:
         mail = mails.get(event.delivery)
+        if mail is not None and is_to_forgotten(mail.recipient):
+            event = replace(event, email="", raw={}, reason=None)
         known = (mail.email if mail is not None else None) or ""
         # of other mail that goes out by the same account, only what says something of an address is kept with it
         wanted = mail is not None or event.kind in _OF_AN_ADDRESS

@@ -4,19 +4,16 @@ Promise: of two schedulers at once one sends an alarm. One whose sender died in 
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from engage.domain.errors import ServiceUnreachable
 from engage.providers.alarm_channel import AlarmChannel
-from engage.store.alarms import alarm_sent, alarms_done, claim_alarms
+from engage.store.alarms import STALE, alarm_sent, alarms_done, claim_alarms
 from engage.store.database import Database
 
 log = structlog.get_logger(__name__)
-
-STALE = timedelta(days=7)
-"""An alarm this old is not tried again: whom it concerned knows by now."""
 
 
 def send_alarms(database: Database, channel: AlarmChannel | None, clock: Callable[[], datetime]) -> None:

@@ -93,8 +93,21 @@ def _journal(outlet: Outlet, entries: Sequence[Entry]) -> None:
 
 
 def _report(answers: Sequence[Answer]) -> None:
-    """One line for a batch of which not everything was accepted."""
+    """One line for what of a batch was accepted, and one for what was not."""
     counts = Counter(result.outcome for _, result in answers)
-    if counts.total() > counts[Outcome.ACCEPTED]:
+    taken = [one for one, result in answers if result.outcome is Outcome.ACCEPTED]
+    if taken:
+        log.info("accepted", **_named(taken))
+    if missed := [one for one, result in answers if result.outcome is not Outcome.ACCEPTED]:
         said = next(result.detail for _, result in answers if result.outcome is not Outcome.ACCEPTED)
-        log.warning("not_accepted", **{outcome.value: count for outcome, count in counts.items()}, said=said)
+        counted = {outcome.value: count for outcome, count in counts.items()}
+        log.warning("not_accepted", **counted, said=said, **_named(missed))
+
+
+def _named(deliveries: Sequence[Claimed]) -> dict[str, list[int] | list[str]]:
+    """Which they are, as lines of the log name them."""
+    return {
+        "deliveries": [one.id for one in deliveries],
+        "enrollments": sorted({one.enrollment_id for one in deliveries}),
+        "campaigns": sorted({one.campaign for one in deliveries}),
+    }

@@ -129,6 +129,7 @@ def case_for(
         condition_holds=condition_holds,
         stopped=stopped,
         goal_reached=goal_reached,
+        claimed=partner is not None and partner.is_claimed(now),
         hours=hours_of(campaign, program, partner.zone if partner else None) if campaign else None,
     )
 

@@ -1,18 +1,23 @@
 """Whom of our staff mail goes to, and the evidence that makes an alert worth a call."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from babel.numbers import format_currency, format_decimal, format_percent
 from sqlalchemy.engine import Connection
 
-from engage.domain.conditions import FactRef
+from engage.domain.campaigns import ALERTS, Campaign
+from engage.domain.conditions import FactRef, tests_of
 from engage.domain.facts import FactType
 from engage.domain.programs import ALERTED, SALESPERSON, Desk, Program
 from engage.domain.windows import WindowKind
-from engage.facts import Scope
+from engage.facts import Scope, values
 from engage.pipeline.entries import Concerning
+from engage.queueing import Lane
+from engage.store.coaching import insert_alerts
+from engage.store.deliveries import Claimed
 from engage.store.people import StaffMember, staff_members
 from engage.store.referrals import salespeople_of, salespeople_of_open_referrals
 from engage.store.subjects import CompanyStanding
@@ -105,6 +110,58 @@ def _choose(candidates: Collection[int | None], people: Mapping[int, StaffMember
     persons = [people[id_] for id_ in candidates if id_ is not None and id_ in people]
     managers = [people[p.manager_id] for p in persons if p.manager_id is not None and p.manager_id in people]
     return next((person for person in (*persons, *managers) if person.email), None)
+
+
+def is_alert(mail: Claimed) -> bool:
+    """Whether it tells our staff of a partner or a company with whom somebody is to do something."""
+    about = mail.partner_id is not None or mail.subject_company_id is not None
+    return about and mail.lane == Lane.ALERTS and mail.template.startswith(ALERTS)
+
+
+def raise_alerts(
+    db: Connection, mails: Collection[Claimed], evidence: Mapping[int, Sequence[tuple[str, str]]], now: datetime
+) -> None:
+    """Puts the alerts among these mails, which begin to be sent now, on the list of those who work on them.
+
+    Whatever becomes of the mail: whom it does not reach finds it there. `evidence` is by delivery. One statement, and
+    none where there is no alert.
+    """
+    rows = [
+        {
+            "program_id": one.program_id,
+            "delivery_id": one.id,
+            "campaign": one.campaign,
+            "template": one.template,
+            "recipient": one.recipient,
+            "staff_id": one.staff_id,
+            "partner_id": one.partner_id,
+            "company_id": one.subject_company_id,
+            "referral_id": one.referral_id,
+            "raised_at": now,
+            "evidence": [list(line) for line in evidence.get(one.id, ())],
+        }
+        for one in mails
+        if is_alert(one)
+    ]
+    insert_alerts(db, rows)
+
+
+def evidence_of(
+    db: Connection, scope: Scope, campaign: Campaign, subjects: Mapping[int, int | None], now: datetime
+) -> dict[int, list[dict[str, str]]]:
+    """The facts that the campaign's condition asks for, as they stand, by delivery: why the alert was raised."""
+    refs = list(dict.fromkeys(test.ref for test in tests_of(campaign.where)))
+    if not refs:
+        return {}
+    found = values(db, scope, campaign.subject, refs, now, {id_ for id_ in subjects.values() if id_ is not None})
+    return {
+        delivery: [
+            {"label": evidence_label(ref), "value": evidence_value(scope.program, ref, found[subject][ref])}
+            for ref in refs
+        ]
+        for delivery, subject in subjects.items()
+        if subject in found
+    }
 
 
 def evidence_label(ref: FactRef) -> str:

@@ -13,7 +13,6 @@ from engage.content.link_tags import Tagging
 from engage.content.sandbox import printable
 from engage.content.words import Words
 from engage.domain.campaigns import AskStep, Campaign, EventKind, EventTrigger
-from engage.domain.conditions import tests_of
 from engage.domain.decisions import Reason
 from engage.domain.deliveries import DeliveryState
 from engage.domain.messages import Mailbox, Message
@@ -21,7 +20,7 @@ from engage.domain.programs import Program, address_for
 from engage.facts import Scope, values
 from engage.pipeline import contexts
 from engage.pipeline.answering import PATH, answers_offered, asking
-from engage.pipeline.coach import address_of_program, evidence_label, evidence_value
+from engage.pipeline.coach import address_of_program, evidence_of, is_alert
 from engage.pipeline.confirming import code_for
 from engage.pipeline.consent import UnsubscribeLink
 from engage.pipeline.editions import edition_context
@@ -57,7 +56,8 @@ class Composed:
     """A delivery with its message, or with the state in which it ends without one and why; PENDING: it waits until the
     files are mended.
 
-    `link` is where its button leads; `tells_of` are the folded deliveries that it is the first to tell of.
+    `link` is where its button leads; `tells_of` are the folded deliveries that it is the first to tell of; `evidence`
+    is that of an alert, as its reader reads it.
     """
 
     claimed: Claimed
@@ -66,6 +66,7 @@ class Composed:
     problem: str = ""
     link: str = ""
     tells_of: tuple[int, ...] = ()
+    evidence: tuple[tuple[str, str], ...] = ()
 
 
 class Composer:
@@ -137,6 +138,9 @@ class Composer:
                 asked = asks.get(one.id)
                 made = self._compose_one(template, material, scope.program, one, asked, more, now, not folding)
                 news = tuple(line.delivery_id for line in told if not line.taken)
+                if is_alert(one):
+                    found = material.evidence.get(one.id, [])
+                    made = replace(made, evidence=tuple((line["label"], line["value"]) for line in found))
                 composed.append(replace(made, tells_of=news) if news else made)
         return composed
 
@@ -254,6 +258,7 @@ class _Material:
         referral_ids = {one.referral_id for one in group if one.referral_id is not None}
         reward_ids = {one.reward_id for one in group if one.reward_id is not None}
         subjects = {one.id: subject_of(campaign.subject, one) for one in group}
+        alerts = any(is_alert(one) for one in group)
         found = (
             values(db, scope, campaign.subject, list(facts.values()), now, {s for s in subjects.values() if s})
             if facts
@@ -287,7 +292,7 @@ class _Material:
             help=wanted,
             promotions=promotion_contexts(db, scope, campaign, ids, now, words) if "promotion" in needs else {},
             updates=update_contexts(db, program, [one.id for one in group], words) if "updates" in needs else {},
-            evidence=_evidence(db, scope, campaign, subjects, now) if "evidence" in needs else {},
+            evidence=evidence_of(db, scope, campaign, subjects, now) if "evidence" in needs or alerts else {},
             recent=contexts.recent_contexts(db, program, ids, words) if "recent_referrals" in needs else {},
         )
 
@@ -344,24 +349,6 @@ def _codes(db: Connection, group: Sequence[Claimed], now: datetime) -> dict[int,
     """The confirmation whose code each of these mails brings, by delivery; those are missing whose code has expired."""
     found = codes_by_enrollment(db, {one.enrollment_id for one in group}, now)
     return {one.id: found[one.enrollment_id] for one in group if one.enrollment_id in found}
-
-
-def _evidence(
-    db: Connection, scope: Scope, campaign: Campaign, subjects: Mapping[int, int | None], now: datetime
-) -> dict[int, list[dict[str, str]]]:
-    """The facts that the campaign's condition asks for, as they stand, by delivery: why the alert was raised."""
-    refs = list(dict.fromkeys(test.ref for test in tests_of(campaign.where)))
-    if not refs:
-        return {}
-    found = values(db, scope, campaign.subject, refs, now, {id_ for id_ in subjects.values() if id_ is not None})
-    return {
-        delivery: [
-            {"label": evidence_label(ref), "value": evidence_value(scope.program, ref, found[subject][ref])}
-            for ref in refs
-        ]
-        for delivery, subject in subjects.items()
-        if subject in found
-    }
 
 
 def _render(

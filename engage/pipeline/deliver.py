@@ -24,6 +24,7 @@ from engage.domain.messages import Message, Outcome, SendResult
 from engage.failpoints import failpoint
 from engage.pipeline.answers import persist, store_answers
 from engage.pipeline.caps import contest_of, counting, outranked
+from engage.pipeline.coach import raise_alerts
 from engage.pipeline.compose import Composed, Composer
 from engage.pipeline.library import Library
 from engage.pipeline.outlet import Outlet
@@ -122,6 +123,7 @@ class _Held:
         self._end_broken(composed)
         ready = [(one.claimed, one.message) for one in composed if one.message is not None]
         tells_of = {one.claimed.id: one.tells_of for one in composed if one.tells_of}
+        evidence = {one.claimed.id: one.evidence for one in composed if one.evidence}
         while ready:
             if outlet.stopping.is_set() or outlet.clock() > self.until:
                 self._give_back(claimed.id for claimed, _ in ready)
@@ -130,7 +132,7 @@ class _Held:
             if not granted:
                 continue
             with outlet.slots(granted):
-                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted], tells_of)
+                done = 0 if outlet.stopping.is_set() else self._send(ready[:granted], tells_of, evidence)
             if not done:
                 self._give_back(claimed.id for claimed, _ in ready)
                 return
@@ -146,7 +148,12 @@ class _Held:
             self.work.outlet.stopping.wait(min(taken.wait.total_seconds(), 1.0))
         return taken.granted
 
-    def _send(self, batch: Sequence[Ready], tells_of: Mapping[int, Sequence[int]]) -> int:
+    def _send(
+        self,
+        batch: Sequence[Ready],
+        tells_of: Mapping[int, Sequence[int]],
+        evidence: Mapping[int, Sequence[tuple[str, str]]],
+    ) -> int:
         """Decides again, hands over, stores the answers; returns how many it was done with, 0 when the gate is shut."""
         work, outlet = self.work, self.work.outlet
         if outlet.journal is not None:
@@ -167,7 +174,9 @@ class _Held:
                 note_whose(db, ((claimed, seconds[claimed.id]) for claimed, _ in going))
                 counts = counting(work.library, (claimed for claimed, _ in going))
                 sending = begin_sending(db, going, self.lease, now, outlet.lease, counts)
-                promise(db, work.library, (claimed for claimed, _ in going if claimed.id in sending), now)
+                begun = [claimed for claimed, _ in going if claimed.id in sending]
+                promise(db, work.library, begun, now)
+                raise_alerts(db, begun, evidence, now)
         except ServiceUnreachable:
             self._take_back(going)  # the commit may have got through, and nothing has left
             raise

@@ -67,12 +67,14 @@ class Explanation:
         return self.steps[0].decision
 
 
-def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: datetime) -> Explanation:
+def explain(
+    db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: datetime, *, heard_at: datetime | None = None
+) -> Explanation:
     """`name` is an external id or an address of a partner (a company, a member of staff, where the campaign is for
     these). A draft is explained as if it were live.
 
-    The condition holds if it does of one subject; the campaign is stopped if all those are. Raises InputError for a
-    name that is not known.
+    The condition holds if it does of one subject; the campaign is stopped if all those are. `heard_at` as in `plan`.
+    Raises InputError for a name that is not known.
     """
     name, named = somebody_named(db, scope, campaign.subject, name)
     subjects = [(name, named)]
@@ -91,7 +93,7 @@ def explain(db: Connection, scope: Scope, campaign: Campaign, name: str, as_of: 
         whom = [(partner_id, id_) for one, id_ in subjects if one in meeting]
         enters = _entering(db, scope, campaign, whom, as_of)
     people = Recipients.load(db, scope, [who], alerts=True, dry=True, as_of=as_of)
-    feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
+    feeds = heard_feeds(db, scope, [campaign], heard_at or as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = tuple(path_of(campaign.steps).mails())
     words = Words.load(db, scope, [(id_, campaign.name, step) for id_ in people.partners for step in mails], dry=True)

@@ -1,7 +1,8 @@
 """What waits for an operator: runs and bursts of status changes that are held, and what becomes of them.
 
 Released, a run is carried out with the facts of now, and changes are matched with campaigns as of now. Dropped, a run's
-slot does not come again, and changes stay history. Each is decided once, whoever asks.
+slot does not come again, and changes stay history. Each is decided once, whoever asks, and the audit log keeps who it
+was.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,12 +12,14 @@ from enum import StrEnum
 
 from sqlalchemy.engine import Connection
 
+from engage.domain.accounts import Actor
 from engage.domain.campaigns import EventKind
 from engage.domain.decisions import Reason
 from engage.domain.errors import InputError
 from engage.pipeline.editions import editions_at
 from engage.pipeline.library import Library
 from engage.store import holds
+from engage.store.audit import note
 from engage.store.holds import HeldChanges, Tally, decide_burst, get_burst, held_bursts, release_events, tally
 from engage.store.intake import lock_intake
 from engage.store.runs import Run, drop_held_run, get_run, held_runs, release_held_run
@@ -73,6 +76,7 @@ class Hold:
     """One thing that is held. `of`: the campaign or the source; `slot` of a run, `changes` and `outlook` of a burst."""
 
     id: HoldId
+    program_id: int
     program: str
     of: str
     since: datetime
@@ -87,6 +91,7 @@ class Decided:
     """What was decided. `event_ids` are to be matched and `run_ids` to be carried out once it is committed."""
 
     id: HoldId
+    program_id: int
     message: str
     event_ids: Sequence[int] = ()
     run_ids: Sequence[int] = ()
@@ -101,20 +106,33 @@ def held(db: Connection, library: Library, now: datetime) -> list[Hold]:
     ]
 
 
-def release(db: Connection, library: Library, ids: Iterable[HoldId], why: str | None, now: datetime) -> list[Decided]:
+def release(
+    db: Connection, library: Library, ids: Iterable[HoldId], why: str | None, actor: Actor, now: datetime
+) -> list[Decided]:
     """Lets go on what is held; InputError, and nothing is decided, if one of them is not held (any more)."""
-    return [
+    decided = [
         _release_run(db, id_, why, now) if id_.kind is HoldKind.RUN else _release_burst(db, library, id_, why, now)
         for id_ in sorted(set(ids))
     ]
+    _keep(db, "release", decided, why, actor, now)
+    return decided
 
 
-def drop(db: Connection, ids: Iterable[HoldId], why: str | None, now: datetime) -> list[Decided]:
+def drop(db: Connection, ids: Iterable[HoldId], why: str | None, actor: Actor, now: datetime) -> list[Decided]:
     """Ends what is held for good; InputError, and nothing is decided, if one of them is not held (any more)."""
-    return [
+    decided = [
         _drop_run(db, id_, why, now) if id_.kind is HoldKind.RUN else _drop_burst(db, id_, why, now)
         for id_ in sorted(set(ids))
     ]
+    _keep(db, "drop", decided, why, actor, now)
+    return decided
+
+
+def _keep(db: Connection, verb: str, decided: Iterable[Decided], why: str | None, actor: Actor, now: datetime) -> None:
+    for one in decided:
+        action, object_ = f"{one.id.kind}.{verb}", f"{one.id.kind}:{one.id.number}"
+        before, after = {"state": holds.HELD}, {"said": one.message}
+        note(db, actor, action, [object_], now, program_id=one.program_id, before=before, after=after, why=why)
 
 
 def _held_run(library: Library, run: Run) -> Hold:
@@ -123,7 +141,8 @@ def _held_run(library: Library, run: Run) -> Hold:
     if reason == Reason.EDITION_MISSING:
         message += _files_of(library, run)
     since = run.finished_at or run.as_of
-    return Hold(HoldId(HoldKind.RUN, run.id), _program(library, run.program_id), run.campaign, since, message, run.slot)
+    program = _program(library, run.program_id)
+    return Hold(HoldId(HoldKind.RUN, run.id), run.program_id, program, run.campaign, since, message, run.slot)
 
 
 def _files_of(library: Library, run: Run) -> str:
@@ -137,6 +156,7 @@ def _held_burst(db: Connection, library: Library, burst: HeldChanges, now: datet
     changes = tally(db, burst.id)
     return Hold(
         HoldId(HoldKind.CHANGES, burst.id),
+        burst.program_id,
         _program(library, burst.program_id),
         burst.source,
         burst.held_at,
@@ -200,7 +220,7 @@ def _release_run(db: Connection, id_: HoldId, why: str | None, now: datetime) ->
         message = (
             f"{id_} is released: {allowed} may enter {run.campaign} for slot {run.slot}; beyond that it is held again"
         )
-    return Decided(id_, message, run_ids=[run.id])
+    return Decided(id_, run.program_id, message, run_ids=[run.id])
 
 
 def _release_burst(db: Connection, library: Library, id_: HoldId, why: str | None, now: datetime) -> Decided:
@@ -211,20 +231,21 @@ def _release_burst(db: Connection, library: Library, id_: HoldId, why: str | Non
         f"{id_} is released: of {_many(len(event_ids), 'status change')} from '{burst.source}', "
         f"{ahead.may_send:,} may send mail and {ahead.too_old:,} are too old to send any"
     )
-    return Decided(id_, message, event_ids=event_ids, outlook=ahead)
+    return Decided(id_, burst.program_id, message, event_ids=event_ids, outlook=ahead)
 
 
 def _drop_run(db: Connection, id_: HoldId, why: str | None, now: datetime) -> Decided:
     run = get_run(db, id_.number)
     if run is None or not drop_held_run(db, run.id, now, why):
         raise _not_held(id_, run)
-    return Decided(id_, f"{id_} is dropped: {run.campaign} does nothing for slot {run.slot}")
+    return Decided(id_, run.program_id, f"{id_} is dropped: {run.campaign} does nothing for slot {run.slot}")
 
 
 def _drop_burst(db: Connection, id_: HoldId, why: str | None, now: datetime) -> Decided:
     burst = _decide(db, id_, holds.DROPPED, why, now)
     changes = _many(tally(db, burst.id).changes, "status change")
-    return Decided(id_, f"{id_} is dropped: {changes} from '{burst.source}' stay in the history and send nothing")
+    message = f"{id_} is dropped: {changes} from '{burst.source}' stay in the history and send nothing"
+    return Decided(id_, burst.program_id, message)
 
 
 def _decide(db: Connection, id_: HoldId, state: str, why: str | None, now: datetime) -> HeldChanges:

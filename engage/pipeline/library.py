@@ -1,14 +1,14 @@
 """The library: the programmes, campaigns and templates that run, with the ids under which the store knows them."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy.engine import Connection
 
 from engage.authoring import parse_version
 from engage.content import Templates
-from engage.domain.campaigns import Campaign, EditionTrigger, EventTrigger, ScheduleTrigger
+from engage.domain.campaigns import Campaign, CampaignState, EditionTrigger, EventTrigger, ScheduleTrigger
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.programs import Program
 from engage.facts import Scope
@@ -28,6 +28,16 @@ class Library:
     templates: Templates
     problems: tuple[Problem, ...] = ()
     _older: dict[int, Campaign | None] = field(default_factory=dict, compare=False)
+
+    def with_paused(self, keys: Collection[tuple[int, str]]) -> "Library":
+        """This reading, with those of these (program id, campaign) that are live paused."""
+        found = (self.get(*key) for key in keys)
+        paused = {
+            (one.program, one.name): replace(one, state=CampaignState.PAUSED)
+            for one in found
+            if one is not None and one.state is CampaignState.LIVE
+        }
+        return replace(self, campaigns=self.campaigns | paused) if paused else self
 
     def scope(self, program_id: int) -> Scope | None:
         """The programme with this id; None if its file no longer names it."""

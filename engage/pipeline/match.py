@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy.engine import Connection
 
 from engage.domain.campaigns import Campaign, EventKind
 from engage.domain.facts import Subject
 from engage.domain.keys import help_key, noted_key, reward_key, status_key
 from engage.facts import Scope, Value, audience
+from engage.logs import IDS_SHOWN
 from engage.pipeline.enroll import enroll
 from engage.pipeline.entries import Entry, Hints
 from engage.pipeline.library import Library
@@ -17,6 +19,8 @@ from engage.pipeline.updates import lock, take_back
 from engage.store.enrollments import ensure_occasions
 from engage.store.events import HistoryEvent, take_unmatched
 from engage.triggers import concerned
+
+log = structlog.get_logger(__name__)
 
 Candidate = tuple[HistoryEvent, Campaign]
 Meeting = tuple[HistoryEvent, Campaign, dict[str, Value]]
@@ -81,7 +85,14 @@ def _enter(db: Connection, library: Library, scope: Scope, events: list[HistoryE
         )
         for event, campaign, values in found
     ]
-    return enroll(db, scope, library.version_names(scope.program.key), entries, now)
+    hints = enroll(db, scope, library.version_names(scope.program.key), entries, now)
+    log.info(
+        "matched",
+        events=sorted({event.id for event, _, _ in found})[:IDS_SHOWN],
+        campaigns=sorted({campaign.name for _, campaign, _ in found}),
+        deliveries=sorted(id_ for ids in hints.values() for id_ in ids)[:IDS_SHOWN],
+    )
+    return hints
 
 
 def news_age(event: HistoryEvent, now: datetime) -> timedelta:

@@ -13,8 +13,11 @@ from sqlalchemy.engine import Connection
 from engage.domain.campaigns import EventKind
 from engage.domain.records import Record
 from engage.facts import Scope
+from engage.pipeline.privacy import recognized
+from engage.signing import Signer
 from engage.store.holds import begin_hold, forget_changes, hold_events, hold_waiting, note_changes, told_lately
 from engage.store.intake import Intake, take
+from engage.store.restoring import no_news
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +29,7 @@ def observe(
     scope: Scope,
     rows: Sequence[Sequence[Record]],
     *,
+    signer: Signer,
     source: str,
     news: bool,
     now: datetime,
@@ -33,10 +37,13 @@ def observe(
 ) -> Intake:
     """Takes a batch in the caller's transaction; `Intake.event_ids` are the events that are to be matched now.
 
-    `news`: changes are to be matched with campaigns; otherwise they are history. `limit`: how many status changes
-    within an hour this source may tell of before they are held; the program's by default.
+    `signer` knows again whoever was erased. `news`: changes are to be matched with campaigns; otherwise they are
+    history. `limit`: how many status changes within an hour this source may tell of before they are held; the program's
+    by default.
     """
+    rows = recognized(db, scope, signer, rows, now, source)
     taken = take(db, scope.program, scope.program_id, rows, observed_at=now, source=source, news=news)
+    taken = replace(taken, events=no_news(db, taken.events))
     changes = [id_ for id_, kind in taken.events.items() if kind is EventKind.STATUS_CHANGED]
     # `take` holds the program's lock until the transaction ends: two batches cannot both slip under the limit.
     held_id = _hold(db, scope, source, len(changes), limit or scope.program.status_changes_per_hour, now)

@@ -92,7 +92,8 @@ class Plan:
     keeps them out. `arms` counts the partners who have entered or would now, by the arm in which they are.
 
     `place` is that in the program's `order`, from 1, of a campaign whose mails compete under frequency caps; 0: it is
-    not in there and comes after. A draft is planned as if it were live.
+    not in there and comes after. A draft is planned as if it were live. Of a plan that was asked for so many at `most`,
+    `decisions` are those of as many, who would enter first, and `arms` and `entering_as` count no others.
     """
 
     campaign: Campaign
@@ -118,20 +119,35 @@ class _Candidate:
     objection: Reason | None = None
 
 
-def plan(db: Connection, scope: Scope, campaign: Campaign, as_of: datetime) -> Plan:
-    """The plan of one campaign as of an instant. Writes nothing."""
+def plan(
+    db: Connection,
+    scope: Scope,
+    campaign: Campaign,
+    as_of: datetime,
+    *,
+    heard_at: datetime | None = None,
+    most: int | None = None,
+) -> Plan:
+    """The plan of one campaign as of an instant. Writes nothing.
+
+    `heard_at`: of an instant that is yet to come, when it is judged whether feeds are heard: nobody has heard from the
+    future. `most`: decide about so many at the most, and leave out who entered before, so that its cost does not grow
+    with history.
+    """
     candidates = _of_schedule(db, scope, campaign, as_of) if isinstance(campaign.trigger, ScheduleTrigger) else []
     if isinstance(campaign.trigger, EventTrigger):
         candidates = _of_events(db, scope, campaign, campaign.trigger, as_of)
-    feeds = heard_feeds(db, scope, [campaign], as_of)[campaign.name]
+    looked_at = candidates if most is None else sorted(candidates, key=lambda one: one.objection is not None)[:most]
+    feeds = heard_feeds(db, scope, [campaign], heard_at or as_of)[campaign.name]
     paused = campaign.topic in paused_topics(db, scope.program_id, as_of)
     mails = _ahead(scope, campaign, as_of)
     planned: list[Planned] = []
     drawing, entering_as = draws(scope.program, campaign), Counter[Arm]()
-    entered = {one.partner_id: one.arm for one in first_entries(db, scope.program_id, campaign.name, None, as_of)}
+    before = first_entries(db, scope.program_id, campaign.name, None, as_of) if most is None else []
+    entered = {one.partner_id: one.arm for one in before}
     taken: dict[tuple[int, str, int], int] = {}
-    for start in range(0, len(candidates), BATCH):
-        chunk = candidates[start : start + BATCH]
+    for start in range(0, len(looked_at), BATCH):
+        chunk = looked_at[start : start + BATCH]
         people = Recipients.load(db, scope, [one.whom for one in chunk], alerts=True, dry=True, as_of=as_of)
         people.mailed = taken  # one address gets one mail, across the chunks too
         people.resting = resting(db, scope, people.partners, as_of)

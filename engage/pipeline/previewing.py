@@ -40,7 +40,7 @@ from engage.store.helping import latest_help
 from engage.store.noted import noted_referrals
 from engage.store.referrals import latest_referral, latest_reward
 
-DEAD_TOKEN = "preview"
+DEAD_TOKEN = "preview"  # it opens nothing  # nosec B105
 """Stands in the links of previews where a mail has a signed token; the pages that they lead to say so."""
 
 _UNSTORED = 0  # the id of what a delivery would belong to: nothing is stored
@@ -83,7 +83,7 @@ def preview(
     steps = list(path_of(campaign.steps).mails())
     mails = [(step, _edition(library, campaign, text, now)) for step in steps for text in texts_of(step)]
     claimed = _claimed(db, scope, campaign, whom, mails, now)
-    composer = Composer(_DeadLinks([secrets.token_hex()]), public_url)
+    composer = Composer(DeadLinks([secrets.token_hex()]), public_url)
     given, notes = _stand_ins(db, library, composer, campaign, claimed, name, now)
     composed = {one.claimed.id: one for one in composer.compose(db, library, claimed, now, given=given)}
     shown = []
@@ -98,7 +98,7 @@ def preview(
 _DEAD_LINKS = "links that are the partner's own (page, answers, settings) lead nowhere in a preview"
 
 
-class _DeadLinks(Signer):
+class DeadLinks(Signer):
     """Signs nothing, so that nobody answers or unsubscribes out of a preview."""
 
     def token(self, purpose: str, payload: list[str | int]) -> str:  # noqa: ARG002

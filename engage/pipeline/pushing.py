@@ -10,6 +10,7 @@ from engage.domain.facts import Feed
 from engage.domain.records import Outcome, Record
 from engage.facts import Scope
 from engage.pipeline.observing import observe
+from engage.signing import Signer
 from engage.store.idempotency import Answer, Once, keep_answer, kept_answer
 from engage.store.intake import Intake, lock_intake
 from engage.store.sources import hear_now_and_then
@@ -24,6 +25,7 @@ def push(
     scope: Scope,
     rows: Sequence[Sequence[Record]],
     *,
+    signer: Signer,
     source: str,
     feeds: Collection[Feed],
     once: Once | None,
@@ -41,7 +43,7 @@ def push(
             if kept.fingerprint != once.fingerprint:
                 raise KeyReused("this Idempotency-Key came with another request", "use a new one for each request")
             return kept.answer, ()
-    taken = observe(db, scope, rows, source=source, news=True, now=now)
+    taken = observe(db, scope, rows, signer=signer, source=source, news=True, now=now)
     if any(row.outcome is not Outcome.REJECTED for row in taken.rows):
         hear_now_and_then(db, scope.program_id, feeds, now)
     said = answer(taken)

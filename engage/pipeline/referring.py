@@ -151,7 +151,13 @@ def too_many(db: Connection, who: Teller, now: datetime) -> bool:
 
 
 def store_told(
-    db: Connection, who: Teller, told: Told, name: str, now: datetime, advocate: AlikePartner | None = None
+    db: Connection,
+    signer: Signer,
+    who: Teller,
+    told: Told,
+    name: str,
+    now: datetime,
+    advocate: AlikePartner | None = None,
 ) -> tuple[Stored, list[int]]:
     """Stores the referral under this name, unless it has been; with the events that are to be matched.
 
@@ -162,7 +168,7 @@ def store_told(
     if (before := already_stored(db, who, name)) is not None:
         return before, []
     row, source = _row(who, told, name, now, advocate), BY_PARTNER if who.partner else BY_STAFF
-    taken = observe(db, scope, [row], source=source, news=True, now=now)
+    taken = observe(db, scope, [row], signer=signer, source=source, news=True, now=now)
     assert taken.rows[0].outcome is Outcome.ACCEPTED, taken.rows[0].reason
     noted = note_referral(db, scope.program_id, name, source, now)
     stored = stored_referral(db, scope.program_id, name)

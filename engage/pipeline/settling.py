@@ -1,23 +1,25 @@
 """What operators do with deliveries that wait for them: unknown ones and dead ones.
 
 Sent again, a delivery keeps its key, and everything is decided anew when a worker takes it. A move concerns all that
-were chosen or, with InputError, none.
+were chosen or, with InputError, none; who did it and why is kept in the audit log.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
 from sqlalchemy.engine import Connection
 
+from engage.domain.accounts import Actor
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import InputError
 from engage.pipeline.entries import Hints
 from engage.pipeline.library import Library
-from engage.store.settling import Which, campaigns_of, end, send_again, states_of
+from engage.store.audit import note
+from engage.store.settling import MovedOne, Shown, Which, all_shown, campaigns_of, end, send_again, states_of
 
 _NAMED = 5
 _ID = re.compile(r"d-([0-9]{1,18})", re.ASCII)
@@ -31,6 +33,11 @@ class Move(Enum):
     NOT_SENT = (DeliveryState.UNKNOWN, DeliveryState.CANCELLED, "operator: not sent")
     RETRY = (DeliveryState.DEAD, DeliveryState.PENDING, "operator: retry")
     DROP = (DeliveryState.DEAD, DeliveryState.CANCELLED, "dropped")
+
+    @property
+    def action(self) -> str:
+        """As the audit log names it: `delivery.not-sent`."""
+        return f"delivery.{self.name.lower().replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +64,64 @@ def written_id(id_: int) -> str:
     return f"d-{id_}"
 
 
-def carry_over(db: Connection, library: Library, move: Move, which: Which, why: str | None, now: datetime) -> Moved:
+def carry_over(
+    db: Connection,
+    library: Library,
+    move: Move,
+    which: Which,
+    why: str | None,
+    actor: Actor,
+    now: datetime,
+    shown: Shown | None = None,
+) -> Moved:
     """Moves the chosen deliveries; InputError if there is none, or one of those named is not in the state it must be.
 
     `why` is kept with the reason. One that is sent again after its time gets as much time as its campaign gives now.
+    `shown`: what whoever decides was shown of `which`; InputError if it has changed since.
     """
     source, target, said = move.value
-    note = f"{said}: {why}" if why else said
+    if shown is not None:
+        which = _as_shown(db, source, which, shown)
+    noted = f"{said}: {why}" if why else said
     hints: Hints = {}
     if target is DeliveryState.PENDING:
-        hints = send_again(db, source, which, note, _spans(db, library, source, which), now)
-        ids = sorted(id_ for found in hints.values() for id_ in found)
+        moved = send_again(db, source, which, noted, _spans(db, library, source, which), now)
+        for one in moved:
+            hints.setdefault(one.lane, []).append(one.id)
     else:
-        ids = end(db, source, which, target, note, now)
-    _require_all(db, which, ids, source)
-    return Moved(ids, hints)
+        moved = end(db, source, which, target, noted, now)
+    _require_all(db, which, [one.id for one in moved], source)
+    _keep(db, move, moved, why, actor, now)
+    return Moved([one.id for one in moved], hints)
+
+
+def _as_shown(db: Connection, state: DeliveryState, which: Which, shown: Shown) -> Which:
+    ids, found = all_shown(db, state, which)
+    if found != shown:
+        raise InputError(
+            f"the list has changed since you looked: it had {shown.number:,} {state}, and has {found.number:,} now",
+            "nothing was changed; look at what is there now, and decide again",
+        )
+    return replace(which, ids=tuple(ids))
+
+
+def _keep(db: Connection, move: Move, moved: Iterable[MovedOne], why: str | None, actor: Actor, now: datetime) -> None:
+    source, target, _ = move.value
+    by_program: dict[int, list[str]] = {}
+    for one in moved:
+        by_program.setdefault(one.program_id, []).append(f"delivery:{one.id}")
+    for program_id, objects in by_program.items():
+        note(
+            db,
+            actor,
+            move.action,
+            objects,
+            now,
+            program_id=program_id,
+            before={"state": source},
+            after={"state": target},
+            why=why,
+        )
 
 
 def _spans(db: Connection, library: Library, state: DeliveryState, which: Which) -> dict[tuple[int, str], timedelta]:
@@ -89,7 +139,7 @@ def _require_all(db: Connection, which: Which, moved: list[int], state: Delivery
     missed = sorted(set(which.ids) - set(moved))
     if not missed:
         return
-    states = states_of(db, missed)
+    states = states_of(db, missed, which.program_ids)
     named = ", ".join(f"{written_id(id_)} is {states.get(id_, 'not there')}" for id_ in missed[:_NAMED])
     more = f", and {len(missed) - _NAMED:,} more are not" if len(missed) > _NAMED else ""
     counted = Counter(states.get(id_) for id_ in missed)

@@ -1,4 +1,7 @@
-"""Keeps the library current: files that change are read again, and one that fails lint never replaces what runs."""
+"""Keeps the library current: files that change are read again, and one that fails lint never replaces what runs.
+
+A campaign that somebody paused by the console or the command line is `state: paused` in it while that pause stands.
+"""
 
 import hashlib
 import os
@@ -10,16 +13,17 @@ from pathlib import Path
 import structlog
 from sqlalchemy.engine import Connection
 
-from engage.domain.errors import AuthoringError
+from engage.domain.errors import AuthoringError, ServiceUnreachable
 from engage.pipeline.judging import Judged, judge
 from engage.pipeline.library import Library
+from engage.store.campaign_pauses import CampaignKey, paused_campaigns
 from engage.store.database import Database
 from engage.store.programs import ensure_programs, ensure_version, read_good_files, write_good_files
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = timedelta(seconds=1)
-"""How often the folders are looked at, at the most."""
+"""How often the folders, and what is paused, are looked at, at the most."""
 
 Signature = tuple[tuple[str, int, int], ...]
 
@@ -31,8 +35,10 @@ class Shelf:
         self._database = database
         self._folders = (campaigns_dir, templates_dir)
         self._lock = threading.Lock()
-        self._library: Library | None = None
+        self._read: Library | None = None  # as the files say it
+        self._library: Library | None = None  # with what is paused
         self._signature: Signature = ()
+        self._paused: frozenset[CampaignKey] | None = None
         self._looked_at: datetime | None = None
 
     def library(self, now: datetime) -> Library:
@@ -43,11 +49,33 @@ class Shelf:
         with self._lock:
             if self._library is None or self._looked_at is None or now - self._looked_at >= LOOK_EVERY:
                 self._looked_at = now
-                signature = _signature(self._folders)
-                if self._library is None or signature != self._signature:
-                    self._library = self._load(now)
-                    self._signature = signature
+                self._library = self._look(now)
             return self._library
+
+    def look_again(self) -> None:
+        """Has whoever asks next look: something was paused just now."""
+        with self._lock:
+            self._looked_at = None
+
+    def _look(self, now: datetime) -> Library:
+        read, signature = self._read, _signature(self._folders)
+        if read is None or signature != self._signature:
+            read = self._load(now)
+        paused = self._standing()
+        if self._library is None or read is not self._read or paused != self._paused:
+            self._library = read.with_paused(paused)
+        self._read, self._signature, self._paused = read, signature, paused
+        return self._library
+
+    def _standing(self) -> frozenset[CampaignKey]:
+        """What is paused; while the database is away, what was when it was last there."""
+        try:
+            with self._database.read() as db:
+                return paused_campaigns(db)
+        except ServiceUnreachable:
+            if self._paused is None:
+                raise
+            return self._paused
 
     def _load(self, now: datetime) -> Library:
         with self._database.read() as db:
@@ -57,7 +85,7 @@ class Shelf:
             raise AuthoringError(judged.problems)
         for problem in judged.problems:
             log.error("lint", problem=str(problem))
-        if self._library is not None and self._library.problems and not judged.problems:
+        if self._read is not None and self._read.problems and not judged.problems:
             log.info("lint_ok")
         with self._database.write() as db:
             program_ids = ensure_programs(db, judged.programs)

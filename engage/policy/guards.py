@@ -19,9 +19,10 @@ class Case:
     `today` is the date in the program's zone at `now`; `event_age` how old the event was when it was observed (None
     for a schedule). `asks_status` says that the campaign itself asks for partners of other statuses. `recipient` is
     None where nobody is there to be mailed. `condition_holds` and `stopped` are None when not looked at (yet).
-    `on_break` is of the partner, `not_opted_in`, `opted_out` and `resting` of the partner and the topic; `untold` is
-    why an update is not told by this mail, or no more; `not_before` when a daily mail is due. `hours`: those of the
-    program, the topic and the campaign, where the recipient is; None if nothing restricts them.
+    `on_break` is of the partner, and so is `claimed`: a salesperson works with them. `not_opted_in`, `opted_out` and
+    `resting` are of the partner and the topic; `untold` is why an update is not told by this mail, or no more;
+    `not_before` when a daily mail is due. `hours`: those of the program, the topic and the campaign, where the
+    recipient is; None if nothing restricts them.
     """
 
     now: datetime
@@ -52,6 +53,7 @@ class Case:
     condition_holds: bool | None = None
     stopped: bool | None = None
     goal_reached: bool = False
+    claimed: bool = False
     hours: Hours | None = None
 
 
@@ -146,7 +148,7 @@ def goal_not_reached(case: Case) -> Decision | None:
 
 
 def topic_goes_out(case: Case) -> Decision | None:
-    """Too many complaints pause a topic until an operator has looked; alerts to staff are none of its mail."""
+    """An operator, or too many complaints, pause a topic until it is resumed; alerts to staff are none of its mail."""
     paused = case.topic_paused and not case.to_staff
     return Defer(case.now + LOOK_AGAIN, Reason.TOPIC_PAUSED) if paused else None
 
@@ -156,6 +158,12 @@ def feeds_are_heard(case: Case) -> Decision | None:
     if case.feed_missing:
         return Defer(case.now + LOOK_AGAIN, Reason.FEED_NEVER_CONNECTED)
     return Defer(case.now + LOOK_AGAIN, Reason.FEED_STALE) if case.feed_stale else None
+
+
+def left_to_sales(case: Case) -> Decision | None:
+    """Who is called by a person gets no advice from a machine meanwhile; status and reward mail still comes."""
+    waits = case.claimed and not case.transactional and not case.to_staff
+    return Defer(case.now + LOOK_AGAIN, Reason.CLAIMED) if waits else None
 
 
 def time_has_come(case: Case) -> Decision | None:
@@ -196,6 +204,7 @@ GUARDS: tuple[Guard, ...] = (
     condition_still_holds,
     not_stopped,
     goal_not_reached,
+    left_to_sales,
     time_has_come,
     hours_allow,
 )

@@ -99,7 +99,7 @@ def lift(
     entered = first_entries(db, program_id, campaign.name, since, until, versions)
     anyhow = first_entries(db, program_id, campaign.name, since, until)
     staying = [one for one in entered if not one.moved]
-    groups = {arm: _group(db, goal, [one for one in staying if one.arm is arm], now) for arm in Arm}
+    groups = {arm: group_of(db, goal, [one for one in staying if one.arm is arm], now) for arm in Arm}
     treated = groups[Arm.TREATED]
     comparisons = tuple(
         Comparison(arm, treated, groups[arm], _interval(goal, treated, groups[arm]))
@@ -109,7 +109,8 @@ def lift(
     return Lift(campaign, goal, comparisons, len(entered) - len(staying), len(anyhow) - len(entered))
 
 
-def _group(db: Connection, goal: Goal, members: Sequence[Entered], now: datetime) -> Group:
+def group_of(db: Connection, goal: Goal, members: Sequence[Entered], now: datetime) -> Group:
+    """What these did in the time after they entered, as of `now`."""
     over = [one for one in members if one.entered_at + goal.within <= now]
     reached = 0
     amounts: list[float] = []

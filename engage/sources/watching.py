@@ -57,7 +57,7 @@ class Standing:
 
 
 class Watcher:
-    """The watched sources of one process. Safe to ask from several threads."""
+    """The watched sources of one process. Safe to ask from several threads. `problem`: why `running` reads no newer."""
 
     def __init__(self, path: Path, poller: Poller, clock: Callable[[], datetime]) -> None:
         self._path = path
@@ -67,6 +67,7 @@ class Watcher:
         self._read: Sources | None = None
         self._signature: Signature = ()
         self._programs: Mapping[str, Program] = {}
+        self.problem = ""
 
     def sources(self, programs: Mapping[str, Program]) -> Sources:
         """The sources as the files say it now. Raises AuthoringError or InputError."""
@@ -78,9 +79,11 @@ class Watcher:
             signature = self._sign()
             if self._read is None or signature != self._signature or programs is not self._programs:
                 self._programs = programs
+                self.problem = ""
                 try:
                     self._read = self.sources(programs)
                 except EngageError as error:
+                    self.problem = str(error)
                     log.error("sources", problem=str(error), hint="what made sense last is watched on")
                     self._read = self._read or Sources(str(self._path))
                 self._signature = self._sign()

@@ -17,6 +17,9 @@ from engage.store.upserts import update_each
 AT_ONCE = 5
 """How many alarms one claim takes."""
 
+STALE = timedelta(days=7)
+"""An alarm this old is not tried again: whom it concerned knows by now."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -69,10 +72,10 @@ def last_alarms(db: Connection, limit: int) -> list[Alarm]:
     return [Alarm(**row) for row in db.execute(sa.select(alarms).order_by(alarms.c.id.desc()).limit(limit)).mappings()]
 
 
-def unsent_alarms(db: Connection, since: datetime) -> int:
-    """How many of those raised after `since` were tried in vain, and not sent yet."""
+def unsent_alarms(db: Connection, now: datetime) -> int:
+    """How many that are not STALE were tried in vain, and are tried again."""
     c = alarms.c
-    tried = sa.select(sa.func.count()).where(c.raised_at > since, c.tries > 0, c.sent_at.is_(None))
+    tried = sa.select(sa.func.count()).where(c.due_at.is_not(None), c.raised_at > now - STALE, c.tries > 0)
     return db.execute(tried.select_from(alarms)).scalar_one()
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -14,12 +13,13 @@ from engage.store.tables import deliveries, feedback
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Of a campaign's mails: how many went out, or may have; how many of them somebody clicked in, or opened; and in
-    how many only machines clicked.
+    """Of a campaign's mails: how many went out, or may have, and to how many partners; how many of them somebody
+    clicked in, or opened; and in how many only machines clicked.
     """
 
     campaign: str
     mails: int
+    reached: int
     clicked: int
     opened: int
     by_machines: int
@@ -38,15 +38,19 @@ def used_mails(
     db: Connection, program_id: int, since: datetime | None, until: datetime, campaign: str | None = None
 ) -> list[Used]:
     """Each campaign's mails to partners that went out from `since` (None: ever) to before `until`, by name."""
-    d = deliveries.c
-    done = _done(feedback.c.delivery_id).subquery()
-    query = (
-        sa.select(d.campaign, sa.func.count(), _count(done.c.clicked), _count(done.c.opened), _only_machines(done))
-        .select_from(deliveries)
-        .outerjoin(done, done.c.delivery_id == d.id)
+    d, f = deliveries.c, feedback.c
+    # not joined to a subquery of all feedback, which would be read as a whole for one campaign
+    each = (
+        sa.select(d.campaign, d.partner_id, *_used())
+        .outerjoin_from(deliveries, feedback, sa.and_(f.delivery_id == d.id, _IS_USE))
         .where(*_sent(program_id, since, until, campaign))
+        .group_by(d.id)
+        .subquery()
     )
-    return [Used(*row) for row in db.execute(query.group_by(d.campaign).order_by(d.campaign))]
+    c = each.c
+    reached = sa.func.count(c.partner_id.distinct())
+    query = sa.select(c.campaign, sa.func.count(), reached, _count(c.clicked), _count(c.opened), _only_machines(each))
+    return [Used(*row) for row in db.execute(query.group_by(c.campaign).order_by(c.campaign))]
 
 
 def used_links(
@@ -54,30 +58,30 @@ def used_links(
 ) -> list[UsedLink]:
     """The links of these mails that anybody or anything clicked, the most clicked first."""
     f = feedback.c
-    done = _done(f.delivery_id, f.url).where(f.url.is_not(None)).subquery()
-    clicked = _count(done.c.clicked)
-    query = (
-        sa.select(done.c.url, clicked, _only_machines(done))
-        .join_from(deliveries, done, done.c.delivery_id == deliveries.c.id)
-        .where(*_sent(program_id, since, until, campaign))
+    each = (
+        sa.select(f.url, *_used())
+        .join_from(deliveries, feedback, f.delivery_id == deliveries.c.id)
+        .where(_IS_USE, f.url.is_not(None), *_sent(program_id, since, until, campaign))
+        .group_by(deliveries.c.id, f.url)
+        .subquery()
     )
-    return [UsedLink(*row) for row in db.execute(query.group_by(done.c.url).order_by(clicked.desc(), done.c.url))]
+    clicked = _count(each.c.clicked)
+    query = sa.select(each.c.url, clicked, _only_machines(each)).group_by(each.c.url)
+    return [UsedLink(*row) for row in db.execute(query.order_by(clicked.desc(), each.c.url))]
 
 
-def _done(*each: sa.Column[Any]) -> sa.Select[Any]:
-    """1 or 0 in `clicked`, `opened` and `machine`, for each mail, or each link of each."""
-    f = feedback.c
-    a_click, an_open = f.kind == FeedbackKind.CLICKED, f.kind == FeedbackKind.OPENED
-    return (
-        sa.select(
-            *each,
-            _any(a_click, ~f.machine).label("clicked"),
-            _any(an_open, ~f.machine).label("opened"),
-            _any(a_click, f.machine).label("machine"),
-        )
-        .where(sa.or_(a_click, an_open), f.delivery_id.is_not(None))
-        .group_by(*each)
-    )
+_A_CLICK, _AN_OPEN = feedback.c.kind == FeedbackKind.CLICKED, feedback.c.kind == FeedbackKind.OPENED
+_IS_USE = sa.or_(_A_CLICK, _AN_OPEN)
+
+
+def _used() -> list[sa.Label[int]]:
+    """1 or 0 in `clicked`, `opened` and `machine`, of what is grouped."""
+    machine = feedback.c.machine
+    return [
+        _any(_A_CLICK, ~machine).label("clicked"),
+        _any(_AN_OPEN, ~machine).label("opened"),
+        _any(_A_CLICK, machine).label("machine"),
+    ]
 
 
 def _any(*conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -12,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from engage.domain.errors import InputError, ServiceUnreachable
 
 _BUSY_MS = 30_000
+_STEPS = 100_000  # of SQLite's machine: some milliseconds
 
 
 class Database:
@@ -36,9 +39,9 @@ class Database:
             self.engine = _postgres_engine(parsed, pool_size, durable)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self._begin("DEFERRED") as connection:
+    def read(self, at_most: timedelta | None = None) -> Iterator[Connection]:
+        """A transaction that only reads. No statement of it takes longer than `at_most`: TimeoutError."""
+        with self._begin("DEFERRED") as connection, _bounded(connection, at_most):
             yield connection
 
     @contextmanager
@@ -46,6 +49,17 @@ class Database:
         """A transaction that writes; on SQLite it takes the write lock at once (`BEGIN IMMEDIATE`)."""
         with self._begin("IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """A connection on which each statement stands for itself: for those that no transaction takes."""
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except sa.exc.DatabaseError as error:
+            if not _is_of_the_server(error):
+                raise
+            raise self._unreachable(error) from error
 
     @contextmanager
     def rebuild(self) -> Iterator[Connection]:
@@ -92,6 +106,29 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _bounded(connection: Connection, at_most: timedelta | None) -> Iterator[None]:
+    """SQLite knows no such bound: it is asked after so many steps of its machine whether it is to go on."""
+    if at_most is None:
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        until = monotonic() + at_most.total_seconds()
+        driver.set_progress_handler(lambda: monotonic() > until, _STEPS)
+    else:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {at_most // timedelta(milliseconds=1)}")
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.QueryCanceled) or str(error.orig) == "interrupted":
+            raise TimeoutError(f"a statement took longer than {at_most}") from error
+        raise
+    finally:
+        if connection.dialect.name == "sqlite":
+            driver.set_progress_handler(None, 0)
 
 
 def _is_of_the_server(error: sa.exc.DatabaseError) -> bool:

@@ -125,6 +125,12 @@ def claim(
     return [Claimed(**row._mapping) for row in db.execute(claimed_rows().where(*mine).order_by(d.id))]
 
 
+def claimed_delivery(db: Connection, id_: int) -> Claimed | None:
+    """The delivery as workers have it, whatever became of it; None if it is not kept any more."""
+    row = db.execute(claimed_rows().where(deliveries.c.id == id_)).one_or_none()
+    return Claimed(**row._mapping) if row is not None else None
+
+
 def suspects(db: Connection, ids: Collection[int], now: datetime) -> list[int]:
     """Those of `ids` that are due and that a claim has led nowhere with: each is to be claimed alone."""
     d = deliveries.c
@@ -276,8 +282,3 @@ def cancel_pending(
         .values(state=DeliveryState.CANCELLED, reason=reason, settled_at=now)
     )
     return db.execute(statement if topic is None else statement.where(d.topic == topic)).rowcount
-
-
-def counts_by_state(db: Connection) -> dict[str, int]:
-    d = deliveries.c
-    return {state: n for state, n in db.execute(sa.select(d.state, sa.func.count()).group_by(d.state))}

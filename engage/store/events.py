@@ -10,6 +10,9 @@ from sqlalchemy.engine import Connection
 from engage.store.tables import events, referrals, rewards
 from engage.store.upserts import one_of
 
+UNMATCHED = sa.text("events.unmatched")
+"""As the index of those that wait says it: SQLite does not use it for `unmatched = 1`, which it would be written."""
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
@@ -57,13 +60,13 @@ def take_unmatched(db: Connection, ids: Collection[int]) -> list[HistoryEvent]:
 def unmatched(db: Connection, observed_before: datetime, limit: int) -> list[int]:
     """Events whose hint was lost."""
     e = events.c
-    query = sa.select(e.id).where(e.unmatched, e.observed_at <= observed_before).order_by(e.id).limit(limit)
+    query = sa.select(e.id).where(UNMATCHED, e.observed_at <= observed_before).order_by(e.id).limit(limit)
     return list(db.execute(query).scalars())
 
 
 def count_unmatched(db: Connection, most: int) -> int:
     """How many events wait to be matched, counted up to `most`."""
-    some = sa.select(sa.literal(1)).select_from(events).where(events.c.unmatched).limit(most).subquery()
+    some = sa.select(sa.literal(1)).select_from(events).where(UNMATCHED).limit(most).subquery()
     return int(db.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
 
 

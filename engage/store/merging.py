@@ -33,6 +33,7 @@ from engage.store.rhythms import move_rhythms
 from engage.store.tables import (
     aliases,
     answers,
+    coaching_alerts,
     companies,
     confirmations,
     consent_changes,
@@ -94,6 +95,7 @@ def move_partner(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     move_pauses(db, pair.merged, pair.survivor)
     move_languages(db, pair.merged, pair.survivor)
     _repoint(db, confirmations.c.partner_id, pair)
+    _repoint(db, coaching_alerts.c.partner_id, pair)
     _move_terms(db, pair)
     release_claimed(db, deliveries.c.partner_id.in_((pair.merged, pair.survivor)))
     move_links(db, pair.merged, pair.survivor)
@@ -121,6 +123,7 @@ def move_referral(db: Connection, pair: Pair, names: tuple[str, str], after: int
     counts = {"events": db.execute(moved.values(referral_id=pair.survivor, sequence=e.sequence + after)).rowcount}
     counts["rewards"] = _repoint(db, rewards.c.referral_id, pair)
     _move_help(db, pair)
+    _repoint(db, coaching_alerts.c.referral_id, pair)
     _end_journeys_told_twice(db, pair)
     cancelled += move_entries(db, pair, Subject.REFERRAL, names)
     _repoint(db, referrals.c.merged_into_id, pair)
@@ -135,6 +138,7 @@ def move_company(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str
     moved["cancelled"] = move_entries(db, pair, Subject.COMPANY, names)
     _repoint(db, partner_versions.c.company_id, pair)
     _repoint(db, deliveries.c.company_id, pair)
+    _repoint(db, coaching_alerts.c.company_id, pair)
     _repoint(db, companies.c.parent_id, pair, companies.c.id != pair.survivor)
     db.execute(sa.delete(companies).where(companies.c.id == pair.merged))
     return moved
@@ -152,6 +156,7 @@ def move_staff(db: Connection, pair: Pair, names: tuple[str, str]) -> dict[str, 
     _repoint(db, help_requests.c.staff_id, pair)
     release_claimed(db, deliveries.c.staff_id == pair.merged)
     _repoint(db, deliveries.c.staff_id, pair)
+    _repoint(db, coaching_alerts.c.staff_id, pair)
     db.execute(sa.delete(staff).where(staff.c.id == pair.merged))
     return moved
 

@@ -9,8 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.coaching import CLAIM_LASTS
 from engage.domain.consent import SAID_TO_PARTNERS_MAIL
 from engage.domain.programs import Rhythm
+from engage.store.claims import claimed_since
 from engage.store.consent import Place, words_said
 from engage.store.pauses import Pause, pauses_of
 from engage.store.rhythms import wishes_of
@@ -22,7 +24,7 @@ from engage.store.upserts import insert_many, one_of, one_of_named
 class PartnerStanding:
     """`refused` are the topics that may not be mailed, `agreed` those of which the partner said yes:
     `store.consent.words_said` has the rule. `rhythms` has the topics of which they said how often. `pause` is the last
-    that they took from marketing mail, if any.
+    that they took from marketing mail, if any; `claimed_at` since when a salesperson works with them on an alert.
     """
 
     partner_id: int
@@ -38,6 +40,11 @@ class PartnerStanding:
     agreed: frozenset[str] = field(default_factory=frozenset)
     rhythms: Mapping[str, Rhythm] = field(default_factory=dict)
     pause: Pause | None = None
+    claimed_at: datetime | None = None
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Whether the claim still stands."""
+        return self.claimed_at is not None and now < self.claimed_at + CLAIM_LASTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +94,8 @@ def partner_standings(
 ) -> dict[int, PartnerStanding]:
     """What stands for and against mailing each of these partners, in five statements.
 
-    With `as_of` status, owner, suppressions, consent, rhythms and pauses are those of that instant, else those that
-    stand now.
+    With `as_of` status, owner, suppressions, consent, rhythms, pauses and claims are those of that instant, else
+    those that stand now.
     """
     ids = list(partner_ids)
     if as_of is None:
@@ -97,7 +104,16 @@ def partner_standings(
         p, v = partners.c, partner_versions.c
         query = (
             sa.select(
-                p.id, p.program_id, p.external_id, v.status, p.email, p.address_id, v.owner_id, p.zone, p.company_id
+                p.id,
+                p.program_id,
+                p.external_id,
+                v.status,
+                p.email,
+                p.address_id,
+                v.owner_id,
+                p.zone,
+                p.company_id,
+                claimed_since(p.id, as_of).label("claimed_at"),
             )
             .join(partner_versions, v.partner_id == p.id)
             .where(one_of(db, p.id, ids), v.valid_from <= as_of, sa.or_(v.valid_to.is_(None), v.valid_to > as_of))
@@ -123,6 +139,7 @@ def partner_standings(
             agreed=frozenset(said[row.id].agreed if row.id in said else ()),
             rhythms={topic: wish.rhythm for topic, wish in wishes.get(row.id, {}).items()},
             pause=breaks.get(row.id),
+            claimed_at=row.claimed_at,
         )
         for row in rows
     }
@@ -132,7 +149,7 @@ def partner_standings(
 def _standing_now(dialect: str) -> sa.Select[Any]:
     p = partners.c
     found = (p.id, p.program_id, p.external_id, p.status, p.email, p.address_id, p.owner_id, p.zone, p.company_id)
-    query = sa.select(*found)
+    query = sa.select(*found, claimed_since(p.id).label("claimed_at"))
     return query.where(one_of_named(dialect, p.id, "ids"))
 
 

@@ -197,6 +197,14 @@ def run_before(db: Connection, run: Run) -> tuple[Run, int] | None:
     return Run(**row._mapping), db.execute(enrolled).scalar_one()
 
 
+def last_run(db: Connection, program_id: int, campaign: str, as_of: datetime) -> Run | None:
+    """The run of the latest slot that was opened by then; None if none was."""
+    c = runs.c
+    query = sa.select(*_RUN).where(c.program_id == program_id, c.campaign == campaign, c.as_of <= as_of)
+    row = db.execute(query.order_by(c.slot.desc()).limit(1)).one_or_none()
+    return Run(*row) if row else None
+
+
 def get_run(db: Connection, run_id: int) -> Run | None:
     row = db.execute(sa.select(*_RUN).where(runs.c.id == run_id)).first()
     return Run(**row._mapping) if row else None

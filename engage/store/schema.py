@@ -2,26 +2,57 @@
 
 from pathlib import Path
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateIndex, DropIndex
 
 from engage.domain.errors import ServiceUnreachable
 from engage.store.database import Database
+from engage.store.tables import metadata
+
+_INDEXES = """
+SELECT c.relname, i.indisvalid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+WHERE c.relnamespace = current_schema()::regnamespace
+"""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(database: Database) -> None:
-    """Runs the migrations that are missing, all in one transaction.
+    """Runs the migrations that are missing, all in one transaction; then builds the indexes that they leave.
 
-    Raises ServiceUnreachable where a newer version has been before.
+    Processes of the version before go on meanwhile. Raises ServiceUnreachable where a newer version has been before.
     """
     with database.rebuild() as db:
         _revision(db)
         command.upgrade(_config(db), "head")
+    if not database.is_sqlite:
+        _build_indexes(database)
+
+
+def _build_indexes(database: Database) -> None:
+    """Builds indexes of large tables without keeping anybody from writing, and once more those that were broken off.
+
+    Such an index belongs to no transaction: whoever is killed meanwhile leaves it invalid, and the next mends it.
+    """
+    with database.outside_transactions() as db:
+        there = {name: bool(valid) for name, valid in db.execute(sa.text(_INDEXES))}
+        for index in (index for table in metadata.sorted_tables for index in table.indexes):
+            name = str(index.name)
+            if there.get(name):
+                continue
+            if name in there:
+                db.execute(DropIndex(index, if_exists=True))
+            db.exec_driver_sql(_concurrently(index, db))
+
+
+def _concurrently(index: sa.Index, db: Connection) -> str:
+    statement = str(CreateIndex(index).compile(dialect=db.dialect))
+    return statement.replace("INDEX", "INDEX CONCURRENTLY", 1)
 
 
 def require_schema(database: Database) -> None:

@@ -13,14 +13,41 @@ from engage.queueing import Lane
 from engage.store.tables import addresses, attempts, deliveries
 from engage.store.upserts import one_of
 
+STUCK = (DeliveryState.UNKNOWN, DeliveryState.DEAD)
+"""The states in which a delivery waits for somebody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """A choice of deliveries: these ids, or else all that meet what is said. `error` is a part of the reason."""
+    """A choice of deliveries: these ids, or else all that meet what is said. `error` is a part of the reason.
+
+    `partner_ids` and `program_ids` None: of any; nobody finds what is not in `program_ids`, by its id neither.
+    """
 
     ids: tuple[int, ...] = ()
     campaign: str | None = None
     error: str | None = None
+    partner_ids: tuple[int, ...] | None = None
+    program_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a choice somebody was shown, to notice what has changed since: how many, and since when the newest of
+    them waits.
+    """
+
+    number: int
+    newest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedOne:
+    """A delivery that was moved."""
+
+    id: int
+    program_id: int
+    lane: Lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +114,25 @@ def _with_attempts(one: Stuck, rows: Sequence[Any]) -> Stuck:
     return replace(one, subject=rows[-1].subject, tried=tried)
 
 
-def states_of(db: Connection, ids: Sequence[int]) -> dict[int, str]:
-    """The state of each of these deliveries that there is."""
+def states_of(db: Connection, ids: Sequence[int], program_ids: Sequence[int] | None = None) -> dict[int, str]:
+    """The state of each of these deliveries that there is, in these programs or (None) in any."""
     d = deliveries.c
-    return {id_: state for id_, state in db.execute(sa.select(d.id, d.state).where(one_of(db, d.id, ids)))}
+    query = sa.select(d.id, d.state).where(one_of(db, d.id, ids))
+    if program_ids is not None:
+        query = query.where(d.program_id.in_(program_ids))
+    return {id_: state for id_, state in db.execute(query)}
+
+
+MOST_AT_ONCE = 10_000
+"""How many deliveries are moved at the most that were chosen by what they have in common, on a page."""
+
+
+def all_shown(db: Connection, state: DeliveryState, which: Which) -> tuple[list[int], Shown]:
+    """The chosen ones in `state`, those that wait longest by their ids, MOST_AT_ONCE at the most; and what to show."""
+    d = deliveries.c
+    query = sa.select(d.id, d.settled_at).where(_chosen(db, state, which)).order_by(d.id).limit(MOST_AT_ONCE)
+    rows = db.execute(query).all()
+    return [id_ for id_, _ in rows], Shown(len(rows), max((at for _, at in rows if at is not None), default=None))
 
 
 # --- the moves of operators -------------------------------------------------------------------------------------------
@@ -110,8 +152,8 @@ def send_again(
     note: str,
     spans: Mapping[tuple[int, str], timedelta],
     now: datetime,
-) -> dict[Lane, list[int]]:
-    """Makes the chosen ones due now, as new; returns their ids by lane. Their keys and attempts stay.
+) -> list[MovedOne]:
+    """Makes the chosen ones due now, as new; returns them in the order of their ids. Their keys and attempts stay.
 
     One whose time to be sent has passed gets as much anew as `spans` has for its campaign. `note` is added to the
     reason.
@@ -123,30 +165,37 @@ def send_again(
         late = sa.and_(chosen, d.program_id == program_id, d.campaign == campaign, d.expires_at <= now)
         db.execute(sa.update(deliveries).where(late).values(expires_at=now + span))
     values = {"state": DeliveryState.PENDING, "due_at": now, "claims": 0, "settled_at": None, "looked_up_at": None}
-    moved: dict[Lane, list[int]] = {}
-    statement = sa.update(deliveries).where(chosen).values(reason=_noted(note), **values).returning(d.id, d.lane)
-    for id_, lane in db.execute(statement):
-        moved.setdefault(Lane(lane), []).append(id_)
-    return {lane: sorted(ids) for lane, ids in moved.items()}
+    return _moved(db, sa.update(deliveries).where(chosen).values(reason=_noted(note), **values))
 
 
 def end(
     db: Connection, state: DeliveryState, which: Which, target: DeliveryState, note: str, now: datetime
-) -> list[int]:
-    """Ends the chosen ones in `target`, with `note` added to the reason; returns their ids."""
+) -> list[MovedOne]:
+    """Ends the chosen ones in `target`, with `note` added to the reason; returns them in the order of their ids."""
     require_legal(By.OPERATOR, state, target)
     values = {"state": target, "reason": _noted(note), "settled_at": now}
-    statement = sa.update(deliveries).where(_chosen(db, state, which)).values(values).returning(deliveries.c.id)
-    return sorted(db.execute(statement).scalars())
+    return _moved(db, sa.update(deliveries).where(_chosen(db, state, which)).values(values))
+
+
+def _moved(db: Connection, statement: sa.Update) -> list[MovedOne]:
+    d = deliveries.c
+    rows = db.execute(statement.returning(d.id, d.program_id, d.lane))
+    return sorted((MovedOne(id_, program_id, Lane(lane)) for id_, program_id, lane in rows), key=lambda one: one.id)
 
 
 def _chosen(db: Connection, state: DeliveryState, which: Which) -> sa.ColumnElement[bool]:
     d = deliveries.c
-    conditions = [d.state == state]
+    # in so many words, as the index of those that wait says it: it is not used for states that are bound
+    waiting = d.state.in_([sa.literal_column(f"'{stuck}'") for stuck in STUCK])
+    conditions = [waiting, d.state == state]
     if which.ids:
         conditions.append(one_of(db, d.id, which.ids))
     if which.campaign is not None:
         conditions.append(d.campaign == which.campaign)
+    if which.partner_ids is not None:
+        conditions.append(one_of(db, d.partner_id, which.partner_ids))
+    if which.program_ids is not None:
+        conditions.append(d.program_id.in_(which.program_ids))
     if which.error is not None:
         conditions.append(sa.func.lower(d.reason).contains(which.error.lower(), autoescape=True))
     return sa.and_(*conditions)

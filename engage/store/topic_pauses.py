@@ -22,6 +22,11 @@ class TopicPause:
     paused_at: datetime
     reason: str
 
+    @property
+    def stands(self) -> str:
+        """As what is said of the topic."""
+        return f"is paused since {self.paused_at:%Y-%m-%d %H:%M} UTC: {self.reason}"
+
 
 def _paused_at() -> sa.Select[Any]:
     c = topic_pauses.c

@@ -1,5 +1,7 @@
 """Heartbeats of processes, for health checks."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,12 +11,21 @@ from engage.store.tables import heartbeats
 from engage.store.upserts import insert_or_ignore
 
 
-def beat(db: Connection, process: str, role: str, now: datetime) -> None:
-    """Notes that the process is alive."""
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """What a thread of a worker is at: `ids` is how many of them it was handed."""
+
+    task: str
+    ids: int
+    since: datetime
+
+
+def beat(db: Connection, process: str, role: str, now: datetime, doing: Sequence[AtWork] = ()) -> None:
+    """Notes that the process is alive, and what its threads are at."""
     c = heartbeats.c
-    updated = db.execute(sa.update(heartbeats).where(c.process == process).values(beat_at=now)).rowcount
-    if not updated:
-        db.execute(insert_or_ignore(db, heartbeats), {"process": process, "role": role, "beat_at": now})
+    values = {"beat_at": now, "doing": [[one.task, one.ids, one.since.isoformat()] for one in doing]}
+    if not db.execute(sa.update(heartbeats).where(c.process == process).values(values)).rowcount:
+        db.execute(insert_or_ignore(db, heartbeats), {"process": process, "role": role, **values})
 
 
 def beats(db: Connection, role: str) -> dict[str, datetime]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engage.domain.keys import is_forgotten
 from engage.store.tables import partners
 
 
@@ -24,13 +25,13 @@ class Door:
 
 
 def door_of(db: Connection, partner_id: int) -> Door | None:
-    """The partner with this id, or the one they were merged into; None if they are gone."""
+    """The partner with this id, or the one they were merged into; None if they are gone, or erased."""
     named, p = partners.alias("named"), partners.c
     found = (p.id, p.program_id, p.external_id, p.email, p.address_id)
     query = sa.select(*found).select_from(partners)
     query = query.join(named, p.id == sa.func.coalesce(named.c.merged_into_id, named.c.id))
     row = db.execute(query.where(named.c.id == partner_id)).one_or_none()
-    if row is None:
+    if row is None or is_forgotten(row.external_id):
         return None
     return Door(
         partner_id=row.id,

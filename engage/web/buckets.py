@@ -4,6 +4,7 @@ Redis that is away limits nobody: what it protects is worth less than the answer
 """
 
 import hashlib
+import threading
 import time
 from dataclasses import dataclass
 from math import ceil
@@ -82,3 +83,31 @@ class Buckets:
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
+
+
+class OwnBuckets:
+    """Buckets of this process alone, for what must be limited while Redis is away too. Safe to use from threads."""
+
+    _MOST = 10_000
+
+    def __init__(self) -> None:
+        self._full_at: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def take(self, kind: str, name: str, rate: Rate) -> int:
+        """As `Buckets.take`."""
+        now, one = time.monotonic(), 1 / rate.a_second
+        with self._lock:
+            if len(self._full_at) >= self._MOST:
+                self._forget(now)
+            full = max(self._full_at.get((kind, name), now), now) + one
+            wait = full - now - one * rate.at_once
+            if wait > 0:
+                return ceil(wait)
+            self._full_at[kind, name] = full
+        return 0
+
+    def _forget(self, now: float) -> None:
+        """The buckets that are full; when there are few of those, the half that will be soonest."""
+        kept = sorted((at, key) for key, at in self._full_at.items() if at > now)[-self._MOST // 2 :]
+        self._full_at = {key: at for at, key in kept}

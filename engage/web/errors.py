@@ -55,18 +55,36 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(EngageError)
     async def of_engage(request: Request, error: EngageError) -> Response:
         if isinstance(error, ServiceUnreachable):
-            return refusal(request, 503, headers={"Retry-After": str(RETRY_AFTER)})
+            return refusal(request, 503, headers={"Retry-After": str(RETRY_AFTER)}, said=_away(request))
         log.error("request_failed", route=_route(request.scope), error=type(error).__name__, said=error.message)
         return refusal(request, 500)
 
 
-def refusal(request: Request, status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> Response:
-    """The answer with this status. `detail` is for machines; people are told what they can do."""
+def _away(request: Request) -> tuple[str, str]:
+    """What people are told while a service does not answer: operators, which one it is and where to look."""
+    if request.url.path.startswith("/console"):
+        return (
+            "The database does not answer",
+            "Nothing is lost: what comes in is not acknowledged, what is due waits, and workers keep in their journal "
+            "what the provider has taken. Bring the database back, and all of it goes on by itself. On the server, "
+            "engage doctor says how it answers.",
+        )
+    return _SAID[503]
+
+
+def refusal(
+    request: Request,
+    status: int,
+    detail: str = "",
+    headers: Mapping[str, str] | None = None,
+    said: tuple[str, str] | None = None,
+) -> Response:
+    """The answer with this status. `detail` is for machines; people are told `said`, or else what they can do."""
     if asked_by_machines(request.url.path):
         problem = {"type": "about:blank", "title": _phrase(status), "status": status}
         content = problem | ({"detail": detail} if detail else {})
         return JSONResponse(content, status, headers, media_type="application/problem+json")
-    heading, text = _SAID.get(status, _SAID[500] if status >= 500 else _NOT_UNDERSTOOD)
+    heading, text = said or _SAID.get(status, _SAID[500] if status >= 500 else _NOT_UNDERSTOOD)
     answer = page(request, "refusal.html", status, heading=heading, text=text)
     answer.headers.update(headers or {})
     return answer

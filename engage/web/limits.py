@@ -15,10 +15,15 @@ from engage.bootstrap import Services
 from engage.signing import Signer
 from engage.web.access import Caller, Refused, caller, signed_caller
 from engage.web.audience import asked_by_machines
-from engage.web.buckets import Buckets, Rate
+from engage.web.buckets import Buckets, OwnBuckets, Rate
 from engage.web.errors import refusal
 
 _THREADS = 4
+_LOGINS_AT_ONCE = 2  # each takes 64 MiB and some 50 ms of a processor
+
+_LOGINS_OF_ADDRESS = Rate(1 / 6, 20)
+_LOGINS_OF_ACCOUNT = Rate(1 / 60, 10)
+_CODES_OF_ACCOUNT = Rate(1 / 300, 5)  # a million codes, three of which are right at any time
 _FREE = ("/static/", "/brand/", "/healthz", "/readyz", "/mailbox")
 
 _LINKS = {
@@ -41,6 +46,8 @@ class Limits:
         self._buckets = Buckets(services.settings.redis_url)
         self._of_keys = Rate.of(services.settings.key_rate)
         self._of_pages = Rate.of(services.settings.page_rate)
+        self._own = OwnBuckets()
+        self.logins = CapacityLimiter(_LOGINS_AT_ONCE)
 
     def let_in(self, request: Request) -> Caller:
         """Who calls with a bearer key, and has not called too often. Call it in a thread.
@@ -73,6 +80,22 @@ class Limits:
         if scope["method"] == "POST" and scope["path"].startswith("/unsubscribe/"):
             return 0
         return self._buckets.take("link", token, self._of_pages)
+
+    def wait_for_login(self, scope: Scope, email: str) -> int:
+        """How many seconds who tries this address of an account has to wait: 0 to go on. The account need not exist."""
+        return self._take("login-from", _network(scope), _LOGINS_OF_ADDRESS) or self.wait_for_password(email)
+
+    def wait_for_password(self, email: str) -> int:
+        """How many seconds until a password of this account may be tried: 0 to go on."""
+        return self._take("login-of", email, _LOGINS_OF_ACCOUNT)
+
+    def wait_for_code(self, user_id: int) -> int:
+        """How many seconds until a code of this user's second factor may be tried: 0 to go on."""
+        return self._take("second-factor", str(user_id), _CODES_OF_ACCOUNT)
+
+    def _take(self, kind: str, name: str, rate: Rate) -> int:
+        """Of a bucket that all processes share, and of this process's own: Redis that is away opens no door."""
+        return self._buckets.take(kind, name, rate) or self._own.take(kind, name, rate)
 
     def _count(self, found: Caller) -> None:
         if wait := self._buckets.take("key", str(found.key_id), self._of_keys):

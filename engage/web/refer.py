@@ -136,7 +136,7 @@ def _taken(visitor: _Visitor, told: Told, name: str, fields: dict[str, str]) -> 
     if advocates and advocate is None:
         return _page(visitor, "refer_who.html", told=told, hidden=hidden | {_SAME: NEW}, advocates=advocates)
     with services.database.write() as db:
-        stored, events = store_told(db, who, told, name, visitor.now, advocate)
+        stored, events = store_told(db, visitor.services.signer, who, told, name, visitor.now, advocate)
     services.match_soon(events)
     return _page(visitor, "refer_done.html", stored=stored)
 

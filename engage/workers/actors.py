@@ -38,6 +38,10 @@ def declare_actors(broker: dramatiq.Broker, services: Callable[[], Services]) ->
     def reconcile(ids: list[int]) -> None:
         services().reconcile(ids)
 
+    @dramatiq.actor(broker=broker, queue_name=Lane.UPKEEP, throws=thrown)
+    def reckon(ids: list[int]) -> None:
+        services().reckon(ids)
+
     @dramatiq.actor(broker=broker, queue_name=Lane.SOURCES, throws=thrown)
     def poll(ids: list[int]) -> None:
         services().poll(ids)

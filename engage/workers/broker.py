@@ -20,6 +20,8 @@ from engage.domain.errors import ServiceUnreachable
 from engage.logs import Outage
 from engage.queueing import Lane
 from engage.workers.doorbell import PATIENCE, Doorbell
+from engage.workers.log_context import SaysWhatItIsAbout
+from engage.workers.tracing import Traced
 
 NAMESPACE = "engage"
 
@@ -53,7 +55,12 @@ class DoorbellBroker(RedisBroker):
             client=client,
             namespace=NAMESPACE,
             # No time limits: they raise inside threads, at any line, also between a request and its settlement.
-            middleware=[Retries(max_retries=_MAX_RETRIES, min_backoff=shortest, max_backoff=longest), CurrentMessage()],
+            middleware=[
+                Retries(max_retries=_MAX_RETRIES, min_backoff=shortest, max_backoff=longest),
+                CurrentMessage(),
+                SaysWhatItIsAbout(),
+                Traced(),
+            ],
             heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
             maintenance_chance=_MAINTENANCE_CHANCE,
             dead_message_ttl=_DEAD_MESSAGE_TTL_MS,

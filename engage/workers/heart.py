@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Self
 
@@ -10,20 +11,24 @@ import structlog
 
 from engage.bootstrap import HEARTBEAT, Services
 from engage.domain.errors import EngageError
+from engage.store.upkeep import AtWork
 
 log = structlog.get_logger(__name__)
 
 
-def start_heart(services: Services, role: str) -> "Heart":
-    """Beats in a thread of its own for as long as the process lives, or to the end of a `with` block."""
-    return Heart(services, role)
+def start_heart(services: Services, role: str, doing: Callable[[], Sequence[AtWork]] = tuple) -> "Heart":
+    """Beats in a thread of its own for as long as the process lives, or to the end of a `with` block.
+
+    `doing` says at each beat what the process is at.
+    """
+    return Heart(services, role, doing)
 
 
 class Heart:
     """One process's heart. A process that dies without a word leaves its row behind: then the sweeper tells of it."""
 
-    def __init__(self, services: Services, role: str) -> None:
-        self._services, self._role = services, role
+    def __init__(self, services: Services, role: str, doing: Callable[[], Sequence[AtWork]]) -> None:
+        self._services, self._role, self._doing = services, role, doing
         self._process = f"{role}@{socket.gethostname()}:{os.getpid()}"
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
@@ -33,7 +38,7 @@ class Heart:
         failing = False
         while not self._stopped.is_set():
             try:
-                self._services.beat(self._process, self._role)
+                self._services.beat(self._process, self._role, self._doing())
                 self._services.replay_journal()
             except Exception as error:  # noqa: BLE001 - a heart that stops says that the process is dead
                 if not failing:

@@ -1,4 +1,4 @@
-"""The scheduler: opens runs in time, sweeps, has sources polled, sends alarms, beats. Two may run at once."""
+"""The scheduler: opens runs in time, sweeps, has sources polled, sends alarms, counts, beats. Two may run at once."""
 
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ TICK = 1.0
 
 SWEEP_EVERY = timedelta(seconds=5)
 LOOK_UP_EVERY = timedelta(minutes=1)
+COUNT_EVERY = timedelta(minutes=1)
 
 
 class Scheduler:
@@ -27,6 +28,7 @@ class Scheduler:
         self._next_run: datetime | None = None
         self._next_sweep: datetime | None = None
         self._next_look: datetime | None = None
+        self._next_count: datetime | None = None
 
     def run(self, stop: StopSignal) -> None:
         """Ticks until told to stop. A service that is away is waited for, not died of."""
@@ -58,4 +60,9 @@ class Scheduler:
         if self._next_look is None or now >= self._next_look:
             self.services.look_up_due()
             self.services.look_after_editions()
+            self.services.figures_due()
+            self.services.keep_to_policy()
             self._next_look = now + LOOK_UP_EVERY
+        if self._next_count is None or now >= self._next_count:
+            more = self.services.count_deliveries()
+            self._next_count = now if more else now + COUNT_EVERY

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline.gating import Gatekeeper
 from engage.store.alarms import alarm_sent, claim_alarms, raise_alarm
+from engage.store.audit import entries
 from engage.store.database import Database
 from engage.store.programs import program_keys
 from engage.store.tables import deliveries
@@ -52,12 +53,16 @@ def test_at_first_mail_goes_out(fresh: Installation) -> None:
     assert_said(fresh.run("sending", "resume", "--why", "mended", "--anyway"), 1, "nothing keeps mail back")
 
 
-def test_an_operator_stops_sending_and_lets_it_out_again(fresh: Installation) -> None:
+def test_an_operator_stops_sending_and_lets_it_out_again(fresh: Installation, database: Database) -> None:
     assert fresh.run("sending", "pause", "--why", "a wrong price").out == "All sending is paused.\n"
     assert_said(fresh.run("sending", "pause", "--why", "me too"), 1, "is paused since", "a wrong price")
     assert_said(fresh.run("sending"), 0, "is paused since", ": a wrong price.", "engage sending resume --why")
     resumed = fresh.run("sending", "resume", "--why", "mended", "--anyway", "--json").json()
     assert (resumed["state"], resumed["resumed_why"]) == ("goes on", "mended")
+    with database.read() as db:
+        kept = [(entry.action, entry.object, entry.why) for entry in entries(db, 10)]
+    provider = "provider:mailbox 127.0.0.1:8000"
+    assert kept == [("sending.resume", provider, "mended"), ("sending.pause", provider, "a wrong price")]
 
 
 def test_a_reason_must_be_given(fresh: Installation) -> None:
@@ -87,6 +92,35 @@ def test_a_paused_topic_is_shown_and_resumed_alone(fresh: Installation, database
     done = fresh.run("sending", "resume", "--topic", "tips", "--why", "mended")
     assert_said(done, 0, f"Topic tips of {program} goes on.")
     assert fresh.run("sending", "--json").json()["topics"] == []
+
+
+def test_an_operator_pauses_a_topic_and_a_campaign_and_the_audit_log_keeps_it(
+    fresh: Installation, database: Database
+) -> None:
+    with database.read() as db:
+        [program] = program_keys(db).values()
+    paused = fresh.run("sending", "pause", "--topic", "tips", "--why", "a wrong price")
+    assert_said(paused, 0, f"Topic tips of {program} is paused.")
+    assert_said(fresh.run("sending", "pause", "--topic", "tips", "--why", "me too"), 1, "a wrong price", "nothing was")
+    assert_said(fresh.run("sending", "pause", "--topic", "tip", "--why", "x"), 1, "no topic 'tip'", "it has: ")
+    named = ("--campaign", "monthly", "--why")
+    assert_said(fresh.run("sending", "pause", *named, "a wrong price"), 0, f"Campaign monthly of {program} is paused.")
+    assert_said(fresh.run("sending", "pause", *named, "me too"), 1, "campaign 'monthly' is paused since", "wrong price")
+    assert_said(fresh.run("sending"), 0, f"Campaign monthly of {program} is paused since", "resume --campaign monthly")
+    (shown,) = fresh.run("sending", "--json").json()["campaigns"]
+    assert (shown["campaign"], shown["reason"]) == ("monthly", "a wrong price")
+    assert_said(fresh.run("run", "monthly"), 1, "'monthly' has the state paused", "who paused it: engage sending")
+    assert_said(fresh.run("sending", "resume", *named, "mended"), 0, f"Campaign monthly of {program} goes on.")
+    assert_said(fresh.run("sending", "resume", *named, "mended"), 1, "is not paused by anybody")
+    both = fresh.run("sending", "pause", "--topic", "tips", "--campaign", "monthly", "--why", "x")
+    assert_said(both, 2, "one at a time")
+    with database.read() as db:
+        kept = [(entry.actor, entry.action, entry.object, entry.why) for entry in entries(db, 10)]
+    assert kept == [
+        ("command line", "campaign.resume", "campaign:monthly", "mended"),
+        ("command line", "campaign.pause", "campaign:monthly", "a wrong price"),
+        ("command line", "topic.pause", "topic:tips", "a wrong price"),
+    ]
 
 
 def test_trouble_and_its_alarms_are_shown_and_doctor_warns(fresh: Installation, database: Database) -> None:
@@ -131,7 +165,7 @@ def test_doctor_says_since_when_mail_waits_for_a_worker(fresh: Installation, dat
         with database.write() as db:
             db.execute(sa.update(deliveries).values(due))
         found = findings(fresh)["sending"]
-        assert (found["state"], found["said"]) == (
+        assert (found["state"], found["said"].removeprefix("bulk ")) == (
             "warn",
             f"mail has been due since {hour_ago:%Y-%m-%d %H:%M} UTC, and no worker has sent it",
         )

@@ -150,8 +150,8 @@ def test_doctor_says_what_waits_and_where_to_look(world: World) -> None:
     world.won(ann=LOST, bob=REFUSED)
     said = {(one["said"], one["advice"]) for one in world.run("doctor", "--json").json() if one["what"] == "deliveries"}
     assert said == {
-        ("1 is unknown", "they may or may not have been sent: engage unknown list shows them, and what to do"),
-        ("1 is dead", "nothing comes of them by itself: engage dead list says why, and what to do"),
+        ("1 is unknown", "they may or may not have been sent; settle or resend them: engage unknown list"),
+        ("1 is dead", "nothing comes of them by itself; retry or drop them: engage dead list"),
     }
 
 

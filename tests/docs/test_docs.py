@@ -180,11 +180,18 @@ def test_every_command_line_is_understood(page: Path) -> None:
             GROUP.get_command(CONTEXT, name).make_context(name, rest)  # raises for what it does not know
 
 
+def options_of(command: Any, words: list[str]) -> set[str]:
+    """The options of a command, and of the one of its commands that the words go on with."""
+    options = {option for each in command.params for option in each.opts}
+    further = getattr(command, "commands", {}).get(words[0]) if words else None
+    return options | options_of(further, words[1:]) if further is not None else options
+
+
 @every_page
 def test_every_command_that_is_mentioned_exists_with_its_options(page: Path) -> None:
     for name, rest in re.findall(r"`engage ([a-z-]+)([^`]*)`", prose(page)):
         assert name in COMMANDS, f"engage {name}"
-        options = {option for each in GROUP.get_command(CONTEXT, name).params for option in each.opts}
+        options = options_of(GROUP.get_command(CONTEXT, name), rest.split())
         assert set(re.findall(r"--[a-z-]+", rest)) <= options | {"--help"}
     assert set(re.findall(r"`make ([a-z]+)`", prose(page))) <= TARGETS
 
@@ -228,6 +235,7 @@ OBJECTIONS: list[tuple[Reason, dict[str, Any]]] = [
     (Reason.FEED_NEVER_CONNECTED, {"feed_missing": True}),
     (Reason.FEED_STALE, {"feed_stale": True}),
     (Reason.TOPIC_PAUSED, {"topic_paused": True}),
+    (Reason.CLAIMED, {"claimed": True}),
     (Reason.TOO_OLD, {"event_age": 4 * DAY}),
     (Reason.NOT_ACTIVE, {"partner_active": False}),
     (Reason.NO_ADDRESS, {"address": None}),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from engage.pipeline.alarms import STALE, send_alarms
+from engage.pipeline.alarms import send_alarms
 from engage.providers.alarm_channel import AlarmChannel
-from engage.store.alarms import AT_ONCE, Alarm, claim_alarms, last_alarms, raise_alarm
+from engage.store.alarms import AT_ONCE, STALE, Alarm, claim_alarms, last_alarms, raise_alarm
 from engage.store.database import Database
 from tests.providers.servers import HttpServer, closed_port
 from tests.providers.test_alarm_channel import Receiver

@@ -12,18 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from engage.domain.accounts import COMMAND_LINE
 from engage.domain.errors import InputError
 from engage.domain.records import PartnerRecord, ReferralRecord, RewardRecord
 from engage.facts import Scope
 from engage.pipeline.holding import HoldId, Outlook, drop, release
 from engage.pipeline.library import Library
 from engage.pipeline.observing import observe
+from engage.signing import Signer
 from engage.store import tables
 from engage.store.holds import held_bursts
 from tests.support.engage import START, Engage
 from tests.support.intake import Store
 
 LIMIT = 3
+SIGNER = Signer(["of tests"])
 
 
 @pytest.fixture
@@ -247,7 +250,9 @@ def test_two_batches_at_once_cannot_both_slip_under_the_limit(database_url: str)
         rows = [[ReferralRecord(f"r{number}-{n}", "ann", status="won", status_at=START)] for n in range(2)]
         ready.wait(30)
         with store.database.write() as db:
-            return len(observe(db, scope, rows, source="crm", news=True, now=START, limit=LIMIT).event_ids)
+            return len(
+                observe(db, scope, rows, signer=SIGNER, source="crm", news=True, now=START, limit=LIMIT).event_ids
+            )
 
     with ThreadPoolExecutor(4) as threads:
         assert sorted(threads.map(take, range(4))) == [0, 0, 0, 2]
@@ -300,14 +305,18 @@ def test_each_change_is_matched_held_or_dropped_exactly_once(
                 rows = [
                     [ReferralRecord(f"r{next(_numbers)}", "ann", status="won", status_at=now)] for _ in range(changes)
                 ]
-                taken = observe(db, scope, rows, source=source, news=True, now=now, limit=LIMIT).event_ids
+                taken = observe(
+                    db, scope, rows, signer=SIGNER, source=source, news=True, now=now, limit=LIMIT
+                ).event_ids
                 assert not (waiting and taken), "while a burst is held all join it"
                 let_through.append((now, len(taken)))
                 fresh = [*fresh, *taken] if taken else []  # a burst takes along what no campaign has heard of
             elif waiting:
-                decided = (
-                    release(db, library, waiting, None, now) if what == "release" else drop(db, waiting, None, now)
-                )
+                who = COMMAND_LINE
+                if what == "release":
+                    decided = release(db, library, waiting, None, who, now)
+                else:
+                    decided = drop(db, waiting, None, who, now)
                 released_ids += [id_ for one in decided for id_ in one.event_ids]
                 let_through.clear()  # counting begins anew
         assert sum(many for at, many in let_through if at > now - timedelta(hours=1)) <= LIMIT

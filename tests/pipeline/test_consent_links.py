@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from engage.bootstrap import secret_keys
 from engage.domain.messages import Message
+from engage.settings import secret_keys
 from engage.signing import Signer
 from engage.store import tables
 from engage.web.app import build_app

@@ -54,6 +54,7 @@ def test_ten_and_five_hundred_go_on_with_the_same_statements(
         ensure_addresses(db, ["sam@example.com", "partner-desk@example.com"])  # which a first chunk would store
     engage.services.run_now(engage.services.library().find(TRIAL))
     engage.now += timedelta(days=1)
+    engage.services.library()  # which looks now and then whether files have changed or campaigns were paused
     with engage.services.database.read() as db:
         ids = due_journeys(db, engage.now, 1000)
     assert len(ids) == 510

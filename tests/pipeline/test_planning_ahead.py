@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from engage.domain.decisions import Reason, Send, Skip
+from engage.domain.decisions import Defer, Reason, Send, Skip
 from engage.pipeline.plan import Later, PlannedStep, plan
 from tests.support.engage import Engage
 from tests.support.journeys import TRIAL, write_trial
@@ -60,3 +60,32 @@ def test_who_is_not_let_in_gets_nothing_later_either(engage: Engage) -> None:
     write_trial(engage, "{wait: 7d}, {send: a}", only="{partners: [somebody-else]}")
     engage.partner()
     assert said(engage) == [("send-a", Skip(Reason.NOT_IN_ROLL_OUT))]
+
+
+def test_a_plan_for_so_many_decides_first_about_who_would_enter(engage: Engage) -> None:
+    write_trial(engage, "{send: a}", again="never")
+    for name in ("ann", "bob", "cleo"):
+        engage.partner(name)
+    engage.runs(TRIAL)
+    for name in ("dan", "eve"):
+        engage.partner(name)
+    library = engage.services.library()
+    campaign = library.find(TRIAL)
+    with engage.services.database.read() as db:
+        found = plan(db, library.scope_of(campaign), campaign, engage.now, most=3)
+    assert (found.matched, found.entering, len(found.decisions)) == (5, 2, 3)
+    assert [one.partner for one in found.decisions[:2]] == ["dan", "eve"]
+    assert found.kept_out == {Reason.ALREADY_ENROLLED: 3}, "those about whom nothing was decided are counted too"
+
+
+def test_a_feed_that_is_heard_today_is_not_silent_in_the_plan_of_next_week(engage: Engage) -> None:
+    write_trial(engage, "{send: a}", again="never", where="[days_since_login: {at_least: 0}]")
+    engage.partner("ann")
+    engage.logs_in("ann")
+    library = engage.services.library()
+    campaign = library.find(TRIAL)
+    week = engage.now + timedelta(days=30)
+    with engage.services.database.read() as db:
+        scope = library.scope_of(campaign)
+        assert isinstance(plan(db, scope, campaign, week).decisions[0].decision, Defer)
+        assert plan(db, scope, campaign, week, heard_at=engage.now).decisions[0].decision == Send()

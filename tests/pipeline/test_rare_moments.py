@@ -20,7 +20,7 @@ from engage.queueing import Lane
 from engage.store import tables
 from engage.store.database import Database
 from engage.store.journal import Journal
-from engage.workers.heart import Heart
+from engage.workers.heart import start_heart
 from tests.pipeline.test_delivering import Hooked, reasons, states, sweeps, won
 from tests.pipeline.test_merged_partners import NEWSLETTER, merges, starts_run
 from tests.support.engage import START, Engage
@@ -188,7 +188,7 @@ def test_the_heart_beats_on_whatever_fails(engage: Engage, monkeypatch: pytest.M
 
     monkeypatch.setattr("engage.workers.heart.HEARTBEAT", timedelta(milliseconds=1))
     monkeypatch.setattr(engage.services, "replay_journal", broken)
-    with Heart(engage.services, "worker"):
+    with start_heart(engage.services, "worker"):
         wait_for(lambda: len(replays) > 2, "the heart to beat on")
 
 

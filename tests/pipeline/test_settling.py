@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from engage.domain.accounts import Actor
 from engage.domain.deliveries import DeliveryState
 from engage.domain.errors import InputError
 from engage.domain.messages import Outcome, SendResult
 from engage.pipeline.settling import Move, parse_ids, written_id
 from engage.store import tables
-from engage.store.settling import Stuck, Which, stuck
+from engage.store.audit import entries
+from engage.store.settling import Shown, Stuck, Which, all_shown, stuck
 from tests.support.engage import Engage
 
 LOST = SendResult(Outcome.UNKNOWN, detail="ServerDisconnectedError: Server disconnected")
@@ -226,3 +228,76 @@ def test_ids_are_read_as_they_are_written() -> None:
     for wrong in ("12", "d-", "d-x", "D-1", "d-1 ", "d-٣", "d-1234567890123456789"):
         with pytest.raises(InputError, match="d-12"):
             parse_ids([wrong])
+
+
+# --- who did it, and what they were shown -----------------------------------------------------------------------------
+
+OLA = Actor("ola@example.com", origin="127.0.0.1 test")
+
+
+def kept(engage: Engage) -> list[tuple[str, str, str, str | None]]:
+    with engage.services.database.read() as db:
+        return [(one.actor, one.action, one.object, one.why) for one in reversed(entries(db, 50))]
+
+
+def shown(engage: Engage, state: DeliveryState, which: Which = ALL) -> Shown:
+    with engage.services.database.read() as db:
+        return all_shown(db, state, which)[1]
+
+
+@pytest.mark.parametrize(
+    ("move", "answer"),
+    [(Move.RESEND, LOST), (Move.SENT, LOST), (Move.NOT_SENT, LOST), (Move.RETRY, REFUSED), (Move.DROP, REFUSED)],
+)
+def test_the_audit_log_keeps_who_moved_which_and_why(engage: Engage, move: Move, answer: SendResult) -> None:
+    won(engage, ann=answer, bob=answer)
+    engage.services.move(move, ALL, "the outage is over", OLA)
+    ids = [id_of(engage, name) for name in ("ann", "bob")]
+    assert kept(engage) == [("ola@example.com", move.action, f"delivery:{id_}", "the outage is over") for id_ in ids]
+    with engage.services.database.read() as db:
+        (newest, _) = entries(db, 2)
+    assert (newest.program_id, newest.at, newest.origin) == (1, engage.now, "127.0.0.1 test")
+    assert (newest.before, newest.after) == ({"state": move.value[0]}, {"state": move.value[1]})
+
+
+def test_who_names_nobody_is_at_the_command_line(engage: Engage) -> None:
+    won(engage, ann=REFUSED)
+    engage.services.move(Move.DROP, ALL, None)
+    assert kept(engage) == [("command line", "delivery.drop", f"delivery:{id_of(engage, 'ann')}", None)]
+
+
+def test_what_was_not_moved_is_not_in_the_audit_log(engage: Engage) -> None:
+    won(engage, ann=LOST)
+    with pytest.raises(InputError):
+        engage.services.move(Move.SENT, Which((id_of(engage, "ann"), 999)), "why", OLA)
+    assert kept(engage) == []
+
+
+def test_what_was_shown_is_moved_while_it_is_the_same(engage: Engage) -> None:
+    won(engage, ann=REFUSED, bob=REFUSED)
+    seen = shown(engage, DeliveryState.DEAD)
+    assert seen == Shown(2, engage.now)
+    assert len(engage.services.move(Move.DROP, ALL, "no use", OLA, seen).ids) == 2
+
+
+def test_nothing_is_moved_when_more_or_others_are_there_than_were_shown(engage: Engage) -> None:
+    won(engage, ann=REFUSED, bob=REFUSED)
+    seen = shown(engage, DeliveryState.DEAD)
+    engage.now += timedelta(minutes=1)
+    won(engage, cyd=REFUSED)
+    with pytest.raises(InputError, match="it had 2 dead, and has 3 now; nothing was changed"):
+        engage.services.move(Move.DROP, ALL, "no use", OLA, seen)
+    engage.services.move(Move.RETRY, Which((id_of(engage, "ann"),)), "first", OLA)
+    with pytest.raises(InputError, match="it had 2 dead, and has 2 now"):
+        engage.services.move(Move.DROP, ALL, "no use", OLA, seen)
+    assert sorted(states(engage).items()) == [("ann", "pending"), ("bob", "dead"), ("cyd", "dead")]
+    assert len(kept(engage)) == 1
+
+
+def test_somebody_of_other_programs_finds_nothing_by_its_id_neither(engage: Engage) -> None:
+    won(engage, ann=REFUSED)
+    elsewhere = Which((id_of(engage, "ann"),), program_ids=(77,))
+    with pytest.raises(InputError, match=f"d-{id_of(engage, 'ann')} is not there"):
+        engage.services.move(Move.DROP, elsewhere, "mine", OLA)
+    assert shown(engage, DeliveryState.DEAD, Which(program_ids=(77,))) == Shown(0, None)
+    assert states(engage) == {"ann": "dead"}

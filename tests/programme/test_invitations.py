@@ -81,14 +81,15 @@ def test_who_told_us_of_two_companies_gets_a_call_and_no_mail(programme: Program
     referred_verbally(programme, "gus", "Acme", "Bell", phone="+1 555 0100")
     before = len(programme.provider.messages)
     programme.runs("invite-verbal-referrer")
+    programme.runs("call-verbal-referrer")
     programme.after(minutes=5)
     came = programme.provider.messages[before:]
     assert [mail for mail in came if programme.is_to(mail, "gus")] == []
-    calls = [mail for mail in came if "Gus Fox" in mail.subject]
-    assert {mail.to.email for mail in calls} == {"sam@example.com"}
-    assert "Acme Ltd: Accepted" in calls[0].text
-    assert "Bell Ltd: Accepted" in calls[0].text
-    assert button(calls[0]) == ("Call Gus", "tel:+15550100")
+    (call,) = (mail for mail in came if "Gus Fox" in mail.subject)
+    assert call.to.email == "sam@example.com"
+    assert "Acme Ltd: Accepted" in call.text
+    assert "Bell Ltd: Accepted" in call.text
+    assert button(call) == ("Call Gus", "tel:+15550100")
 
 
 def test_a_german_is_invited_in_german(programme: Programme) -> None:
@@ -100,6 +101,19 @@ def test_a_german_is_invited_in_german(programme: Programme) -> None:
     assert "Sie haben mir am 5. September von Acme Ltd erzählt" in first.text
     assert second.subject == "Wo Acme Ltd heute steht"
     assert third.subject == "Die letzte E-Mail dazu: Ihre Empfehlung Acme Ltd"
+
+
+def test_who_tells_us_of_another_one_later_gets_the_call_in_place_of_the_reminders(programme: Programme) -> None:
+    programme.is_now("2026-10-20 09:30")
+    referred_verbally(programme, "hal", "Acme")
+    assert len(programme.inbox("invite-verbal-referrer", "hal")) == 1
+    programme.refers("hal", "hal-bell", days_ago=0, method="verbal", lead_company="Bell Ltd")
+    before = len(programme.provider.messages)
+    programme.runs("call-verbal-referrer")
+    programme.after(days=30)
+    came = programme.provider.messages[before:]
+    assert len([mail for mail in came if "Please call Hal" in mail.subject]) == 1
+    assert [mail for mail in came if programme.is_to(mail, "hal")] == []
 
 
 # -- recruitment -------------------------------------------------------------------------------------------------------

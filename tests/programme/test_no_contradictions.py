@@ -71,7 +71,7 @@ UNLUCKY = LIGHT | {"many-referrals-no-wins", "stalled-after-a-good-start"}
 CONTRADICTING = [
     STANDING | {FIRST_STEPS},
     *(frozenset({FIRST_STEPS, other}) for other in ABOUT_TIERS | {"referral-stuck"}),
-    frozenset({"recruitment", "invite-verbal-referrer"}),
+    frozenset({"recruitment", "invite-verbal-referrer", "call-verbal-referrer"}),
     frozenset({"tier-at-risk", "near-next-tier"}),
     frozenset({"tier-at-risk", "tier-reached"}),
     frozenset({"tier-at-risk", "star-referrers-resell"}),

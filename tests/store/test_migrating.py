@@ -152,3 +152,50 @@ def test_mail_that_went_out_before_there_were_caps_counts(database: Database) ->
     with database.read() as db:
         found = db.execute(sa.select(deliveries.counts_at, deliveries.company_id).order_by(deliveries.id)).all()
     assert [tuple(one) for one in found] == [(sent, 1), (sent, 1), (begun, 1), *[(None, None)] * 4]
+
+
+@pytest.mark.parametrize("revision", [one for one in older_revisions() if one >= "0007"])  # promised since
+def test_processes_of_an_older_version_write_on(database: Database, revision: str) -> None:
+    """What they insert and read is still there, and nothing new is asked of them: an upgrade needs no silence."""
+    upgrade(database, revision)
+    with database.read() as db:
+        before = shape(db)
+    migrate(database)
+    with database.read() as db:
+        after = shape(db)
+    for table, columns in before.items():
+        assert not set(columns) - set(after[table]), f"{table} has lost columns"
+        for name, column in after[table].items():
+            known = columns.get(name)
+            asked = not column["nullable"] and column["default"] is None and column["autoincrement"] is not True
+            assert not (asked and known is None), f"{table}.{name} is asked of those who do not know it"
+            assert not (asked and known is not None and known["nullable"]), f"{table}.{name} may not be empty any more"
+
+
+def shape(db: sa.Connection) -> dict[str, dict[str, Any]]:
+    """By table and column, what the database says of it."""
+    inspector = sa.inspect(db)
+    return {
+        table: {str(column["name"]): dict(column) | {"autoincrement": None} for column in inspector.get_columns(table)}
+        for table in inspector.get_table_names()
+    }
+
+
+@pytest.mark.postgres
+def test_large_tables_are_indexed_while_others_write_and_what_was_broken_off_is_mended(empty_postgres_url: str) -> None:
+    database = Database(empty_postgres_url)
+    upgrade(database, "0007")
+    migrate(database)
+    with database.write() as db:
+        db.exec_driver_sql(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_deliveries_settled'::regclass"
+        )
+        db.exec_driver_sql("DROP INDEX ix_attempts_failed")
+    migrate(database)
+    with database.read() as db:
+        valid = db.exec_driver_sql(
+            "SELECT c.relname, i.indisvalid FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid "
+            "WHERE c.relname IN ('ix_deliveries_settled', 'ix_attempts_failed') ORDER BY c.relname"
+        ).all()
+    database.close()
+    assert [tuple(row) for row in valid] == [("ix_attempts_failed", True), ("ix_deliveries_settled", True)]

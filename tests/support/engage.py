@@ -123,6 +123,8 @@ class Engage:
                     self.services.absorb(ids)
                 case "reconcile":
                     self.services.reconcile(ids)
+                case "reckon":
+                    self.services.reckon(ids)
                 case "poll":
                     self.services.poll(ids)
                 case "deliver":

@@ -153,9 +153,8 @@ class Web:
         return sorted(mail["subject"] for mail in self.mails())
 
     def wait_until_up(self, process: Tethered, log: Path | None = None) -> None:
-        said = log.read_text() if log and log.exists() else ""
         wait_for(lambda: not process.running() or self.answers(), "the web process")
-        assert process.running(), said
+        assert process.running(), log.read_text() if log and log.exists() else ""
 
     def wait_for_mails(self, subjects: Sequence[str], seconds: float = 120.0) -> None:
         """Waits until exactly these mails lie in the mailbox, in any order."""

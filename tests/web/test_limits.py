@@ -212,7 +212,7 @@ def test_every_page_behind_a_link_is_limited_by_its_link(engage: Engage, visitor
     tokens, office = tokens_of(engage, "ann"), visitor()
     statuses(office, 5, "/")
     behind = {path.partition("{token}")[0] for _, path in routes_of(office.app) if "{token}" in path}  # type: ignore[arg-type]
-    assert behind == set(tokens)
+    assert behind - {"/console/link/"} == set(tokens)  # one-time links of users have a limit of their own
     for begin, token in tokens.items():
         assert office.get(begin + token).status_code != 429, f"{begin} is missing in engage.web.limits"
         assert office.get(begin + token[:-1]).status_code == 429, begin

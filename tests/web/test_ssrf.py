@@ -1,6 +1,7 @@
 """The server fetches nothing that a stranger names: URLs in every field of every route open no socket."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,18 +70,17 @@ def test_urls_in_every_field_open_no_socket_but_to_redis(
     app = build_app(engage.services)
     client = TestClient(app, base_url="http://127.0.0.1:8000", follow_redirects=False, raise_server_exceptions=False)
     tokens, key = tokens_of(engage, "ann"), key_for_all(engage)
-    taken, broken = 0, []
+    answers: Counter[tuple[int, str]] = Counter()
     with network.watching() as seen, client:
         for word in WORDS:
             for one in requests_with(word, app, tokens, key, lambda path: client.get(path).text):
                 answer = client.request(one.method, one.path, headers=dict(one.headers), content=one.content)
-                taken += answer.status_code == 202
-                broken += [one] * (answer.status_code == 500)
+                answers[answer.status_code, one.path] += 1
         engage.work()
         engage.after(days=2)
     engage.services.close()
-    assert broken == []
-    assert taken > 20, "some of it has to get in"
+    assert [path for status, path in answers if status in (429, 500, 503)] == []
+    assert sum(many for (status, _), many in answers.items() if status == 202) > 20, f"some has to get in: {answers}"
     allowed = {int(valkey_url.rpartition(":")[2].partition("/")[0])}
     outward = [one for one in seen if one[0] != "socket.connect" or one[1][1] not in allowed]
     assert [one for one in outward if one[0] != "socket.getaddrinfo" or one[1] not in ("127.0.0.1", "localhost")] == []

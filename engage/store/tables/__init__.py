@@ -1,5 +1,6 @@
 """The tables. `program_id` is on every row that belongs to a programme, from the first day."""
 
+from engage.store.tables.accounts import audit_entries, one_time_links, sessions, user_programs, users
 from engage.store.tables.building import metadata
 from engage.store.tables.campaigns import (
     campaign_versions,
@@ -12,6 +13,7 @@ from engage.store.tables.campaigns import (
     runs,
     schedule_marks,
 )
+from engage.store.tables.coaching import campaign_pauses, coaching_alerts, forgotten
 from engage.store.tables.consent import (
     address_refusals,
     consent_changes,
@@ -21,6 +23,7 @@ from engage.store.tables.consent import (
     subscriptions,
     suppressions,
 )
+from engage.store.tables.counts import campaign_figures, count_marks, delivery_counts
 from engage.store.tables.deliveries import (
     alarms,
     attempts,
@@ -51,6 +54,7 @@ from engage.store.tables.people import (
     programs,
     staff,
 )
+from engage.store.tables.retention import restores, retention_marks
 from engage.store.tables.sources import held_changes, source_changes, source_rejects, source_rows, watched_sources
 
 __all__ = [
@@ -61,18 +65,25 @@ __all__ = [
     "answers",
     "api_keys",
     "attempts",
+    "audit_entries",
+    "campaign_figures",
+    "campaign_pauses",
     "campaign_versions",
+    "coaching_alerts",
     "companies",
     "confirmations",
     "consent_changes",
+    "count_marks",
     "decisions",
     "deliveries",
+    "delivery_counts",
     "delivery_occasions",
     "enrollments",
     "episodes",
     "events",
     "feed_readings",
     "feedback",
+    "forgotten",
     "gates",
     "good_files",
     "heartbeats",
@@ -84,6 +95,7 @@ __all__ = [
     "links",
     "metadata",
     "occasions",
+    "one_time_links",
     "partner_attributes",
     "partner_versions",
     "partners",
@@ -92,10 +104,13 @@ __all__ = [
     "promotion_terms",
     "referral_versions",
     "referrals",
+    "restores",
+    "retention_marks",
     "rewards",
     "rhythms",
     "runs",
     "schedule_marks",
+    "sessions",
     "source_changes",
     "source_rejects",
     "source_rows",
@@ -103,6 +118,8 @@ __all__ = [
     "subscriptions",
     "suppressions",
     "topic_pauses",
+    "user_programs",
+    "users",
     "watched_sources",
     "webhooks",
 ]

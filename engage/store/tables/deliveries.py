@@ -91,6 +91,12 @@ deliveries = sa.Table(
         sqlite_where=sa.text("state IN ('unknown', 'dead')"),
     ),
     sa.Index("ix_deliveries_created", "created_at", postgresql_using="brin"),
+    sa.Index(
+        "ix_deliveries_settled",
+        "settled_at",
+        postgresql_where=sa.text("settled_at IS NOT NULL"),
+        sqlite_where=sa.text("settled_at IS NOT NULL"),
+    ),
     sa.Index("ix_deliveries_partner", "partner_id", "created_at"),
     sa.Index("ix_deliveries_enrollment", "enrollment_id"),
 )
@@ -120,6 +126,12 @@ attempts = sa.Table(
     sa.Column("status", sa.Integer),
     sa.Column("detail", sa.Text),
     sa.UniqueConstraint("delivery_id", "number"),
+    sa.Index(
+        "ix_attempts_failed",
+        "id",
+        postgresql_where=sa.text("outcome IN ('retry', 'dead', 'unknown')"),
+        sqlite_where=sa.text("outcome IN ('retry', 'dead', 'unknown')"),
+    ),
 )
 
 kept_messages = sa.Table(
@@ -141,6 +153,7 @@ heartbeats = sa.Table(
     sa.Column("process", Key, primary_key=True, comment="role, host and process id"),
     sa.Column("role", Key, nullable=False),
     sa.Column("beat_at", Instant, nullable=False),
+    sa.Column("doing", Json, comment="workers: [task, how many ids, since when] of each thread that is at work"),
 )
 
 gates = sa.Table(

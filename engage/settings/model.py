@@ -1,48 +1,26 @@
-"""What an operator may set: read once from ENGAGE_* variables and `.env`, checked, and said clearly when wrong."""
+"""The settings of one installation: each with its default, its check and what it is for."""
 
-import difflib
-import fnmatch
-import hashlib
 import ipaddress
-import os
 import re
-import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-PREFIX = "ENGAGE_"
+from engage.settings.reading import PREFIX, SettingsError, explained, unknown_variables
+from engage.settings.send_to import CHOICES, SendTo
+
 _HOST = re.compile(r"\*|(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\]")
 _BY_VALIDATOR: Any = None  # the default depends on other settings
-_TEST_PREFIX = "ENGAGE_TEST_"  # read by the test suite, which runs engage with its own environment
-_SEND_TO_CHOICES = (
-    "choose who may get mail: 'nobody' (compose and keep, send nothing), 'list:ann@example.com,*@example.org', "
-    "'10%' (a stable share of addresses), or 'everybody'"
-)
 _DATABASES = {
     "sqlite": "sqlite",
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
-
-
-class SettingsError(Exception):
-    """Variables are wrong: `message` has one line for each, `hint` says where they are explained."""
-
-    hint = "docs/settings.md explains every setting"
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.message = "\n".join(problems)
-        super().__init__(f"{self.message}; {self.hint}")
 
 
 class Provider(StrEnum):
@@ -54,61 +32,6 @@ class Provider(StrEnum):
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
-
-
-@dataclass(frozen=True, slots=True)
-class SendTo:
-    """Whom a real provider may mail. `share` is the percentage of all addresses, `patterns` are let through besides."""
-
-    patterns: tuple[str, ...] = ()
-    share: float = 0.0
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads `nobody`, `list:a@x.com,*@y.com`, `10%` or `everybody`; raises ValueError that explains the choices."""
-        said = text.strip().lower()
-        if said == "nobody":
-            return cls()
-        if said == "everybody":
-            return cls(share=100.0)
-        if said.startswith("list:"):
-            return cls(patterns=_patterns(said.removeprefix("list:")))
-        if said.endswith("%"):
-            return cls(share=_percentage(said.removesuffix("%")))
-        raise ValueError(f"{text!r} is none of the four choices; {_SEND_TO_CHOICES}")
-
-    def allows(self, address: str) -> bool:
-        """Whether `address` may get mail. A share is stable: who is in 10 % is in 20 % too, on every machine."""
-        address = address.strip().lower()
-        if any(fnmatch.fnmatchcase(address, pattern) for pattern in self.patterns):
-            return True
-        position = int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big") / 2**64
-        return position < self.share / 100
-
-    def __str__(self) -> str:
-        if self.patterns:
-            return "list:" + ",".join(self.patterns)
-        return {0.0: "nobody", 100.0: "everybody"}.get(self.share, f"{self.share:g}%")
-
-
-def _patterns(text: str) -> tuple[str, ...]:
-    patterns = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not patterns:
-        raise ValueError("the list is empty; write 'list:ann@example.com,*@example.org', or 'nobody'")
-    for pattern in patterns:
-        if "@" not in pattern:
-            raise ValueError(f"{pattern!r} matches no address; for a whole domain write '*@{pattern}'")
-    return patterns
-
-
-def _percentage(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 < share <= 100:
-        raise ValueError(f"'{text}%' is not a percentage above 0 and up to 100; {_SEND_TO_CHOICES}")
-    return share
 
 
 class Settings(BaseSettings):
@@ -193,10 +116,39 @@ class Settings(BaseSettings):
         description="How many pages a second one address, or one link of a mail, may ask for; ten seconds' worth may "
         "come at once.",
     )
+    keep_raw: int = Field(
+        30,
+        ge=7,
+        le=36_500,
+        description="For how many days requests of the provider and kept mails are kept: docs/operations.md#retention.",
+    )
+    keep_details: int = Field(
+        730,
+        ge=90,
+        le=36_500,
+        description="For how many days subjects, attempts and the values behind decisions are kept.",
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Signs links in emails. Several, separated by commas: the first signs, all are accepted. "
         "Unset: one is made once and kept in `DATA_DIR/secret_key`.",
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="A port of its own on which `engage web` serves `/metrics` to Prometheus."
+    )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Serves `/metrics` beside the pages too, to who brings `Authorization: Bearer` and this token.",
+    )
+    oidc_issuer: str = Field(
+        "",
+        description="Who vouches for users, beside passwords: the address of your OpenID Connect issuer, such as "
+        "`https://login.example.com`.",
+    )
+    oidc_client_id: str = Field("", description="How engage is called there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="By what the issuer knows engage.")
+    sentry_dsn: SecretStr | None = Field(
+        None, description="Where errors are reported, apart from the log: a DSN of Sentry. Needs `engage[sentry]`."
     )
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="`console` for people, `json` for log collectors.")
 
@@ -206,11 +158,11 @@ class Settings(BaseSettings):
 
         Raises SettingsError that names every wrong or unknown variable.
         """
-        problems = _unknown_variables(cls.model_fields)
+        problems = unknown_variables(cls.model_fields)
         try:
             settings = cls(**given)
         except ValidationError as error:
-            raise SettingsError([*problems, *_explained(error)]) from None
+            raise SettingsError([*problems, *explained(error)]) from None
         if problems:
             raise SettingsError(problems)
         return settings
@@ -235,6 +187,16 @@ class Settings(BaseSettings):
     def mails_the_world(self) -> bool:
         """Whether mail leaves this machine."""
         return _leaves_the_machine(self.provider, self.sendgrid_host)
+
+    @property
+    def heard_by_others(self) -> bool:
+        """Whether other machines can reach the port on which it listens."""
+        return not _is_loopback(f"http://[{self.host}]" if ":" in self.host else f"http://{self.host}")
+
+    @property
+    def has_secret_key(self) -> bool:
+        """Whether there is a secret key: one that was set, or one that was made and kept."""
+        return self.secret_key is not None or (self.data_dir / "secret_key").exists()
 
     @property
     def leads_nowhere(self) -> bool:
@@ -320,8 +282,22 @@ class Settings(BaseSettings):
         if said:
             return SendTo.parse(said)
         if _leaves_the_machine(info.data.get("provider"), info.data.get("sendgrid_host", "")):
-            raise ValueError(f"missing, and {info.data['provider']} mails real people; {_SEND_TO_CHOICES}")
+            raise ValueError(f"missing, and {info.data['provider']} mails real people; {CHOICES}")
         return SendTo(share=100.0)
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _port_of_its_own(cls, port: int | None, info: ValidationInfo) -> int | None:
+        if port is not None and port == info.data.get("port"):
+            raise ValueError("the pages are on this port; choose another")
+        return port
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _not_to_be_guessed(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and (len(said := token.get_secret_value()) < 16 or not said.isascii() or " " in said):
+            raise ValueError("a token has 16 visible ASCII characters at least, so that it cannot be guessed")
+        return token
 
     @field_validator("alarm_url")
     @classmethod
@@ -334,60 +310,40 @@ class Settings(BaseSettings):
                 raise ValueError("not an address that alarms can be sent to; write https://…, as Slack shows it")
         return url
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, url: str) -> str:
+        parts = _split_url(url)
+        if (
+            url
+            and (not parts.hostname or parts.scheme != "https")
+            and not (parts.scheme == "http" and _is_loopback(url))
+        ):
+            raise ValueError("not an issuer that can be believed; write https://…, exactly as it calls itself")
+        return url
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _client(cls, name: str, info: ValidationInfo) -> str:
+        if bool(name) != bool(info.data.get("oidc_issuer")):
+            raise ValueError("set it together with ENGAGE_OIDC_ISSUER and ENGAGE_OIDC_CLIENT_SECRET, or none of them")
+        return name
+
+    @field_validator("oidc_client_secret")
+    @classmethod
+    def _client_secret(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (secret is not None) != bool(info.data.get("oidc_issuer")):
+            raise ValueError("set it together with ENGAGE_OIDC_ISSUER and ENGAGE_OIDC_CLIENT_ID, or none of them")
+        return secret
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and any(len(part) < 16 for part in _split(key)):
+        if key is not None and any(
+            len(part.strip()) < 16 for part in key.get_secret_value().split(",") if part.strip()
+        ):
             raise ValueError("a key shorter than 16 characters can be guessed; leave it unset and engage makes one")
         return key
-
-
-def environment() -> dict[str, str]:
-    """All variables that are set, in the environment or in `.env`: where sources.yaml finds those that it names.
-
-    Raises SettingsError when `.env` cannot be read.
-    """
-    return {name: value for name, value in dict(_dotenv()).items() if value is not None} | dict(os.environ)
-
-
-def secret_keys(settings: Settings) -> tuple[str, ...]:
-    """The keys that sign links: the first signs, all are accepted. Makes one and keeps it when none is set.
-
-    Safe when several processes start at once: they all end with the same key.
-    Raises SettingsError when the data folder cannot be written.
-    """
-    if settings.secret_key is not None:
-        return tuple(_split(settings.secret_key))
-    return (kept_secret(settings, "secret_key", lambda: secrets.token_urlsafe(32), "SECRET_KEY"),)
-
-
-def kept_secret(settings: Settings, name: str, make: Callable[[], str], variable: str) -> str:
-    """The secret in the file `name` of the data folder, made once; the setting `variable` would spare it.
-
-    Safe when several processes start at once: they all end with the same one.
-    Raises SettingsError when the data folder cannot be written.
-    """
-    path = settings.data_dir / name
-    try:
-        if not path.exists():
-            _keep(path, make())
-        return path.read_text().strip()
-    except OSError as error:
-        problem = f"{PREFIX}DATA_DIR: cannot keep a secret key in {path}: {error.strerror}; set {PREFIX}{variable}"
-        raise SettingsError([problem]) from None
-
-
-def _keep(path: Path, secret: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(secret)
-    try:
-        os.link(draft, path)  # fails when another process was first: then its secret counts
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
 
 
 def _split_url(url: str) -> SplitResult:
@@ -398,10 +354,6 @@ def _split_url(url: str) -> SplitResult:
     except ValueError:
         raise ValueError("the port is not a number up to 65535") from None
     return parts
-
-
-def _split(key: SecretStr) -> list[str]:
-    return [part.strip() for part in key.get_secret_value().split(",") if part.strip()]
 
 
 def _leaves_the_machine(provider: Provider | None, sendgrid_host: str) -> bool:
@@ -415,33 +367,3 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _unknown_variables(fields: Iterable[str]) -> list[str]:
-    known = [name.upper() for name in fields]
-    problems = []
-    for variable in sorted({name.upper() for name in (*os.environ, *_dotenv())}):
-        name = variable.removeprefix(PREFIX)
-        if variable.startswith(PREFIX) and not variable.startswith(_TEST_PREFIX) and name not in known:
-            # Compared without the prefix: with it, all names look alike.
-            close = difflib.get_close_matches(name, known, n=1)
-            problems.append(f"{variable}: no such setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else ""))
-    return problems
-
-
-def _dotenv() -> dict[str, str | None]:
-    try:
-        return dotenv_values(".env")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([f".env: cannot be read: {error}; write it as UTF-8 text"]) from None
-
-
-def _explained(error: ValidationError) -> list[str]:
-    return [f"{PREFIX}{str(one['loc'][0]).upper()}: {_reason(one)}" for one in error.errors()]
-
-
-def _reason(one: ErrorDetails) -> str:
-    message = one["msg"]
-    if message.startswith("Input should be"):
-        return f"{message.replace('Input should be', 'must be').partition(', unable')[0]}, not {one['input']!r}"
-    return message.removeprefix("Value error, ")

@@ -1,0 +1,1 @@
+"""The consoles: what operators, marketing and sales see and do, behind a login."""

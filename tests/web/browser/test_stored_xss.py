@@ -1,0 +1,183 @@
+"""Whatever strangers and imports write into any field, nothing of it becomes markup or runs, in a real browser."""
+
+import json
+from collections.abc import Iterator
+from urllib.parse import quote, urlencode
+
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+from sqlalchemy.engine import Connection
+
+from engage.domain.accounts import Role
+from engage.domain.messages import Outcome, SendResult
+from engage.domain.records import CompanyRecord, ReferralRecord
+from engage.store.tables import metadata
+from engage.web.app import build_app
+from engage.web.console.doors import cookie_name
+from tests.support.consoles import add_user, begin_session
+from tests.support.engage import Engage
+from tests.support.links import tokens_of
+from tests.support.pages import Pages, Visitor
+from tests.support.strangers import routes_of
+
+pytestmark = [pytest.mark.chromium, pytest.mark.slow]
+
+EVIL = (
+    '{mark}"><img data-x src=x onerror="window.ran=1"><script data-x>window.ran=1</script>',
+    '{mark}"><svg data-x onload=window.ran=1>',
+    "{mark}' data-x onfocus='window.ran=1' autofocus x='",
+    '{mark}</textarea></title></select></script><iframe data-x srcdoc="<script>parent.ran=1</script>"></iframe>',
+    "{mark}<a data-x href=javascript:window.ran=1>javascript:window.ran=1</a><b data-x hx-on:load=window.ran=1>",
+    "javascript:window.ran=1//{mark}",
+    "{mark}{{{{ 7*7 }}}}{{% raw %}}<math data-x><mtext></mtext></math>",
+)
+
+OURS = {
+    # What nobody writes but we: keys of rows, words of our own that code reads back, hashes, encrypted or signed texts.
+    "users": {"role", "password_hash", "totp_secret", "subject", "email"},
+    "sessions": {"token_hash"},
+    "addresses": {"email"},
+    "good_files": {"source"},
+    "campaign_versions": {"source", "path"},
+    "deliveries": {"template"},
+    "coaching_alerts": {"template"},
+    "schedule_marks": {"schedule"},
+}
+IN_KEYS = {("partners", "region"), ("partner_attributes", "text"), ("referrals", "method"), ("referrals", "product")}
+"""Columns compared by code point that hold what an import says."""
+
+IN_JSON = (
+    ("partners", "attributes"),
+    ("companies", "attributes"),
+    ("decisions", "values"),
+    ("feedback", "raw"),
+    ("coaching_alerts", "evidence"),
+    ("source_rejects", "row"),
+    ("audit_entries", "before"),
+    ("audit_entries", "after"),
+)
+
+HARMLESS = ("/console/live", "/console/logout")  # a stream; a form without a page
+ASKED_WITH = ("q", "on", "before", "state", "campaign", "error", "next", "partner", "over", "program", "owner")
+
+
+def evil(number: int, mark: str) -> str:
+    return EVIL[number % len(EVIL)].format(mark=mark)
+
+
+def planted(db: Connection) -> list[str]:
+    """Writes evil into every text that is not ours, and into the texts inside of JSON; returns where."""
+    places = []
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            where = f"{table.name}.{column.name}"
+            free = isinstance(column.type, sa.Text) and column.type.collation is None and not _is_key(column)
+            ours = column.name in OURS.get(table.name, ()) or column.foreign_keys or column.unique
+            if (free or (table.name, column.name) in IN_KEYS) and not ours:
+                db.execute(sa.update(table).where(column.is_not(None)).values({column: evil(len(places), where)}))
+                places.append(where)
+    for name, column_name in IN_JSON:
+        table = metadata.tables[name]
+        column, (key,) = table.c[column_name], table.primary_key
+        for id_, said in db.execute(sa.select(key, column).where(column.is_not(None))).all():
+            value = _with_evil(said, f"{name}.{column_name}")
+            db.execute(sa.update(table).where(key == id_).values({column: value}))
+        places.append(f"{name}.{column_name}")
+    return places
+
+
+def _with_evil(said: object, mark: str) -> object:
+    if isinstance(said, dict):
+        return {name: _with_evil(inner, mark) for name, inner in said.items()}
+    if isinstance(said, list):
+        return [_with_evil(inner, mark) for inner in said]
+    return evil(len(str(said)), mark) if isinstance(said, str) else said
+
+
+def _is_key(column: sa.Column[object]) -> bool:
+    return "postgresql" in getattr(column.type, "_variant_mapping", {})
+
+
+def pages_of(engage: Engage, app: FastAPI, links: dict[str, str]) -> Iterator[str]:
+    """Every page that somebody can get, with what there is in place of its parts."""
+    values = {
+        "/console/campaigns/{program}/{name}": [f"/console/campaigns/{engage.program}/referral-won"],
+        "/console/partners/{program}/{external_id:path}": [
+            f"/console/partners/{engage.program}/{quote(partner, safe='')}" for partner in (PARTNER, "ann", "bob")
+        ],
+        "/console/deliveries/{name}": [f"/console/deliveries/d-{number}" for number in range(1, 6)],
+        "/console/coaching/{alert_id:int}": ["/console/coaching/1"],
+    }
+    for method, pattern in routes_of(app):
+        if method != "GET" or pattern in HARMLESS or pattern.endswith("/export"):
+            continue
+        if pattern.startswith("/console"):
+            for begin in sorted(values, key=len, reverse=True):
+                if pattern.startswith(begin):
+                    yield from (one + pattern.removeprefix(begin) for one in values[begin])
+                    break
+            else:
+                if "{" not in pattern:
+                    yield pattern
+        elif (begin := pattern.partition("{")[0]) in links and "{" in pattern and begin not in ("/c/", "/o/"):
+            yield begin + links[begin]
+
+
+PARTNER = "p<img data-x src=x onerror=window.ran=1>\"'"
+
+
+def a_full_life(engage: Engage) -> None:
+    """Something on every page: mails in every state, an alert, what is held, a burst, feedback."""
+    refused = SendResult(Outcome.DEAD, status=400, detail="refused")
+    lost = SendResult(Outcome.UNKNOWN, detail="lost")
+    engage.takes(CompanyRecord("acme", name="Acme"), news=False)
+    for name, answer in (("ann", None), ("bob", refused), ("cyd", lost)):
+        if answer is not None:
+            engage.provider.answers[f"{name}@example.com"] = answer
+        engage.partner(name, last_name="X", phone="1", company="acme", region="X", attributes={"level": "X"})
+        engage.refers(name, f"{name}-deal", lead_name="X", lead_contact="X", note="X", product="X")
+        engage.becomes(name, f"{name}-deal", "won")
+    engage.salesperson("sam")
+    engage.partner(PARTNER, email="evil@example.com", first_name="Eve", owner="sam")
+    rows = [[ReferralRecord(f"x{n}", "ann", lead_company="X", status="won", status_at=engage.now)] for n in range(4)]
+    engage.services.take(engage.program, rows, source="crm", news=True, limit=3)
+    engage.work()
+    for campaign in engage.services.library().on_schedules():
+        engage.services.run_now(campaign)
+    engage.work()
+
+
+@pytest.fixture
+def admin(engage: Engage, pages: Pages) -> Visitor:
+    visitor = pages.visitor()
+    token = begin_session(engage.services, add_user(engage.services, Role.ADMIN))
+    visitor.opens("/healthz")
+    cookie = {"name": cookie_name(engage.services), "value": token, "url": visitor.page.url}
+    visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
+    return visitor
+
+
+def test_nothing_that_is_stored_becomes_markup_or_runs(engage: Engage, admin: Visitor) -> None:
+    a_full_life(engage)
+    links = tokens_of(engage, "ann")
+    for at, form in (("/preferences/", {"pause": "30"}), ("/unsubscribe/", {})):
+        admin.page.request.post(admin.page.url.replace("/healthz", at + links[at]), form=form)  # kept with where from
+    with engage.services.database.write() as db:
+        places = planted(db)
+    assert len(places) > 60
+    page, shown, ran = admin.page, set(), []
+    page.on("dialog", lambda dialog: (ran.append(page.url), dialog.dismiss()))
+    for path in pages_of(engage, build_app(engage.services), links):
+        for address in (path, f"{path}?{urlencode({name: evil(0, name) for name in ASKED_WITH})}"):
+            admin.opens(address)
+            found = page.evaluate(
+                """() => [document.querySelectorAll('[data-x], [onerror], [onfocus], [onload]').length, window.ran || 0,
+                [...document.querySelectorAll('a[href], form[action], iframe[src], img[src]')]
+                  .map(one => one.href || one.action || one.src).filter(url => !/^(https?|data|mailto|tel):/.test(url)),
+                document.documentElement.innerText]"""
+            )
+            assert found[:3] == [0, 0, []], f"{address}: {json.dumps(found[:3])}"
+            shown |= {place for place in places if place in found[3]}
+    assert ran == []
+    assert len(shown) >= 18, f"evil has to be seen to be harmless, and only {sorted(shown)} were"
