@@ -115,6 +115,8 @@ def _pages(services: Services) -> list[str]:
         "/console/held",
         "/console/campaigns",
         f"/console/campaigns/{PROGRAM}/{campaign}",
+        f"/console/campaigns/{PROGRAM}/{campaign}/as?partner={partner}",
+        f"/console/campaigns/{PROGRAM}/{campaign}/plan",  # asks for all partners once, and is kept for some minutes
         "/console/calendar",
         "/console/stories",
         "/console/stories/editions",
@@ -124,6 +126,7 @@ def _pages(services: Services) -> list[str]:
         "/console/partners?q=Pat",
         f"/console/partners/{PROGRAM}/{partner}",
         f"/console/partners/{PROGRAM}/{partner}?on=2026-10-01",
+        f"/console/partners/{PROGRAM}/{partner}?campaign={campaign}",
         "/console/coaching",
         "/console/users",
         "/console/audit",
