@@ -22,8 +22,8 @@ from engage.pipeline.sweep import sweep
 from engage.queueing import Lane
 from engage.reporting import figures
 from engage.reporting.looking import Known, status
-from engage.reporting.problems import MissingEdition, Noted
 from engage.reporting.status import SourceStatus, Status
+from engage.reporting.surroundings import MissingEdition, Noted
 from engage.settings import Provider as ProviderName
 from engage.sources.polling import Polled
 from engage.sources.pushing import PushedRow

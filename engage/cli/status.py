@@ -17,7 +17,8 @@ from engage.bootstrap import Services
 from engage.cli.context import JsonOption, console, print_json, services
 from engage.domain.errors import EngageError, UsageError
 from engage.queueing import NoQueue
-from engage.reporting.problems import SILENT, headline_of
+from engage.reporting.headline import headline_of
+from engage.reporting.movement import SILENT
 from engage.reporting.status import Problem, Severity, Status
 from engage.reporting.words import counted, rate, span
 

@@ -11,7 +11,7 @@ from engage.domain.deliveries import DeliveryState
 from engage.domain.gates import Gate, State, stands, state_of, tokens_in
 from engage.facts import Scope, feed_state
 from engage.queueing import Lane
-from engage.reporting.problems import Noted, PausedCampaign, problems_of
+from engage.reporting.problems import problems_of
 from engage.reporting.status import (
     MOST,
     RATE_OVER,
@@ -26,6 +26,8 @@ from engage.reporting.status import (
     SourceStatus,
     Status,
 )
+from engage.reporting.surroundings import Noted
+from engage.reporting.waiting import PausedCampaign
 from engage.store import loads
 from engage.store.alarms import unsent_alarms
 from engage.store.campaign_pauses import standing_campaign_pauses

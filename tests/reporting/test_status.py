@@ -9,7 +9,7 @@ from engage.domain.deliveries import DeliveryState
 from engage.domain.gates import State
 from engage.domain.messages import Outcome, SendResult
 from engage.queueing import Lane
-from engage.reporting.problems import headline_of
+from engage.reporting.headline import headline_of
 from engage.reporting.status import MOST, Problem, ProblemKind, Schedule, Severity
 from engage.store.campaign_pauses import begin_pause
 from engage.store.tables import attempts, deliveries, events, heartbeats, runs, webhooks

@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from engage.domain.accounts import Permission
-from engage.reporting.problems import SILENT, headline_of
+from engage.reporting.headline import headline_of
+from engage.reporting.movement import SILENT
 from engage.reporting.status import ProblemKind, Severity, Status
 from engage.reporting.words import counted, rate, span
 from engage.store.alarms import last_alarms
