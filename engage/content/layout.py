@@ -19,7 +19,8 @@ from engage.content.mjml import check_mjml, compile_mjml
 from engage.content.places import parse
 from engage.content.rules import broken_rules
 from engage.content.sandbox import BLOCK_PREFIX, EmailEnvironment, block_called
-from engage.content.schema import Audience, Record, Type, names_for
+from engage.content.schema import Audience, names_for
+from engage.content.types import Record, Type
 from engage.content.words import said_in
 from engage.domain.errors import Problem
 from engage.domain.facts import Subject

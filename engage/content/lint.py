@@ -13,7 +13,7 @@ from engage.authoring.reader import did_you_mean
 from engage.content.filters import FORMATS
 from engage.content.places import column_of
 from engage.content.sandbox import block_called
-from engage.content.schema import Kind, Listing, Record, Type, Value
+from engage.content.types import Kind, Listing, Record, Type, Value
 from engage.domain.errors import Problem
 
 _RAW = {

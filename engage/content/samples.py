@@ -13,7 +13,8 @@ from typing import Any
 from engage.authoring.document import Mapping as Entries
 from engage.authoring.document import Node, Scalar, Sequence, read_document
 from engage.authoring.reader import Reader, did_you_mean
-from engage.content.schema import OCCASIONAL, Audience, Kind, Listing, Record, Type, Value, names_for
+from engage.content.schema import OCCASIONAL, Audience, names_for
+from engage.content.types import Kind, Listing, Record, Type, Value
 from engage.domain.errors import AuthoringError, InputError, Problem
 from engage.domain.facts import CATALOGUE, FactType, Subject
 

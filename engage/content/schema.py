@@ -4,9 +4,9 @@ The pipeline builds contexts of this shape, lint holds templates against it, `do
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
+from engage.content.types import Kind, Listing, Record, Type, Value
 from engage.domain.conditions import FactRef
 from engage.domain.facts import CATALOGUE, FactType, Subject
 
@@ -16,49 +16,6 @@ class Audience(StrEnum):
 
     PARTNER = "partner"
     STAFF = "staff"
-
-
-class Kind(StrEnum):
-    """How a value must be shown."""
-
-    TEXT = "text"
-    LINK = "link"
-    COUNT = "whole number"
-    MONEY = "money"  # integer minor units of the program's currency
-    RATIO = "ratio"  # 0 to 1
-    INSTANT = "date"  # an aware datetime in UTC
-    METRIC = "number or money"  # as the tier's metric is
-    NUMBER = "number"
-    FLAG = "yes or no"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One value. `optional` means that it may be empty (None, or a text without letters)."""
-
-    kind: Kind
-    meaning: str
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """`asked`: an email has to ask whether it is there, even where a block takes what is not."""
-
-    meaning: str
-    fields: Mapping[str, "Type"]
-    optional: bool = False
-    asked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    meaning: str
-    item: "Record"
-    optional: bool = field(default=False, init=False)
-
-
-Type = Value | Record | Listing
 
 
 def _text(meaning: str, optional: bool = False) -> Value:
@@ -118,7 +75,7 @@ _RUNG = Record(
     "one status of the ladder",
     {"key": _text("its key"), "label": _text("its label"), "state": _text("done, current or ahead")},
 )
-_REFERRAL: dict[str, "Type"] = {
+_REFERRAL: dict[str, Type] = {
     "external_id": _text("id in the CRM"),
     "lead_company": _text("the referred company, or the lead's name"),
     "lead_name": _text("the person referred", optional=True),
@@ -187,7 +144,7 @@ _LAST_PERIOD = Record(
     },
     optional=True,
 )
-_LINKS: dict[str, "Type"] = {
+_LINKS: dict[str, Type] = {
     "portal": Value(_LINK, "the partner portal"),
     "refer": Value(_LINK, "where a partner refers a lead"),
     "refer_form": Value(
@@ -215,7 +172,7 @@ _KUDOS = Record(
         "value": Value(Kind.METRIC, "how many in the last 30 days, or the amount"),
     },
 )
-_STANDING: dict[str, "Type"] = {
+_STANDING: dict[str, Type] = {
     "value": Value(Kind.COUNT, "what the contest counts, referrals or wins; without a contest, wins"),
     "wins": Value(Kind.COUNT, "wins"),
     "revenue": Value(Kind.MONEY, "amount of the wins"),
@@ -365,7 +322,7 @@ _NOTED = Record(
         ),
     },
 )
-_OCCASIONAL: dict[str, "Type"] = {
+_OCCASIONAL: dict[str, Type] = {
     "answers": Listing("the answers to choose from, in the email of an `ask` step", _ANSWER),
     "promotion": _PROMOTION,
     "updates": Listing("the day's updates, each referral once, in the daily mail of a topic", _UPDATE),

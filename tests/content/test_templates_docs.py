@@ -8,7 +8,8 @@ from engage.content import Templates
 from engage.content.filters import BRAND_FILTERS, FILTERS
 from engage.content.library import BLOCKS_HTML
 from engage.content.sandbox import TESTS
-from engage.content.schema import OCCASIONAL, Audience, Kind, Listing, Record, Type, Value, names_for
+from engage.content.schema import OCCASIONAL, Audience, names_for
+from engage.content.types import Kind, Listing, Record, Type, Value
 from engage.domain.facts import Subject
 from tests.content.samples import PARSE_FACT, ROOT, context, shared_sources
 

@@ -6,7 +6,7 @@ from html import unescape
 import pytest
 
 from engage.content.samples import sampled_names
-from engage.content.schema import Listing, Record
+from engage.content.types import Listing, Record
 from engage.pipeline.judging import judge
 from tests.gallery.reading import read, sentences, words
 from tests.gallery.shown import CAMPAIGNS, FAMILIES, TEMPLATES, Shown, family, said, showcase
