@@ -32,9 +32,11 @@ from engage.store.partners_seen import Profile, mails_of, profile, search
 from engage.store.people import partners_known_as
 from engage.store.runs import last_run
 from engage.store.so_far import campaigns_ever, entries_of, last_entries, so_far
+from engage.web.console.consent_words import changes_shown
 from engage.web.console.doors import HOME, Allowed, Visit
-from engage.web.console.partner_words import Answer, Asked, answer, changes_shown, entry_shown, mail_shown
+from engage.web.console.partner_words import entry_shown, mail_shown
 from engage.web.console.shell import query, show
+from engage.web.console.why_words import Answer, Asked, answer
 from engage.web.rendering import root_of
 
 PARTNERS = f"{HOME}/partners"
