@@ -77,15 +77,19 @@ class Parts:
     def keyring(self) -> Keyring:
         return Keyring(self.database)
 
+    @property
+    def _sendgrid_key(self) -> str:
+        key = self.settings.sendgrid_api_key
+        return key.get_secret_value() if key else ""
+
     @cached_property
     def provider(self) -> Provider:
         s = self.settings
-        key = s.sendgrid_api_key.get_secret_value() if s.sendgrid_api_key else ""
         return build_provider(
             s.provider,
             mailbox_url=s.mailbox_url,
             sendgrid_host=s.sendgrid_host,
-            sendgrid_api_key=key,
+            sendgrid_api_key=self._sendgrid_key,
             smtp_url=s.smtp_url or "",
             clock=self.clock,
         )
@@ -94,12 +98,11 @@ class Parts:
     def records(self) -> SendGridActivity | None:
         """The provider's records, which can be asked for mails whose answer was lost; None where it has none."""
         s = self.settings
-        key = s.sendgrid_api_key.get_secret_value() if s.sendgrid_api_key else ""
         return build_records(
             s.provider,
             mailbox_url=s.mailbox_url,
             sendgrid_host=s.sendgrid_host,
-            sendgrid_api_key=key,
+            sendgrid_api_key=self._sendgrid_key,
             clock=self.clock,
         )
 

@@ -38,10 +38,6 @@ class IllegalTransition(EngageError):
     """A state was to change in a way that `domain.deliveries.TRANSITIONS` does not allow: a bug in engage."""
 
 
-class LeaseLost(EngageError):
-    """A worker tried to write with a lease that has passed to another: its write was refused."""
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One finding of lint in an authored file; `line` and `column` count from 1."""
@@ -67,7 +63,3 @@ class AuthoringError(EngageError):
     @classmethod
     def at(cls, file: str, line: int, column: int, message: str, hint: str = "") -> Self:
         return cls((Problem(file, line, column, message, hint),))
-
-
-class ProviderError(EngageError):
-    """A provider did not take a message."""

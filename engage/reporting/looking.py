@@ -22,7 +22,6 @@ from engage.reporting.status import (
     ProviderStatus,
     Queue,
     Schedule,
-    SendError,
     SourceStatus,
     Status,
 )
@@ -154,10 +153,7 @@ def _provider(db: Connection, known: Known, gate: Gate, now: datetime) -> Provid
         opened=gate.opened,
         rate=rate,
         budget=None if rate is None else tokens_in(gate, rate, now),
-        errors=tuple(
-            SendError(one.at, one.program_id, one.delivery_id, one.outcome, one.status, one.detail)
-            for one in loads.last_failures(db, _ERRORS_SHOWN)
-        ),
+        errors=tuple(loads.last_failures(db, _ERRORS_SHOWN)),
     )
 
 
@@ -179,13 +175,9 @@ def _feeds(db: Connection, scopes: Sequence[Scope], now: datetime) -> tuple[Feed
 
 
 def _counts(db: Connection, now: datetime) -> Counts:
-    unknown = loads.outstanding(db, DeliveryState.UNKNOWN, MOST)
-    dead = loads.outstanding(db, DeliveryState.DEAD, MOST)
     return Counts(
-        unknown=unknown.number,
-        dead=dead.number,
-        newest_unknown=unknown.newest,
-        newest_dead=dead.newest,
+        unknown=loads.outstanding(db, DeliveryState.UNKNOWN, MOST),
+        dead=loads.outstanding(db, DeliveryState.DEAD, MOST),
         held_runs=len(held_runs(db)),
         held_bursts=len(held_bursts(db)),
         in_hands=loads.in_hands(db, MOST),

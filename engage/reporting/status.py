@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from engage.domain.gates import State
 from engage.queueing import Lane
+from engage.store.loads import Failure
 
 MOST = 10_000
 """As far as is counted: who has more of something to look at needs no exact number."""
@@ -136,18 +137,6 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class SendError:
-    """An attempt that failed lately. `outcome`: retry, dead or unknown (domain.messages.Outcome)."""
-
-    at: datetime
-    program_id: int
-    delivery_id: int
-    outcome: str
-    status: int | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class ProviderStatus:
     """The provider's gate. `name` is the carrier, such as `sendgrid api.sendgrid.com`; `rate` in messages a second.
 
@@ -168,7 +157,7 @@ class ProviderStatus:
     opened: int
     rate: float | None
     budget: float | None
-    errors: tuple[SendError, ...]
+    errors: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,15 +190,10 @@ class FeedStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many wait for somebody, each up to MOST; `newest_*` is when the latest of them came to be so.
-
-    `in_hands`: claimed or sending now.
-    """
+    """How many wait for somebody, each up to MOST. `in_hands`: claimed or sending now."""
 
     unknown: int
     dead: int
-    newest_unknown: datetime | None
-    newest_dead: datetime | None
     held_runs: int
     held_bursts: int
     in_hands: int

@@ -27,6 +27,7 @@ FINAL_AFTER = timedelta(minutes=10)
 """An hour that has been over for so long is counted for good."""
 
 _NAME = "deliveries"
+_AT_ONCE = timedelta(days=1)
 _WRITING_TAKES = timedelta(hours=1)  # mails of a run bear the instant at which it began, and are written as it goes on
 _TRANSACTIONS_TAKE = timedelta(minutes=5)
 _D, _N = deliveries.c, delivery_counts.c
@@ -45,8 +46,8 @@ def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
-def count_on(db: Connection, now: datetime, most: timedelta = timedelta(days=1)) -> bool:
-    """Counts what is new, and for good the hours that are over, of at most so long; says whether more of them wait.
+def count_on(db: Connection, now: datetime) -> bool:
+    """Counts what is new, and for good the hours that are over, a day of them at most; says whether more of them wait.
 
     One transaction; of two schedulers at once one waits for the other.
     """
@@ -54,7 +55,7 @@ def count_on(db: Connection, now: datetime, most: timedelta = timedelta(days=1))
     if mark is None:
         return False
     over = _over(db, now)
-    recounted = _count_for_good(db, mark.recounted_until, over, most)
+    recounted = _count_for_good(db, mark.recounted_until, over, _AT_ONCE)
     counted = max(mark.counted_until, recounted)
     more = recounted < over
     if not more and counted < now - COMMITS_TAKE:
@@ -185,15 +186,11 @@ class HourCount:
     number: int
 
 
-def by_hour(
-    db: Connection, program_ids: Collection[int], since: datetime, until: datetime, campaign: str | None = None
-) -> list[HourCount]:
-    """The counts of these programs, of all campaigns or of one, of hours that begin from `since` up to `until`."""
+def by_hour(db: Connection, program_ids: Collection[int], since: datetime, until: datetime) -> list[HourCount]:
+    """The counts of these programs, of hours that begin from `since` up to `until`."""
     query = sa.select(_N.hour, _N.state, sa.func.sum(_N.number)).where(
         _N.program_id.in_(program_ids), _N.hour >= since, _N.hour < until
     )
-    if campaign is not None:
-        query = query.where(_N.campaign == campaign)
     found = db.execute(query.group_by(_N.hour, _N.state).order_by(_N.hour, _N.state))
     return [HourCount(hour, state, int(number)) for hour, state, number in found]
 

@@ -155,10 +155,3 @@ def close_episodes(
 def _open(program_id: int, campaign: Campaign) -> tuple[sa.ColumnElement[bool], ...]:
     c = episodes.c
     return (c.program_id == program_id, c.campaign == campaign.name, c.closed_at.is_(None))
-
-
-def latest_values(db: Connection, enrollment_ids: Collection[int]) -> dict[int, dict[str, Any]]:
-    """The values behind the decision at enrollment, by enrollment."""
-    c = decisions.c
-    query = sa.select(c.enrollment_id, c["values"]).where(c.enrollment_id.in_(enrollment_ids), c.phase == "enroll")
-    return {enrollment_id: values for enrollment_id, values in db.execute(query)}

@@ -21,9 +21,9 @@ class Language:
     how: str
 
 
-def languages_of(db: Connection, partner_ids: Collection[int], as_of: datetime | None = None) -> dict[int, Language]:
+def languages_of(db: Connection, partner_ids: Collection[int]) -> dict[int, Language]:
     """What each of these partners chose; who chose nothing is left out. One statement."""
-    rows = last_words(db, languages, partner_ids, as_of)
+    rows = last_words(db, languages, partner_ids)
     return {id_: Language(row.locale, row.changed_at, row.how) for id_, row in rows.items()}
 
 

@@ -122,30 +122,19 @@ def in_hands(db: Connection, most: int) -> int:
     return int(db.execute(sa.select(sa.func.count()).select_from(few)).scalar_one())
 
 
-@dataclass(frozen=True, slots=True)
-class Outstanding:
-    """How many mails wait for an operator, up to a limit; `newest`: when the latest of them came to do so."""
-
-    number: int
-    newest: datetime | None
-
-
-def outstanding(
-    db: Connection, state: DeliveryState, most: int, program_ids: Collection[int] | None = None
-) -> Outstanding:
-    """Mails that are unknown or dead, the latest first; of these programs, or (None) of all."""
+def outstanding(db: Connection, state: DeliveryState, most: int, program_ids: Collection[int] | None = None) -> int:
+    """How many mails are unknown, or dead, up to `most`; of these programs, or (None) of all."""
     stuck = _one_of(_D.state, (DeliveryState.UNKNOWN, DeliveryState.DEAD))  # as the index says it
-    query = sa.select(_D.settled_at.label("at")).where(stuck, _D.state == state)
+    query = sa.select(_D.id).where(stuck, _D.state == state)
     if program_ids is not None:
         query = query.where(_D.program_id.in_(program_ids))
     few = query.order_by(_D.id.desc()).limit(most).subquery()
-    found = db.execute(sa.select(sa.func.count(), sa.func.max(few.c.at, type_=few.c.at.type)).select_from(few))
-    return Outstanding(*found.one())
+    return int(db.execute(sa.select(sa.func.count()).select_from(few)).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An attempt that failed."""
+    """An attempt that failed. `outcome`: retry, dead or unknown (domain.messages.Outcome)."""
 
     at: datetime
     program_id: int

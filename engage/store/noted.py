@@ -27,6 +27,7 @@ from engage.store.upserts import one_of
 BY_PARTNER, BY_STAFF = "referral form", "referral form, by staff"
 """Where these referrals come from."""
 
+_MOST = 5
 _PHONE_MARKS = " -–/().+\u00a0"
 _E, _P, _R = events.c, partners.c, referrals.c
 
@@ -156,9 +157,8 @@ def referrals_alike(
     *,
     of_partner: int | None = None,
     but: int | None = None,
-    most: int = 5,
 ) -> list[AlikeReferral]:
-    """Referrals since then (and undated ones) of a company alike, or with the same contact; the latest `most`.
+    """Referrals since then (and undated ones) of a company alike, or with the same contact; the latest few.
 
     `of_partner`: theirs alone. `but`: not this one.
     """
@@ -176,13 +176,13 @@ def referrals_alike(
         for id_, theirs, name, how in db.execute(query)
         if id_ != but and (alike(theirs or name or "") or (reach and reach == _reach(how or "")))
     ]
-    return _described(db, found)[:most]
+    return _described(db, found)[:_MOST]
 
 
 def partners_alike(
-    db: Connection, program_id: int, name: str, email: str, phone: str, *, but: int | None = None, most: int = 5
+    db: Connection, program_id: int, name: str, email: str, phone: str, *, but: int | None = None
 ) -> list[AlikePartner]:
-    """Partners with this address or telephone number, then those of a name alike; `most` of them."""
+    """Partners with this address or telephone number, then those of a name alike; a few of them."""
     digits = phone_digits(phone)
     same: list[sa.ColumnElement[bool]] = [sa.false()]
     if email:
@@ -205,7 +205,7 @@ def partners_alike(
         for row in db.execute(query)
         if row.id != but and (row.certain or is_alike(row.name))
     ]
-    return sorted(found, key=lambda one: not one.certain)[:most]
+    return sorted(found, key=lambda one: not one.certain)[:_MOST]
 
 
 def _described(db: Connection, ids: Collection[int]) -> list[AlikeReferral]:

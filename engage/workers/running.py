@@ -1,6 +1,6 @@
 """Runs the workers of one process until it is told to stop, and stops without dropping what is in flight."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -28,17 +28,15 @@ _FINISH_MS = 12_000  # with the second and a half that idle threads take to noti
 log = structlog.get_logger(__name__)
 
 
-def run_worker(
-    broker: DoorbellBroker, lanes: Iterable[Lane] = tuple(Lane), stopping: Callable[[], object] = lambda: None
-) -> None:
-    """Works on `lanes` until SIGTERM or SIGINT, then takes nothing new, finishes what is in flight and returns.
+def run_worker(broker: DoorbellBroker, stopping: Callable[[], object] = lambda: None) -> None:
+    """Works on all lanes until SIGTERM or SIGINT, then takes nothing new, finishes what is in flight and returns.
 
     To be called in the main thread, after the actors are declared. `stopping` is called when the signal has come: what
     is at work may then give back what it has not begun. Returns within 15 seconds of the signal; what was not finished
     by then is found again by the sweeper.
     """
     stop = StopSignal()
-    workers = [_LaneWorker(broker, lane) for lane in lanes]
+    workers = [_LaneWorker(broker, lane) for lane in Lane]
     for worker in workers:
         worker.start()
     log.info("worker_ready", lanes=[worker.lane.value for worker in workers])

@@ -41,7 +41,7 @@ def a_status() -> Status:
         ),
         sources=(SourceStatus("crm", "sql", "main", 1, "ok", timedelta(seconds=61), None, 2, None, None),),
         feeds=(FeedStatus("main", 1, "logins", None, False),),
-        counts=Counts(4, 5, None, None, 1, 2, 6, 0),
+        counts=Counts(4, 5, 1, 2, 6, 0),
         last_webhook=NOW - timedelta(hours=1),
         contest_due=None,
     )

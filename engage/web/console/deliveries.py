@@ -150,7 +150,7 @@ def _list(visit: Visit, error: str = "") -> Response:
         found = listed(db, asked.filter, _place(visit.request.query_params.get("after", "")), A_PAGE)
         shown = all_shown(db, wanted, asked.which)[1] if isinstance(wanted, DeliveryState) and wanted in STUCK else None
         loads = [lane_load(db, lane, now, MOST) for lane in _DELIVERING]
-        stuck = {state: outstanding(db, state, MOST, program_ids).number for state in STUCK}
+        stuck = {state: outstanding(db, state, MOST, program_ids) for state in STUCK}
         hands = in_hands(db, MOST)
         day = _ended(db, program_ids, now)
     programs = {scope.program_id: key for key, scope in visit.scopes().items()}
@@ -202,7 +202,7 @@ def _asked(visit: Visit, db: Connection) -> Asked:
 def _first(db: Connection, program_ids: tuple[int, ...]) -> Wanted:
     """What is shown to whoever asks for no state: what needs somebody, if anything does."""
     for state in (DeliveryState.DEAD, DeliveryState.UNKNOWN):
-        if outstanding(db, state, 1, program_ids).number:
+        if outstanding(db, state, 1, program_ids):
             return state
     return List.WAITING
 

@@ -4,6 +4,7 @@ A field that is left out or null is not known to whoever sends, and leaves what 
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal, get_args
@@ -71,15 +72,15 @@ Attributes = Annotated[
 ]
 
 
-class Sent(BaseModel):
+class Sent(BaseModel, ABC):
     """One record as it is sent. `renamed`: what intake calls those fields that have another name here."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     renamed: ClassVar[dict[str, str]] = {}
 
+    @abstractmethod
     def record(self, money: Money) -> Record:
-        """Raises ValueError when its amount is none of the program's currency."""
-        raise NotImplementedError
+        """As intake takes it. Raises ValueError when its amount is none of the program's currency."""
 
 
 class Company(Sent):
