@@ -14,18 +14,8 @@ from engage.pipeline.judging import judge
 from engage.pipeline.previewing import preview
 from engage.store.alarms import last_alarms
 from tests.support.engage import Engage
+from tests.support.telling import MONTHLY
 
-MONTHLY = """\
-campaign: monthly-newsletter
-state: live
-topic: newsletter
-for: partner
-when: {every: "1st 09:00"}
-again: each slot
-send_within: 5d
-steps:
-  - send: {edition: newsletter}
-"""
 EDITION = """\
 ---
 subject: "News of {month}"

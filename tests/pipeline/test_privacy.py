@@ -279,14 +279,18 @@ def test_their_address_stays_suppressed_under_another_name(engage: Engage) -> No
     assert [mail.to.email for mail in engage.work()] == [EMAIL], "until somebody lifts it, which lasts"
 
 
-def test_an_address_that_somebody_else_has_too_stays_theirs(engage: Engage) -> None:
-    registers(engage)
-    registers(engage, "bob", first_name="Bob", last_name=None)
+def wants_no_newsletter(engage: Engage) -> None:
     with engage.services.database.write() as db:
         p = t.partners.c
         partner_id, address_id = db.execute(sa.select(p.id, p.address_id).where(p.external_id == NAME)).one()
         said = {"subscribed": False, "now": engage.now, "how": "preferences", "source": "x"}
         change_subscription(db, scope_of(engage).program_id, partner_id, address_id, "newsletter", **said)
+
+
+def test_an_address_that_somebody_else_has_too_stays_theirs(engage: Engage) -> None:
+    registers(engage)
+    registers(engage, "bob", first_name="Bob", last_name=None)
+    wants_no_newsletter(engage)
     assert (forgets(engage).addresses, forgets(engage, "bob").shared) == (0, 0)
     assert [trace for trace in traces(engage) if "addresses" in trace] == [], "the last one takes it along"
 
@@ -294,11 +298,7 @@ def test_an_address_that_somebody_else_has_too_stays_theirs(engage: Engage) -> N
 def test_a_no_that_was_said_at_a_shared_address_still_holds_there(engage: Engage) -> None:
     registers(engage)
     registers(engage, "bob", first_name="Bob", last_name=None)
-    with engage.services.database.write() as db:
-        p = t.partners.c
-        partner_id, address_id = db.execute(sa.select(p.id, p.address_id).where(p.external_id == NAME)).one()
-        said = {"subscribed": False, "now": engage.now, "how": "preferences", "source": "x"}
-        change_subscription(db, scope_of(engage).program_id, partner_id, address_id, "newsletter", **said)
+    wants_no_newsletter(engage)
     assert forgets(engage).shared == 1
     assert engage.runs("monthly-newsletter") == []
 

@@ -9,22 +9,8 @@ import pytest
 from engage.pipeline.judging import judge
 from engage.pipeline.telling import story_states
 from tests.support.engage import Engage
+from tests.support.telling import STORY
 
-STORY = """\
----
-title: Payroll in an afternoon
-partner: p-001
-partner_name: Jane Doe
-customer: Ardent Foods
-quote: We closed on a Tuesday.
-quote_by: Head of Finance
-consent:
-  partner: {given: 2026-01-01, until: 2027-09-01}
-  customer: {given: 2026-01-15, until: 2026-04-15}
-approved: {by: Dana Reed, on: 2026-02-01}
----
-It began with a sigh over lunch.
-"""
 MAIL = """\
 ---
 subject: "News"

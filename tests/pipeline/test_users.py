@@ -1,10 +1,6 @@
 """Users on both databases: the last admin, links and codes, when several act at once."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from engage.domain.accounts import COMMAND_LINE, Role
 from engage.domain.errors import InputError
@@ -13,16 +9,8 @@ from engage.pipeline.logins import enter_by_link, log_in
 from engage.pipeline.users import disable, invite
 from engage.store.accounts import all_users
 from tests.support.engage import Engage
-from tests.support.shipped import copy_shipped
 
 NEW = "a cold day in november"
-
-
-@pytest.fixture
-def engage(database_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(database_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
 
 
 def test_two_admins_who_disable_each_other_at_once_leave_one(engage: Engage) -> None:

@@ -4,7 +4,7 @@ What axe-core (https://github.com/dequelabs/axe-core) finds is what a machine ca
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -171,3 +171,7 @@ def kept_pictures(otherwise: Path) -> Path:
     folder = Path(os.environ.get("ENGAGE_TEST_PICTURES") or otherwise)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+LoggedIn = Callable[..., Visitor]
+"""What the fixture `logged_in` is: `logged_in(role, programs=None, email="")`."""

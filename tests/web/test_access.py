@@ -32,10 +32,8 @@ NAME = "message_2KWPBgLlAfxdpx2AI54pPJ85f4W"
 
 
 @pytest.fixture
-def engage(database_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(database_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
+def kept_in(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What browsers are forbidden, for whom this host answers, and that pages need nothing of what is forbidden."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,9 @@ from engage.web.app import build_app
 from engage.web.mailbox import MailStore
 from tests.support.command import ROOT
 from tests.support.engage import Engage
-from tests.support.shipped import copy_shipped
 
 TEMPLATES = sorted((ROOT / "engage" / "web" / "templates").glob("*.html"))
 PATHS = ["/", "/unsubscribe/x", "/nothing", "/readyz", "/static/page.css", "/v1/nothing"]
-
-
-@pytest.fixture
-def engage(sqlite_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(sqlite_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -23,7 +22,6 @@ from tests.support.command import EngageCommand
 from tests.support.engage import Engage
 from tests.support.installation import Installation, Web
 from tests.support.links import tokens_of
-from tests.support.shipped import copy_shipped
 from tests.support.strangers import routes_of
 from tests.support.waiting import wait_for
 
@@ -31,13 +29,6 @@ SLOW = Rate(0.01, 1)  # the second comes 100 seconds after the first: no test ta
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 Visitor = Callable[..., TestClient]
-
-
-@pytest.fixture
-def engage(sqlite_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(sqlite_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
 
 
 @pytest.fixture

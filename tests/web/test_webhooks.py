@@ -38,10 +38,8 @@ BODY = b'[{"event": "delivered", "timestamp": 1772463600, "email": "ann@example.
 
 
 @pytest.fixture
-def engage(database_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(database_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
+def kept_in(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import pytest
 
 from engage.domain.accounts import Role
-from engage.web.console.doors import cookie_name
-from tests.support.consoles import add_user, begin_session
 from tests.support.engage import Engage
-from tests.support.pages import PHONE, Pages, Visitor
+from tests.support.pages import PHONE, LoggedIn, Visitor
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
@@ -21,14 +19,9 @@ def path(engage: Engage) -> str:
 
 
 @pytest.fixture
-def marketing(engage: Engage, pages: Pages) -> Visitor:
+def marketing(engage: Engage, logged_in: LoggedIn) -> Visitor:
     """Somebody of one program's marketing who has logged in."""
-    visitor = pages.visitor()
-    token = begin_session(engage.services, add_user(engage.services, Role.MARKETING, [engage.program]))
-    visitor.opens("/healthz")
-    cookie = {"name": cookie_name(engage.services), "value": token, "url": visitor.page.url}
-    visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
-    return visitor
+    return logged_in(Role.MARKETING, [engage.program])
 
 
 @pytest.fixture(autouse=True)

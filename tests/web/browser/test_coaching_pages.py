@@ -7,11 +7,9 @@ import pytest
 
 from engage.domain.accounts import Role
 from engage.domain.coaching import Outcome
-from engage.web.console.doors import cookie_name
 from tests.pipeline.test_coaching import alerted, claims, listed, resolves, salesperson
-from tests.support.consoles import add_user, begin_session
 from tests.support.engage import Engage
-from tests.support.pages import PHONE, Pages, Visitor
+from tests.support.pages import PHONE, LoggedIn, Visitor
 from tests.support.shipped import copy_shipped
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
@@ -28,14 +26,9 @@ def engage(sqlite_url: str, tmp_path: Path) -> Iterator[Engage]:
 
 
 @pytest.fixture
-def sam(engage: Engage, pages: Pages) -> Visitor:
+def sam(logged_in: LoggedIn) -> Visitor:
     """A salesperson who has logged in."""
-    visitor = pages.visitor()
-    token = begin_session(engage.services, add_user(engage.services, Role.SALES, None, "sam@example.com"))
-    visitor.opens("/healthz")
-    cookie = {"name": cookie_name(engage.services), "value": token, "url": visitor.page.url}
-    visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
-    return visitor
+    return logged_in(Role.SALES, None, "sam@example.com")
 
 
 def test_each_page_is_fine_on_a_phone_and_at_a_desk(engage: Engage, sam: Visitor) -> None:

@@ -8,40 +8,20 @@ from engage.domain.records import ReferralRecord
 from engage.store.audit import entries
 from engage.store.campaign_pauses import begin_pause
 from engage.store.topic_pauses import pause_topic
-from engage.web.console.doors import cookie_name
-from tests.support.consoles import add_user, begin_session
 from tests.support.engage import Engage
-from tests.support.pages import PHONE, Pages, Visitor
+from tests.support.mishaps import LOST, REFUSED, won
+from tests.support.pages import PHONE, LoggedIn, Visitor
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
 DESK = 1280
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-REFUSED = SendResult(Outcome.DEAD, status=400, detail="400 content: The content value must be a string at least one")
-LOST = SendResult(Outcome.UNKNOWN, detail="ServerDisconnectedError: Server disconnected")
 
 
 @pytest.fixture
-def ops(engage: Engage, pages: Pages) -> Visitor:
+def ops(logged_in: LoggedIn) -> Visitor:
     """An operator who has logged in."""
-    visitor = pages.visitor()
-    token = begin_session(engage.services, add_user(engage.services, Role.OPS))
-    visitor.opens("/healthz")
-    cookie = {"name": cookie_name(engage.services), "value": token, "url": visitor.page.url}
-    visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
-    return visitor
-
-
-def won(engage: Engage, **answers: SendResult | None) -> None:
-    """Each of these partners has just won a referral, and the provider answers their mail so."""
-    for name, answer in answers.items():
-        if answer is not None:
-            engage.provider.answers[f"{name}@example.com"] = answer
-        engage.refers(engage.partner(name), f"{name}-deal")
-        engage.becomes(name, f"{name}-deal", "won")
-    engage.work()
-    engage.after(hours=1)
-    engage.provider.answers.clear()
+    return logged_in(Role.OPS)
 
 
 def states(engage: Engage) -> dict[str, str]:
@@ -51,6 +31,7 @@ def states(engage: Engage) -> dict[str, str]:
 def test_each_page_is_fine_on_a_phone_and_at_a_desk(engage: Engage, ops: Visitor) -> None:
     won(engage, ann=REFUSED, bob=REFUSED, cyd=LOST, dan=None)
     won(engage, eve=SendResult(Outcome.DEAD, status=400, detail=EVIL))
+    engage.after(hours=1)
     rows = [[ReferralRecord(f"x{n}", "ann", lead_company=EVIL, status="won", status_at=engage.now)] for n in range(4)]
     engage.services.take(engage.program, rows, source="crm", news=True, limit=3)
     with engage.services.database.write() as db:
@@ -71,6 +52,7 @@ def test_each_page_is_fine_on_a_phone_and_at_a_desk(engage: Engage, ops: Visitor
 
 def test_an_operator_tries_dead_mails_again_by_keyboard(engage: Engage, ops: Visitor) -> None:
     won(engage, ann=REFUSED, bob=REFUSED)
+    engage.after(hours=1)
     ops.opens("/console/deliveries")
     ops.tabs_to("Those that I ticked", "radio")
     ops.presses("ArrowDown")

@@ -14,11 +14,9 @@ from engage.domain.messages import Outcome, SendResult
 from engage.domain.records import CompanyRecord, ReferralRecord
 from engage.store.tables import metadata
 from engage.web.app import build_app
-from engage.web.console.doors import cookie_name
-from tests.support.consoles import add_user, begin_session
 from tests.support.engage import Engage
 from tests.support.links import tokens_of
-from tests.support.pages import Pages, Visitor
+from tests.support.pages import LoggedIn, Visitor
 from tests.support.strangers import routes_of
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
@@ -149,13 +147,8 @@ def a_full_life(engage: Engage) -> None:
 
 
 @pytest.fixture
-def admin(engage: Engage, pages: Pages) -> Visitor:
-    visitor = pages.visitor()
-    token = begin_session(engage.services, add_user(engage.services, Role.ADMIN))
-    visitor.opens("/healthz")
-    cookie = {"name": cookie_name(engage.services), "value": token, "url": visitor.page.url}
-    visitor.page.context.add_cookies([cookie])  # type: ignore[list-item]
-    return visitor
+def admin(logged_in: LoggedIn) -> Visitor:
+    return logged_in(Role.ADMIN)
 
 
 def test_nothing_that_is_stored_becomes_markup_or_runs(engage: Engage, admin: Visitor) -> None:

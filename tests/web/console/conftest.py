@@ -1,7 +1,6 @@
 """The application in one process on the small programme, and people who are logged in at its consoles."""
 
-from collections.abc import Collection, Iterator
-from pathlib import Path
+from collections.abc import Collection
 
 import pytest
 from fastapi import FastAPI
@@ -10,14 +9,6 @@ from engage.domain.accounts import Role
 from engage.web.app import build_app
 from tests.support.consoles import Console, MakeConsole, add_user, begin_session
 from tests.support.engage import Engage
-from tests.support.shipped import copy_shipped
-
-
-@pytest.fixture
-def engage(sqlite_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(sqlite_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
 
 
 @pytest.fixture

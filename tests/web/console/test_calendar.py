@@ -1,9 +1,7 @@
 """The next two weeks by volume: from schedules, journeys, what waits and what events usually bring."""
 
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +12,14 @@ from engage.pipeline.ahead import DAYS, Ahead, look_ahead
 from engage.store import coming, tables
 from tests.support.consoles import MakeConsole
 from tests.support.engage import Engage
-from tests.support.shipped import copy_shipped
 
 QUIET = "no-login-30-days"
 JOURNEY = "many-referrals-no-wins"
 
 
 @pytest.fixture
-def engage(database_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(database_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
+def kept_in(database_url: str) -> str:
+    return database_url
 
 
 def ahead(engage: Engage) -> Ahead:

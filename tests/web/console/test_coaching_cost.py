@@ -1,12 +1,9 @@
 """What the coaching pages, and sending beside them, ask the database: nothing that grows with alerts of the past."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engage.store.people import partner_standings
@@ -14,17 +11,15 @@ from engage.web.app import build_app
 from tests.pipeline.test_coaching import alerted, listed
 from tests.support.consoles import Console, add_user, begin_session
 from tests.support.engage import Engage
-from tests.support.shipped import copy_shipped
+from tests.support.statements import selects
 
 HISTORY = ("coaching_alerts", "deliveries", "enrollments", "decisions")
 OLD = 20_000
 
 
 @pytest.fixture
-def engage(postgres_url: str, tmp_path: Path) -> Iterator[Engage]:
-    running = Engage(postgres_url, tmp_path, *copy_shipped(tmp_path))
-    yield running
-    running.services.close()
+def kept_in(postgres_url: str) -> str:
+    return postgres_url
 
 
 def grow_old(engage: Engage) -> None:
@@ -51,24 +46,18 @@ def test_no_statement_reads_the_alerts_of_the_past(engage: Engage) -> None:
     services = engage.services
     user = add_user(services, email="sam@example.com")
     console = Console(build_app(services), services, user, begin_session(services, user))
-    said: dict[str, Any] = {}
-    noted = ("before_cursor_execute", lambda _c, _cur, sql, bound, *_: said.update({sql: bound}))
-    sa.event.listen(services.database.engine, *noted)
-    first = listed(engage)[0]
-    path = f"/console/coaching/{first.id}"
-    assert console.post(f"{path}/claim").status_code == 303
-    pages = ("", "?whose=all", "?whose=1", "?show=snoozed", "?show=resolved", f"?after={first.id}", f"/{first.id}")
-    for page in pages:
-        assert console.get(f"/console/coaching{page}").status_code == 200
-    with services.database.read() as db:
-        assert partner_standings(db, [1, 2])[first.partner_id or 0].claimed_at == engage.now
-    sa.event.remove(services.database.engine, *noted)
+    with selects(services.database) as said:
+        first = listed(engage)[0]
+        path = f"/console/coaching/{first.id}"
+        assert console.post(f"{path}/claim").status_code == 303
+        pages = ("", "?whose=all", "?whose=1", "?show=snoozed", "?show=resolved", f"?after={first.id}", f"/{first.id}")
+        for page in pages:
+            assert console.get(f"/console/coaching{page}").status_code == 200
+        with services.database.read() as db:
+            assert partner_standings(db, [1, 2])[first.partner_id or 0].claimed_at == engage.now
 
-    read = {}
     with services.database.read() as db:
-        for sql, bound in said.items():
-            if sql.lstrip().startswith("SELECT"):
-                read[sql] = rows_read(db, sql, bound)
+        read = {sql: rows_read(db, sql, bound) for sql, bound in said.items()}
     assert any("FROM coaching_alerts" in sql for sql in said)
     assert {sql: count for sql, count in read.items() if count > OLD / 100} == {}
 

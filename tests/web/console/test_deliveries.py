@@ -10,21 +10,9 @@ from engage.store.audit import entries
 from engage.store.delivery_lists import LOOKED_AT
 from tests.support.consoles import Console, MakeConsole
 from tests.support.engage import Engage
+from tests.support.mishaps import LOST, REFUSED, won
 
-LOST = SendResult(Outcome.UNKNOWN, detail="ServerDisconnectedError: Server disconnected")
-REFUSED = SendResult(Outcome.DEAD, status=400, detail="400 content: The content is too long")
 PATH = "/console/deliveries"
-
-
-def won(engage: Engage, **answers: SendResult | None) -> None:
-    """Each of these partners has just won a referral, and the provider answers their mail so."""
-    for name, answer in answers.items():
-        if answer is not None:
-            engage.provider.answers[f"{name}@example.com"] = answer
-        engage.refers(engage.partner(name), f"{name}-deal")
-        engage.becomes(name, f"{name}-deal", "won")
-    engage.work()
-    engage.provider.answers.clear()
 
 
 def partners_on(page: str) -> list[str]:

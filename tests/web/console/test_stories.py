@@ -8,22 +8,8 @@ import pytest
 from tests.support.consoles import Console, MakeConsole
 from tests.support.engage import Engage
 from tests.support.journeys import rereads
+from tests.support.telling import MONTHLY, STORY
 
-STORY = """\
----
-title: Payroll in <b>an</b> afternoon
-partner: ann
-partner_name: Ann Weber
-customer: Ardent Foods
-quote: We closed on a Tuesday.
-quote_by: Head of Finance
-consent:
-  partner: {given: 2026-01-01, until: 2027-09-01}
-  customer: {given: 2026-01-15, until: UNTIL}
-approved: {by: Dana Reed, on: 2026-02-01}
----
-It began with a sigh over lunch.
-"""
 EDITION = """\
 ---
 subject: "News"
@@ -35,17 +21,14 @@ Hello {{ partner.greeting_name }}.
 {{ blocks.success_story(story) }}
 {% endif %}
 """
-MONTHLY = """\
-campaign: monthly-newsletter
-state: live
-topic: newsletter
-for: partner
-when: {every: "1st 09:00"}
-again: each slot
-send_within: 5d
-steps:
-  - send: {edition: newsletter}
-"""
+
+
+def story(until: str) -> str:
+    """Ann's, with markup in its title; to be told until then as far as the customer is concerned."""
+    told = (
+        STORY.replace("Payroll in an", "Payroll in <b>an</b>").replace("p-001", "ann").replace("Jane Doe", "Ann Weber")
+    )
+    return told.replace("2026-04-15", until)
 
 
 def tells(engage: Engage, story: str) -> None:
@@ -82,8 +65,8 @@ def read(console: Console, path: str) -> str:
 def test_a_story_says_whether_it_may_be_told_and_for_how_long(
     engage: Engage, console: MakeConsole, until: str, approved: bool, said: str
 ) -> None:
-    story = STORY.replace("UNTIL", until)
-    tells(engage, story if approved else story.replace("approved: {by: Dana Reed, on: 2026-02-01}\n", ""))
+    told = story(until)
+    tells(engage, told if approved else told.replace("approved: {by: Dana Reed, on: 2026-02-01}\n", ""))
     shown = read(console("marketing"), "/console/stories")
     assert said in shown
     assert "Consent of the partner 2026-01-01 to 2027-09-01" in shown
@@ -93,7 +76,7 @@ def test_a_story_says_whether_it_may_be_told_and_for_how_long(
 
 
 def test_a_story_leads_to_its_partner_where_there_is_one(engage: Engage, console: MakeConsole) -> None:
-    tells(engage, STORY.replace("UNTIL", "2027-01-15"))
+    tells(engage, story("2027-01-15"))
     path = f"/console/partners/{engage.program}/ann"
     assert path not in console("marketing").get("/console/stories").text
     engage.partner("ann")
@@ -101,7 +84,7 @@ def test_a_story_leads_to_its_partner_where_there_is_one(engage: Engage, console
 
 
 def test_editions_say_which_month_is_written_and_which_is_not(engage: Engage, console: MakeConsole) -> None:
-    tells(engage, STORY.replace("UNTIL", "2026-03-20"))
+    tells(engage, story("2026-03-20"))
     writes(engage, "2026-03")
     shown = read(console("read-only"), "/console/stories/editions")
     assert "newsletter/2026-03 yes" in shown
@@ -114,7 +97,7 @@ def test_editions_say_which_month_is_written_and_which_is_not(engage: Engage, co
 
 
 def test_stories_of_programs_that_one_is_not_let_into_are_not_seen(engage: Engage, console: MakeConsole) -> None:
-    tells(engage, STORY.replace("UNTIL", "2027-01-15"))
+    tells(engage, story("2027-01-15"))
     writes(engage, "2026-03")
     assert "There are no stories" in read(console("marketing", programs=[]), "/console/stories")
     assert "No campaign has editions" in read(console("marketing", programs=[]), "/console/stories/editions")
