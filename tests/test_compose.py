@@ -84,6 +84,13 @@ def test_what_is_left_to_each_installation_can_be_said_in_dotenv() -> None:
     assert asked <= offered
 
 
+def test_what_is_said_in_dotenv_reaches_the_containers() -> None:
+    fixed = "data_dir host port database_url redis_url campaigns_dir templates_dir sources mailbox_url metrics_port"
+    said = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields.keys() - set(fixed.split())}
+    passed = set(re.findall(r"^    (\w+): \$\{\1:-", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE))
+    assert said <= passed
+
+
 def test_every_named_volume_is_declared_and_every_folder_is_in_the_repository() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
