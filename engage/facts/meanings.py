@@ -83,13 +83,13 @@ def _sum_or_count(totals: Totals, key: Hashable, name: str, clause: Clause) -> C
 
 
 def _count(totals: Totals, key: Hashable, clause: Clause) -> Column:
-    return sa.func.coalesce(totals.add(key, sa.func.count().filter(clause)), _NONE)
+    return sa.func.coalesce(totals.add(key, sa.func.count().filter(clause), clause), _NONE)
 
 
 def _sum(totals: Totals, key: Hashable, amount: Column, clause: Clause) -> Column:
     # PostgreSQL makes a numeric of the sum of bigints.
     total = sa.cast(sa.func.sum(amount).filter(clause), sa.BigInteger())
-    return sa.func.coalesce(totals.add(key, total), _NONE)
+    return sa.func.coalesce(totals.add(key, total, clause), _NONE)
 
 
 def _counted(ask: Question) -> Column:

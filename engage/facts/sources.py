@@ -78,16 +78,16 @@ class Sources:
             self._totals["people_totals"] = Totals("people_totals", theirs, people.c.id)
         return self._totals["people_totals"]
 
-    def _of_referrals(self, name: str, by_ids: bool) -> Totals:
+    def _of_referrals(self, name: str, by_ids: bool, *, sparse: bool = False) -> Totals:
         theirs = summed(self.subject, counted, self.binds.now, by_ids)
         there = sa.and_(theirs.where, referrals_exist(counted, self.binds.now))
-        return Totals(name, replace(theirs, where=there), counted.c.partner_id)
+        return Totals(name, replace(theirs, where=there), counted.c.partner_id, sparse=sparse)
 
     def ranks(self) -> Ranks:
         if self._ranks is None:
             # A partner's place is the same whichever of their referrals is asked about.
             among = Subject.PARTNER if self.subject.leads_to_partner else self.subject
-            self._ranks = Ranks(among, self._of_referrals("ranked", by_ids=False), self.binds.now)
+            self._ranks = Ranks(among, self._of_referrals("ranked", by_ids=False, sparse=True), self.binds.now)
         return self._ranks
 
     def company(self) -> Column:
@@ -153,12 +153,12 @@ class Sources:
         of_partner = sa.and_(alias.c.partner_id == partners.c.id, alias.c.name == sa.literal(name, sa.Text()))
         return self._join(f"attribute {name}", alias, sa.and_(of_partner, valid(alias, self.binds.now)))
 
-    def select(self, *columns: Column) -> sa.Select[Any]:
-        """Partner's and subject's id and the columns, for every subject that exists."""
+    def select(self, *columns: Column, placed: bool = False) -> sa.Select[Any]:
+        """Partner's and subject's id and the columns, for every subject that exists; `placed`: that has a rank."""
         rows, subject_id = rows_of(self.subject), id_of(self.subject)
         for totals in (*self._totals.values(), *((self._ranks,) if self._ranks else ())):
-            joined = totals.subquery()
-            rows = rows.outerjoin(joined, joined.c.whose_id == whose_of(self.subject))
+            joined, anybody = totals.subquery(), not (placed and totals is self._ranks)
+            rows = rows.join(joined, joined.c.whose_id == whose_of(self.subject), isouter=anybody)
         for table, on in self._joins.values():
             rows = rows.outerjoin(table, on)
         ids = partner_of(self.subject).label("partner_id"), subject_id.label("subject_id")

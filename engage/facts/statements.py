@@ -99,7 +99,11 @@ def _statement(
     columns = {ref: column_of(sources, told.program, ref).label(f"value_{n}") for n, ref in enumerate(asked)}
     # OFFSET 0 keeps planners from taking the tests into the joins: their guesses of how many rows pass, multiplied, end
     # in loops over all pairs; and a value would be computed again for each mention of it.
-    facts = sources.select(*columns.values()).offset(sa.literal_column("0")).subquery("facts")
+    facts = (
+        sources.select(*columns.values(), placed=_asks_for_a_place(where))
+        .offset(sa.literal_column("0"))
+        .subquery("facts")
+    )
     found = {ref: facts.c[label.name] for ref, label in columns.items()}
 
     def clause(condition: Condition) -> Clause:
@@ -110,6 +114,17 @@ def _statement(
     if where is not None:
         select = select.where(clause(where))
     return Statement(select.order_by(facts.c.partner_id, facts.c.subject_id), sources.binds)
+
+
+def _asks_for_a_place(where: Condition | None) -> bool:
+    """Whether nobody meets it whose rank is unknown: then all others need not be read."""
+    match where:
+        case All(parts):
+            return any(map(_asks_for_a_place, parts))
+        case Test(ref, comparator):
+            return ref.fact == "rank" and comparator is not Comparator.EXISTS
+        case _:
+            return False
 
 
 def _test(test: Test, value: Column, program: Program, binds: Binds) -> Clause:

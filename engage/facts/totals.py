@@ -22,20 +22,24 @@ _ACTIVE = sa.literal_column("'active'", sa.Text())
 class Totals:
     """Sums over rows for each whose they are: one grouped subquery, whose columns are added as facts ask.
 
-    `partner_id` is the column of the rows that names their partner, whose joining begins the first days.
+    `partner_id` is the column of the rows that names their partner, whose joining begins the first days. `sparse`: who
+    has no row that counts in any column has no sums either.
     """
 
-    def __init__(self, name: str, summed: Summed, partner_id: Column) -> None:
+    def __init__(self, name: str, summed: Summed, partner_id: Column, *, sparse: bool = False) -> None:
         self.name = name
         self._summed = summed
         self._partner_id = partner_id
+        self._sparse = sparse
         self._columns: dict[Hashable, sa.Label[Any]] = {}
+        self._counting: list[Clause] = []
         self._joining = False
 
-    def add(self, key: Hashable, aggregate: Column) -> Column:
-        """The outer column of an aggregate; `key` says which it is."""
+    def add(self, key: Hashable, aggregate: Column, counts: Clause | None = None) -> Column:
+        """The outer column of an aggregate; `key` says which it is, `counts` over which of the rows (None: all)."""
         if key not in self._columns:
             self._columns[key] = aggregate.label(f"n{len(self._columns)}")
+            self._counting.append(sa.true() if counts is None else counts)
         label = self._columns[key]
         return sa.literal_column(f"{self.name}.{label.name}", label.type)
 
@@ -59,13 +63,16 @@ class Totals:
         if self._joining:
             rows = rows.join(_joined, _joined.c.id == self._partner_id)
         totals = sa.select(whose.label("whose_id"), *self._columns.values()).select_from(rows)
+        if self._sparse:
+            totals = totals.where(sa.or_(*self._counting))
         return totals.where(self._summed.where).group_by(whose).subquery(self.name)
 
 
 class Ranks:
     """Places of all active partners, companies or staff of the program by a total, the greatest first.
 
-    Unknown where the total is zero.
+    Unknown where the total is zero: so only those are read who have rows that count, and all others are taken to stand
+    between those above zero and those below.
     """
 
     name = "ranks"
@@ -83,11 +90,18 @@ class Ranks:
         key = str(total)
         if key not in self._columns:
             place = sa.func.rank().over(order_by=total.desc())
-            self._columns[key] = sa.case((total != 0, place)).label(f"n{len(self._columns)}")
+            others = self._everybody() - sa.func.count().over()
+            found = sa.case((total > 0, place), (total < 0, place + others))
+            self._columns[key] = found.label(f"n{len(self._columns)}")
         return sa.literal_column(f"{self.name}.{self._columns[key].name}", sa.BigInteger())
+
+    def _everybody(self) -> Column:
+        """How many there are: not looked up unless a total is below zero."""
+        everybody = sa.select(sa.func.count()).select_from(rows_of(self._subject)).where(self._where)
+        return everybody.correlate(None).scalar_subquery()
 
     def subquery(self) -> sa.Subquery:
         totals, whose = self.totals.subquery(), whose_of(self._subject)
-        rows = rows_of(self._subject).outerjoin(totals, totals.c.whose_id == whose)
+        rows = rows_of(self._subject).join(totals, totals.c.whose_id == whose)
         places = sa.select(whose.label("whose_id"), *self._columns.values()).select_from(rows)
         return places.where(self._where).subquery(self.name)

@@ -142,6 +142,16 @@ def test_partners_with_as_much_share_a_place_and_the_next_place_is_left_out(data
     assert [places[n][rank] for n in range(1, 6)] == [1, 1, 3, None, None]
 
 
+def test_who_has_nothing_stands_before_whoever_has_less(database: Database) -> None:
+    rank = FactRef("rank", by="revenue")
+    amounts = [(1, 500), (2, -100), (3, 0), (5, -200), (6, -100)]
+    people = [a_partner(n) for n in range(1, 7)] + [a_partner(7, status="inactive")]
+    keep(database, people, [a_referral(n, who, NOW - DAY, amount) for n, (who, amount) in enumerate(amounts, 1)])
+    with database.read() as db:
+        places = values(db, SCOPE, Subject.PARTNER, [rank], NOW, range(1, 7))
+    assert [places[n][rank] for n in range(1, 7)] == [1, 4, None, None, 6, 4]
+
+
 def test_a_reward_is_none_from_the_moment_of_its_reversal(database: Database) -> None:
     ref = FactRef("rewards_earned")
     rewards = [Reward(n, 1, None, 10**n, NOW - DAY, at) for n, at in enumerate((NOW, NOW + MICROSECOND, None), 1)]
