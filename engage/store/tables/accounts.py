@@ -75,8 +75,9 @@ audit_entries = sa.Table(
     sa.Column("after", Json),
     sa.Column("why", sa.Text, comment="in the words of who did it"),
     sa.Column("origin", sa.Text, comment="where from, such as an address and a browser"),
-    sa.Index("ix_audit_entries_at", "at"),
-    sa.Index("ix_audit_entries_object", "object", "at"),
-    sa.Index("ix_audit_entries_user", "user_id", "at"),
+    sa.Index("ix_audit_entries_object", "object", "id"),
+    sa.Index("ix_audit_entries_user", "user_id", "id"),
+    sa.Index("ix_audit_entries_program", "program_id", "id"),
+    sa.Index("ix_audit_entries_program_user", "program_id", "user_id", "id"),
     comment="Every change that people made, by a console or the command line. Rows are never changed.",
 )

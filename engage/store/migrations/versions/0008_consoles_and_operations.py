@@ -124,9 +124,10 @@ def upgrade() -> None:
         comment="Every change that people made, by a console or the command line. Rows are never changed.",
     )
     with op.batch_alter_table("audit_entries", schema=None) as batch_op:
-        batch_op.create_index("ix_audit_entries_at", ["at"], unique=False)
-        batch_op.create_index("ix_audit_entries_object", ["object", "at"], unique=False)
-        batch_op.create_index("ix_audit_entries_user", ["user_id", "at"], unique=False)
+        batch_op.create_index("ix_audit_entries_object", ["object", "id"], unique=False)
+        batch_op.create_index("ix_audit_entries_program", ["program_id", "id"], unique=False)
+        batch_op.create_index("ix_audit_entries_program_user", ["program_id", "user_id", "id"], unique=False)
+        batch_op.create_index("ix_audit_entries_user", ["user_id", "id"], unique=False)
 
     op.create_table(
         "campaign_figures",
