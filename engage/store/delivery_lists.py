@@ -93,7 +93,8 @@ class Page:
 
 
 _D = deliveries.c
-_COLUMNS = [_D[name] for name in Listed.__dataclass_fields__ if name != "partner"]
+_SHOWN = [name for name in Listed.__dataclass_fields__ if name != "partner"]
+_COLUMNS = [_D[name] for name in (*_SHOWN, "partner_id")]
 
 
 def listed(db: Connection, asked: Filter, after: Place | None, limit: int) -> Page:
@@ -103,17 +104,17 @@ def listed(db: Connection, asked: Filter, after: Place | None, limit: int) -> Pa
     if asked.wanted in STUCK:
         return _stuck(db, asked, after, limit)
     if asked.wanted is List.IN_HANDS:
-        window = sa.select(_D.id, _D.lease_until.label("at")).where(_D.lease_until.is_not(None))
+        window = sa.select(*_COLUMNS, _D.lease_until.label("at")).where(_D.lease_until.is_not(None))
         return _within(db, asked, window.limit(LOOKED_AT).subquery(), limit, oldest_first=True)
     if asked.wanted in (List.WAITING, List.RETRY):
         return _within(db, asked, _due(after), limit, oldest_first=True)
-    window = sa.select(_D.id, _D.settled_at.label("at")).where(_D.settled_at.is_not(None), *_before(after))
+    window = sa.select(*_COLUMNS, _D.settled_at.label("at")).where(_D.settled_at.is_not(None), *_before(after))
     newest = window.order_by(_D.settled_at.desc(), _D.id.desc()).limit(LOOKED_AT).subquery()
     return _within(db, asked, newest, limit, oldest_first=False)
 
 
 def _stuck(db: Connection, asked: Filter, after: Place | None, limit: int) -> Page:
-    query = _rows(asked).where(_in_words(STUCK))
+    query = _rows(asked).where(_in_words(_D.state, STUCK))
     if after is not None:
         query = query.where(_D.id < after.id)
     return _page(db, query.order_by(_D.id.desc()), limit, lambda one: Place(None, one.id))
@@ -138,20 +139,26 @@ def _due(after: Place | None) -> sa.Subquery:
     """The next of each lane, by when they are due."""
     lanes = []
     for lane in (Lane.TRANSACTIONAL, Lane.BULK, Lane.ALERTS):
-        query = sa.select(_D.id, _D.due_at.label("at")).where(_D.lane == lane, _in_words(DUE))
+        query = sa.select(*_COLUMNS, _D.due_at.label("at")).where(_D.lane == lane, _in_words(_D.state, DUE))
         if after is not None and after.at is not None:
             query = query.where(_D.due_at >= after.at, sa.or_(_D.due_at > after.at, _D.id > after.id))
         lane_ = query.order_by(_D.due_at, _D.id).limit(LOOKED_AT // 3).subquery()
-        lanes.append(sa.select(lane_.c.id, lane_.c.at))
+        lanes.append(sa.select(lane_))
     return sa.union_all(*lanes).subquery()
 
 
 def _within(db: Connection, asked: Filter, window: sa.Subquery, limit: int, *, oldest_first: bool) -> Page:
-    """Those of the window that are asked for; where nothing more is found in it, the list goes on at its end."""
+    """Those of the window that are asked for; where nothing more is found in it, the list goes on at its end.
+
+    Its rows are looked through as they come: joined to what else is asked, they could be a part of all deliveries read.
+    """
     w = window.c
-    query = _rows(asked).join(window, w.id == _D.id)
     order = (w.at, w.id) if oldest_first else (w.at.desc(), w.id.desc())
-    rows = db.execute(query.add_columns(w.at).order_by(*order).limit(limit + 1)).all()
+    wanted = sa.select(window).where(*_wanted(window, asked)).order_by(*order).limit(limit + 1).subquery()
+    query = sa.select(wanted, partners.c.external_id.label("partner"))
+    query = query.select_from(wanted).outerjoin(partners, partners.c.id == wanted.c.partner_id)
+    order = (wanted.c.at, wanted.c.id) if oldest_first else (wanted.c.at.desc(), wanted.c.id.desc())
+    rows = db.execute(query.order_by(*order)).all()
     found, more = rows[:limit], len(rows) > limit
     shown = [_listed(row) for row in found]
     if more:
@@ -168,19 +175,24 @@ def _rows(asked: Filter) -> sa.Select[Any]:
     """Those that are asked for, with no regard to partners and order."""
     query = sa.select(*_COLUMNS, partners.c.external_id.label("partner"))
     query = query.select_from(deliveries).outerjoin(partners, partners.c.id == _D.partner_id)
-    query = query.where(_D.program_id.in_(asked.program_ids))
+    return query.where(*_wanted(deliveries, asked))
+
+
+def _wanted(rows: sa.FromClause, asked: Filter) -> list[sa.ColumnElement[bool]]:
+    columns = rows.c
+    wanted: list[sa.ColumnElement[bool]] = [columns.program_id.in_(asked.program_ids)]
     if asked.wanted is not List.ANY:
-        query = query.where(_in_words(_STATES[asked.wanted]))
+        wanted.append(_in_words(columns.state, _STATES[asked.wanted]))
     if asked.campaign is not None:
-        query = query.where(_D.campaign == asked.campaign)
+        wanted.append(columns.campaign == asked.campaign)
     if asked.error is not None:
-        query = query.where(sa.func.lower(_D.reason).contains(asked.error.lower(), autoescape=True))
-    return query
+        wanted.append(sa.func.lower(columns.reason).contains(asked.error.lower(), autoescape=True))
+    return wanted
 
 
-def _in_words(states: Sequence[DeliveryState]) -> sa.ColumnElement[bool]:
+def _in_words(state: sa.ColumnElement[str], states: Sequence[DeliveryState]) -> sa.ColumnElement[bool]:
     # in so many words: no index of the few that wait is used for states that are bound
-    return _D.state.in_([sa.literal_column(f"'{state}'") for state in states])
+    return state.in_([sa.literal_column(f"'{one}'") for one in states])
 
 
 def _page(db: Connection, query: sa.Select[Any], limit: int, place: Any) -> Page:
