@@ -1,11 +1,12 @@
 """An upgrade needs no silence: real processes of the version before go on while the new ones come, on both databases.
 
-The version before is the last commit whose schema is older; where the history is not there (a shallow clone, an archive
-of the sources), the test is skipped and says so.
+The version before is the last commit whose schema is older. Where it is not there, in a shallow clone or an archive of
+the sources, the test is skipped and says why; a whole clone has it, or the test fails.
 """
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,22 +23,38 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-BEFORE = "ae28a9f"
-"""The last commit whose newest migration is 0007. Raise it with each release."""
-
 DEALS = [f"deal{number}" for number in range(90)]
 
 
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources of the version before."""
-    packed = subprocess.run(["git", "archive", BEFORE, "engage"], cwd=ROOT, capture_output=True, check=False)
-    if packed.returncode != 0:
-        pytest.skip(f"commit {BEFORE} is not here: git fetch --unshallow")
+    if git("rev-parse", "--is-inside-work-tree") is None:
+        pytest.skip("the sources of the version before are in no archive of this one: run it in a clone")
+    before = version_before()
+    packed = git("archive", before, "engage")
+    if packed is None and git("rev-parse", "--is-shallow-repository") == b"true\n":
+        pytest.skip(f"{before} is beyond the end of this shallow clone: git fetch --unshallow")
+    assert packed is not None, f"{before} is not in this clone, though it is whole"
     folder = tmp_path_factory.mktemp("older")
-    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extractall(folder, filter="data")
     return folder
+
+
+def version_before() -> str:
+    """The commit before the one that brought the newest migration; the newest while that is not committed."""
+    newest = max((ROOT / "engage" / "store" / "migrations" / "versions").glob("[0-9]*.py"))
+    brought = git("log", "--diff-filter=A", "--format=%H", "--", str(newest.relative_to(ROOT))) or b""
+    return f"{brought.decode().split()[0]}^" if brought.strip() else "HEAD"
+
+
+def git(*arguments: str) -> bytes | None:
+    """What git answers, None if it cannot."""
+    if (program := shutil.which("git")) is None:
+        return None
+    done = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 Start = Callable[..., Tethered]
