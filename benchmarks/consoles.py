@@ -15,13 +15,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from engage.bootstrap import Services
 from engage.queueing import NoQueue
 from engage.settings import Settings
-from engage.store.tables import deliveries, partners
 from engage.web.app import build_app
+from tests.support.console_pages import PAGES, known
 from tests.support.consoles import Console, add_user, begin_session
 from tests.support.history import fill
 from tests.support.postgres import PostgresServer
@@ -79,7 +77,8 @@ def _measure(services: Services) -> int:
     user = add_user(services)
     console = Console(build_app(services), services, user, begin_session(services, user))
     slow = 0
-    for path in _pages(services):
+    names = known(services, PROGRAM)
+    for path in (page.format(**names) for page in PAGES):
         taken = []
         for _ in range(TIMES):
             began = time.perf_counter()
@@ -90,48 +89,6 @@ def _measure(services: Services) -> int:
         slow += bool(verdict) or answer.status_code != 200
         print(f"{answer.status_code} {usual * 1000:7.0f} ms, slowest {max(taken) * 1000:7.0f} ms  {path} {verdict}")
     return 1 if slow else 0
-
-
-def _pages(services: Services) -> list[str]:
-    """The addresses of all pages, with the filters that read most."""
-    with services.database.read() as db:
-        dead = db.execute(
-            sa.select(deliveries.c.id).where(deliveries.c.state == "dead").order_by(deliveries.c.id.desc()).limit(1)
-        ).scalar()
-        partner = db.execute(sa.select(partners.c.external_id).order_by(partners.c.id).limit(1)).scalar_one()
-        campaign = db.execute(sa.select(deliveries.c.campaign).order_by(deliveries.c.id).limit(1)).scalar_one()
-    mails = "/console/deliveries"
-    return [
-        "/console",
-        "/console?over=14d",
-        "/console/machinery",
-        mails,
-        *(f"{mails}?state={state}" for state in ("dead", "unknown", "retry", "waiting", "accepted", "skipped")),
-        f"{mails}?state=dead&campaign={campaign}",
-        f"{mails}?state=dead&error=no+such",
-        f"{mails}?state=dead&error=never+said",
-        f"{mails}?partner={partner}",
-        f"{mails}/d-{dead}",
-        "/console/held",
-        "/console/campaigns",
-        f"/console/campaigns/{PROGRAM}/{campaign}",
-        f"/console/campaigns/{PROGRAM}/{campaign}/as?partner={partner}",
-        f"/console/campaigns/{PROGRAM}/{campaign}/plan",  # asks for all partners once, and is kept for some minutes
-        "/console/calendar",
-        "/console/stories",
-        "/console/stories/editions",
-        "/console/partners",
-        f"/console/partners?q={partner}",
-        "/console/partners?q=x1%40example.com",
-        "/console/partners?q=Pat",
-        f"/console/partners/{PROGRAM}/{partner}",
-        f"/console/partners/{PROGRAM}/{partner}?on=2026-10-01",
-        f"/console/partners/{PROGRAM}/{partner}?campaign={campaign}",
-        "/console/coaching",
-        "/console/users",
-        "/console/audit",
-        "/console/account",
-    ]
 
 
 if __name__ == "__main__":

@@ -33,17 +33,18 @@ _STATEMENTS = (
         :begins, '{}' FROM generate_series(1, :partners) g""",
     """INSERT INTO partner_versions (program_id, partner_id, valid_from, status)
         SELECT :program, g, :begins, 'active' FROM generate_series(1, :partners) g""",
-    """INSERT INTO events (program_id, kind, key, partner_id, occurred_at, observed_at, source)
-        SELECT :program, 'partner.logged_in', 'login:' || g, 1 + (g::bigint * 7919) % :partners, at, at, 'history'
+    f"""INSERT INTO events (program_id, kind, key, partner_id, occurred_at, observed_at, source)
+        SELECT :program, 'partner.logged_in', 'login:' || g, {_WHO}, at, at, 'history'
         FROM (SELECT g, :begins + (g::float8 / (:mails / 5)) * CAST(:lasts AS interval) AS at
               FROM generate_series(1, :mails / 5) g) one""",
     """INSERT INTO occasions (id, program_id, campaign, version_id, key, occurred_at)
         SELECT n, :program, name, version_id, 'history', :begins FROM some_campaigns""",
     f"""INSERT INTO enrollments (id, program_id, campaign, version_id, occasion_id, key, partner_id, entered_at, state,
         step, reached_at, due_at) SELECT g, :program, name, version_id, n, 'event:' || g, {_WHO}, {_AT},
-        CASE WHEN g % 2000 = 1 THEN 'active' ELSE 'done' END, CASE WHEN g % 2000 = 1 THEN 'send' END,
-        CASE WHEN g % 2000 = 1 THEN {_AT} END, CASE WHEN g % 2000 = 1 THEN :later END
-        FROM generate_series(1, :mails) g JOIN some_campaigns ON n = 1 + g % :campaigns""",
+        CASE WHEN walks THEN 'active' ELSE 'done' END, CASE WHEN walks THEN 'send' END,
+        CASE WHEN walks THEN {_AT} END, CASE WHEN walks THEN :later END
+        FROM (SELECT g, g % (:mails / :walking) = 1 AS walks FROM generate_series(1, :mails) g) one
+        JOIN some_campaigns ON n = 1 + g % :campaigns""",
     f"""INSERT INTO deliveries (id, program_id, public_id, campaign, version_id, step, recipient, occasion,
         enrollment_id, partner_id, address_id, template, topic, lane, state, reason, due_at, expires_at,
         attempts, claims, provider_id, created_at, settled_at, counts_at, held_out)
@@ -74,15 +75,26 @@ _STATEMENTS = (
 )
 
 
-def fill(database: Database, program_id: int, mails: int, ends: datetime, lasts: timedelta, partners: int) -> None:
+def fill(
+    database: Database,
+    program_id: int,
+    mails: int,
+    ends: datetime,
+    lasts: timedelta,
+    partners: int,
+    waiting: int = 5_000,
+    walking: int | None = None,
+) -> None:
     """So many mails of a program's campaigns, with all that belongs to them, evenly over the time before `ends`.
 
-    To be called once, of a program that the library knows and that has nothing else yet. Of the mails 5,000 are due.
+    The newest `waiting` are due; so many partners, or one for 2,000 mails, are `walking` through a journey and go on
+    three days later. To be called once, of a program that the library knows and that has nothing else yet.
     """
     bound = {
         "program": program_id,
         "mails": mails,
-        "waiting": 5_000,
+        "waiting": waiting,
+        "walking": walking or mails // 2_000,
         "partners": partners,
         "begins": ends - lasts,
         "ends": ends,
@@ -97,6 +109,8 @@ def fill(database: Database, program_id: int, mails: int, ends: datetime, lasts:
             FROM campaign_versions WHERE program_id = :program GROUP BY campaign"""
         db.execute(sa.text(made), bound)
         bound["campaigns"] = db.exec_driver_sql("SELECT count(*) FROM some_campaigns").scalar_one()
+        # What is written in the transaction that has emptied its table need not go into the log, if that is minimal.
+        db.exec_driver_sql(f"TRUNCATE {', '.join(table.name for table in _GREAT)} CASCADE")
         with _without_indexes(db):
             for statement in _STATEMENTS:
                 db.execute(sa.text(statement), bound)

@@ -27,7 +27,7 @@ from engage.workers.tether import Tethered
 _READY_WITHIN_SECONDS = 60.0
 _GONE_WITHIN_MS = 60_000
 # Tests may lose their data in a power cut; a benchmark may not look faster than life.
-_CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
 _BECOME_NOBODY = (
     "import os, sys; os.setgroups([]); os.setgid({gid}); os.setuid({uid}); os.execv(sys.argv[1], sys.argv[1:])"
 )
