@@ -84,11 +84,6 @@ class Site:
         self.scheduler = self.installation.start("scheduler")
         self.web.wait_until_up(self.mailbox, self.installation.folder / "web.log")
 
-    def wins(self, deals: list[str]) -> None:
-        self.installation.deals(*deals)
-        done = self.installation.imports("--live")
-        assert done.code == 0, done.err
-
     def faults(self, script: object) -> None:
         request = urllib.request.Request(
             f"{self.web.url}/mailbox/faults", orjson.dumps(script), {"Content-Type": "application/json"}
@@ -113,7 +108,7 @@ def site(run_engage: EngageCommand, sqlite_url: str, valkey_url: str, unused_por
 
 def test_a_provider_that_refuses(site: Site) -> None:
     site.faults([{"answer": 503, "times": 1_000_000}])
-    site.wins(DEALS)
+    site.installation.wins(*DEALS)
     provider = f"mailbox 127.0.0.1:{site.web.url.rpartition(':')[2]}"
     site.operator.sees("Provider", f'engage_provider_state{{provider="{provider}",state="broken"}}', lambda n: n == 1)
     assert site.web.mails() == []
@@ -125,7 +120,7 @@ def test_a_provider_that_refuses(site: Site) -> None:
 def test_a_worker_that_is_stuck(site: Site) -> None:
     os.kill(site.worker.pid, signal.SIGSTOP)
     try:
-        site.wins(DEALS)
+        site.installation.wins(*DEALS)
         site.operator.sees("worker", 'engage_problems{kind="no_worker",severity="error"}', lambda n: n >= 1)
         assert site.web.mails() == []
     finally:
@@ -140,7 +135,7 @@ def test_a_template_that_is_poison_for_some(site: Site) -> None:
     won.write_text(email("{{ referral.lead_company }} signed", poison))
     workers_read_it()
     assert site.installation.run("lint").code == 0, "nobody can see it before"
-    site.wins(DEALS)
+    site.installation.wins(*DEALS)
     site.got_each_once([deal for deal in DEALS if deal != "deal-7"])
     site.operator.sees("dead", 'engage_deliveries_waiting{what="dead"}', lambda n: n == 1)
     won.write_text(email("{{ referral.lead_company }} signed"))
@@ -154,7 +149,7 @@ def test_a_database_that_dies(run_engage: EngageCommand, valkey_url: str, unused
     server = PostgresServer(durable=True)
     try:
         site = Site(run_engage, server.url, valkey_url, unused_port)
-        site.wins(DEALS[:4])
+        site.installation.wins(*DEALS[:4])
         site.got_each_once(DEALS[:4])
         server.crash()
         wait_for(lambda: site.operator.metric("engage_database_up") == 0, "the metrics to say so", SEEN_WITHIN)
@@ -163,7 +158,7 @@ def test_a_database_that_dies(run_engage: EngageCommand, valkey_url: str, unused
         assert "database" in shown.text
         server.start()
         wait_for(lambda: site.operator.metric("engage_database_up") == 1, "the database to be back", SEEN_WITHIN)
-        site.wins(DEALS)
+        site.installation.wins(*DEALS)
         site.got_each_once(DEALS)
         site.operator.sees_all_well()
     finally:
@@ -186,11 +181,11 @@ def small_disk(folder: Path) -> Iterator[SmallDisk]:
 def test_a_disk_that_is_full(run_engage: EngageCommand, tmp_path: Path, valkey_url: str, unused_port: int) -> None:
     with small_disk(tmp_path / "disk") as disk:
         site = Site(run_engage, f"sqlite:///{disk.folder / 'engage.db'}", valkey_url, unused_port)
-        site.wins(DEALS[:4])
+        site.installation.wins(*DEALS[:4])
         site.got_each_once(DEALS[:4])
         disk.fill()
         site.operator.sees("worker", 'engage_problems{kind="no_worker",severity="error"}', lambda n: n >= 1)
         disk.free()
-        site.wins(DEALS)
+        site.installation.wins(*DEALS)
         site.got_each_once(DEALS)
         site.operator.sees_all_well()

@@ -67,13 +67,6 @@ def shows(db: Connection, signer: Signer, user: User, code: str, now: datetime) 
     return "recovery code"
 
 
-def renew_recovery(db: Connection, user: User) -> list[str]:
-    """New recovery codes in place of those there were."""
-    codes = _recovery_codes()
-    set_recovery(db, user.id, [_recovery_hash(one) for one in codes])
-    return codes
-
-
 def recovery_left(db: Connection, user: User) -> int:
     """How many recovery codes have not been used."""
     return len(factor_of(db, user.id).recovery_hashes)

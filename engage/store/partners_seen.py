@@ -13,7 +13,6 @@ from engage.store.tables import addresses, aliases, attempts, companies, deliver
 from engage.store.upserts import one_of
 
 _P, _C, _D = partners.c, companies.c, deliveries.c
-_Query = sa.Select[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,6 @@ def test_a_name_that_would_break_a_header_or_turn_the_text_around_it_is_one_line
     assert b"\r\nBcc" not in mime(mail, engage.now)
 
 
-def states(engage: Engage) -> dict[str, str]:
-    return {recipient.removeprefix("partner:"): state for recipient, state in engage.states()}
-
-
 def sweeps(engage: Engage, after: timedelta = timedelta(seconds=11)) -> list[Message]:
     engage.now += after
     engage.services.sweep()
@@ -97,7 +93,7 @@ def test_a_worker_that_slept_past_its_lease_cannot_write(engage: Engage, provide
 
     provider.meanwhile = sleeps
     assert len(engage.work()) == 1
-    assert states(engage) == {"ann": "unknown"}
+    assert engage.partner_states() == {"ann": "unknown"}
     assert reasons(engage) == ["its lease ran out before an answer was stored"]
     assert sweeps(engage, timedelta(hours=1)) == []
 
@@ -125,7 +121,7 @@ def test_a_worker_that_slept_before_sending_sends_nothing_that_another_has_claim
     finally:
         Composer.compose = composed  # type: ignore[method-assign]
     assert engage.provider.messages == []
-    assert states(engage) == {"ann": "claimed"}
+    assert engage.partner_states() == {"ann": "claimed"}
 
 
 # --- claims that lead nowhere -----------------------------------------------------------------------------------------
@@ -153,7 +149,7 @@ def test_a_poisonous_delivery_ends_dead_with_its_reason_and_takes_no_other_with_
     engage.work()
     for _round in range(3):
         sweeps(engage, timedelta(minutes=1))
-    assert states(engage) == {"ann": "accepted", "eve": "dead", "bob": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted", "eve": "dead", "bob": "accepted"}
     (reason,) = (reason for reason in reasons(engage) if reason)
     assert "3 times" in reason
     assert "RecursionError" in reason
@@ -167,12 +163,12 @@ def test_a_delivery_whose_workers_die_each_time_ends_dead(engage: Engage) -> Non
     engage.services.match(ids)
     (_, due, _) = engage.queue.waiting.popleft()
     for number in range(3):
-        assert states(engage) == {"ann": "pending"}
+        assert engage.partner_states() == {"ann": "pending"}
         with engage.services.database.write() as db:
             claim(db, due, f"worker {number}", engage.now, timedelta(minutes=2), suspects=number > 0)
         engage.now += timedelta(minutes=3)
         engage.services.sweep()
-    assert states(engage) == {"ann": "dead"}
+    assert engage.partner_states() == {"ann": "dead"}
     engage.queue.waiting.clear()
 
 
@@ -199,7 +195,7 @@ def test_what_was_not_sent_in_time_ends_as_expired_with_the_decision(engage: Eng
     engage.services.match(ids)
     engage.queue.waiting.clear()
     assert sweeps(engage, timedelta(days=30)) == []
-    assert states(engage) == {"ann": "expired"}
+    assert engage.partner_states() == {"ann": "expired"}
     assert engage.decisions()[-1] == ("skip", "expired")
 
 
@@ -212,11 +208,11 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_gives_the_rest_back(engage
     provider.meanwhile = engage.services.stopping.set
     sent = engage.work()
     assert 0 < len(sent) < len(names)
-    assert set(states(engage).values()) == {"accepted", "pending"}
+    assert set(engage.partner_states().values()) == {"accepted", "pending"}
     provider.meanwhile = lambda: None
     engage.services.stopping.clear()
     sweeps(engage)
-    assert states(engage) == dict.fromkeys(names, "accepted")
+    assert engage.partner_states() == dict.fromkeys(names, "accepted")
     assert len(provider.messages) == len(names), "each once"
 
 
@@ -242,7 +238,7 @@ def test_an_answer_is_stored_when_the_database_is_back_within_the_lease(engage: 
     won(engage, "ann")
     away += [True] * 3
     engage.work()
-    assert states(engage) == {"ann": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted"}
     assert engage.services.journal.entries() == []
 
 
@@ -260,13 +256,13 @@ def test_an_answer_that_could_not_be_stored_is_replayed_at_the_next_start(
     away.clear()
     engage.now += timedelta(minutes=3)
     engage.services.sweep()
-    assert set(states(engage).values()) <= {"unknown", "pending"}
+    assert set(engage.partner_states().values()) <= {"unknown", "pending"}
 
     following = Services(engage.services.settings, engage.queue, clock=lambda: engage.now)
     following.replay_journal()
     following.replay_journal()
     sent = [mail.to.email.partition("@")[0] for mail in provider.messages]
-    assert {name for name, state in states(engage).items() if state == "accepted"} == set(sent) != set()
+    assert {name for name, state in engage.partner_states().items() if state == "accepted"} == set(sent) != set()
     assert (1, "accepted") in attempts(engage)
     following.close()
 
@@ -281,7 +277,7 @@ def test_nothing_is_sent_that_could_not_be_journalled(engage: Engage, monkeypatc
         patched.setattr(Journal, "make_room", full)
         with pytest.raises(ServiceUnreachable):
             engage.work()
-    assert (engage.provider.messages, states(engage)) == ([], {"ann": "pending"})
+    assert (engage.provider.messages, engage.partner_states()) == ([], {"ann": "pending"})
     assert len(sweeps(engage)) == 1
 
 
@@ -300,7 +296,7 @@ def test_proof_settles_an_unknown_and_one_that_was_to_be_sent_again(engage: Enga
         ids = dict.fromkeys(db.execute(sa.select(d.id)).scalars(), "x-1")
         assert accept_on_evidence(db, ids, engage.now) == set(ids)
         assert accept_on_evidence(db, ids, engage.now) == set()
-    assert states(engage) == {"ann": "accepted", "bob": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted", "bob": "accepted"}
     assert attempts(engage) == [(1, "accepted"), (1, "accepted")]
     assert sweeps(engage) == []
 
@@ -321,7 +317,7 @@ def test_an_outage_of_the_provider_burns_no_attempts_and_one_mail_is_tried_first
     engage.provider.answers.clear()
     for _round in range(4):
         sweeps(engage, timedelta(minutes=16))
-    assert states(engage) == dict.fromkeys(names, "accepted")
+    assert engage.partner_states() == dict.fromkeys(names, "accepted")
     assert sum(number == 1 for number, _ in attempts(engage)) == len(names)
     assert len(attempts(engage)) == len(names) + tried + 1
 
@@ -342,7 +338,7 @@ def test_refused_credentials_pause_everything_raise_one_alarm_and_an_operator_re
     with engage.services.database.write() as db:
         assert engage.services.gate.resume(db, "a new key", engage.now)
     sweeps(engage)
-    assert states(engage) == dict.fromkeys(names, "accepted")
+    assert engage.partner_states() == dict.fromkeys(names, "accepted")
 
 
 def test_the_sweeper_hands_nothing_out_while_the_gate_is_shut(engage: Engage) -> None:
@@ -375,4 +371,4 @@ def test_a_run_whose_worker_is_told_to_stop_is_taken_up_where_it_was_left(
     assert len(engage.states()) == 2
     sweeps(engage)
     sweeps(engage)
-    assert states(engage) == dict.fromkeys([f"p{number}" for number in range(5)], "accepted")
+    assert engage.partner_states() == dict.fromkeys([f"p{number}" for number in range(5)], "accepted")

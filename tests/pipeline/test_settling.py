@@ -15,25 +15,10 @@ from engage.store import tables
 from engage.store.audit import entries
 from engage.store.settling import Shown, Stuck, Which, all_shown, stuck
 from tests.support.engage import Engage
+from tests.support.mishaps import LOST, REFUSED, won
 
-LOST = SendResult(Outcome.UNKNOWN, detail="ServerDisconnectedError: Server disconnected")
-REFUSED = SendResult(Outcome.DEAD, status=400, detail="400 content: The content is too long")
 ODD = SendResult(Outcome.DEAD, status=400, detail="400 100% of_it")
 ALL = Which()
-
-
-def won(engage: Engage, **answers: SendResult) -> None:
-    """Each of these partners has just won a referral, and the provider answers their mail so."""
-    for name, answer in answers.items():
-        engage.provider.answers[f"{name}@example.com"] = answer
-        engage.refers(engage.partner(name), f"{name}-deal")
-        engage.becomes(name, f"{name}-deal", "won")
-    engage.work()
-    engage.provider.answers.clear()
-
-
-def states(engage: Engage) -> dict[str, str]:
-    return {recipient.removeprefix("partner:"): state for recipient, state in engage.states()}
 
 
 def rows(engage: Engage) -> dict[str, Any]:
@@ -102,7 +87,7 @@ def test_an_unknown_one_is_sent_again_only_when_somebody_says_so(engage: Engage)
     assert (row.state, row.claims, row.settled_at, row.lease) == ("pending", 0, None, None)
     assert row.reason == "ServerDisconnectedError: Server disconnected; operator: resend: she never got it"
     assert [message.id for message in engage.work()] == [key]
-    assert states(engage) == {"ann": "accepted", "bob": "unknown"}
+    assert engage.partner_states() == {"ann": "accepted", "bob": "unknown"}
     a = tables.attempts.c
     with engage.services.database.read() as db:
         tried = list(db.execute(sa.select(a.number, a.outcome).where(a.delivery_id == row.id).order_by(a.number)))
@@ -115,7 +100,7 @@ def test_everything_is_decided_anew(engage: Engage, move: Move, answer: SendResu
     engage.partner("ann", status="inactive")
     engage.services.move(move, ALL, "again")
     assert engage.work() == []
-    assert states(engage) == {"ann": "skipped"}
+    assert engage.partner_states() == {"ann": "skipped"}
 
 
 def expires(engage: Engage, name: str) -> datetime:
@@ -144,11 +129,11 @@ def test_a_dead_one_is_tried_again_with_its_key(engage: Engage) -> None:
     won(engage, ann=REFUSED)
     first = engage.provider.messages[-1]
     engage.services.move(Move.RETRY, Which(error="too long"), None)
-    assert rows(engage)["ann"].reason == "400 content: The content is too long; operator: retry"
+    assert rows(engage)["ann"].reason == f"{REFUSED.detail}; operator: retry"
     (second,) = engage.work()
     assert second.id == first.id
     assert second.custom_args["engage_attempt"] == "2"
-    assert states(engage) == {"ann": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted"}
 
 
 # --- settled ----------------------------------------------------------------------------------------------------------
@@ -235,11 +220,6 @@ def test_ids_are_read_as_they_are_written() -> None:
 OLA = Actor("ola@example.com", origin="127.0.0.1 test")
 
 
-def kept(engage: Engage) -> list[tuple[str, str, str, str | None]]:
-    with engage.services.database.read() as db:
-        return [(one.actor, one.action, one.object, one.why) for one in reversed(entries(db, 50))]
-
-
 def shown(engage: Engage, state: DeliveryState, which: Which = ALL) -> Shown:
     with engage.services.database.read() as db:
         return all_shown(db, state, which)[1]
@@ -253,7 +233,9 @@ def test_the_audit_log_keeps_who_moved_which_and_why(engage: Engage, move: Move,
     won(engage, ann=answer, bob=answer)
     engage.services.move(move, ALL, "the outage is over", OLA)
     ids = [id_of(engage, name) for name in ("ann", "bob")]
-    assert kept(engage) == [("ola@example.com", move.action, f"delivery:{id_}", "the outage is over") for id_ in ids]
+    assert engage.audited() == [
+        ("ola@example.com", move.action, f"delivery:{id_}", "the outage is over") for id_ in ids
+    ]
     with engage.services.database.read() as db:
         (newest, _) = entries(db, 2)
     assert (newest.program_id, newest.at, newest.origin) == (1, engage.now, "127.0.0.1 test")
@@ -263,14 +245,14 @@ def test_the_audit_log_keeps_who_moved_which_and_why(engage: Engage, move: Move,
 def test_who_names_nobody_is_at_the_command_line(engage: Engage) -> None:
     won(engage, ann=REFUSED)
     engage.services.move(Move.DROP, ALL, None)
-    assert kept(engage) == [("command line", "delivery.drop", f"delivery:{id_of(engage, 'ann')}", None)]
+    assert engage.audited() == [("command line", "delivery.drop", f"delivery:{id_of(engage, 'ann')}", None)]
 
 
 def test_what_was_not_moved_is_not_in_the_audit_log(engage: Engage) -> None:
     won(engage, ann=LOST)
     with pytest.raises(InputError):
         engage.services.move(Move.SENT, Which((id_of(engage, "ann"), 999)), "why", OLA)
-    assert kept(engage) == []
+    assert engage.audited() == []
 
 
 def test_what_was_shown_is_moved_while_it_is_the_same(engage: Engage) -> None:
@@ -290,8 +272,8 @@ def test_nothing_is_moved_when_more_or_others_are_there_than_were_shown(engage: 
     engage.services.move(Move.RETRY, Which((id_of(engage, "ann"),)), "first", OLA)
     with pytest.raises(InputError, match="it had 2 dead, and has 2 now"):
         engage.services.move(Move.DROP, ALL, "no use", OLA, seen)
-    assert sorted(states(engage).items()) == [("ann", "pending"), ("bob", "dead"), ("cyd", "dead")]
-    assert len(kept(engage)) == 1
+    assert sorted(engage.partner_states().items()) == [("ann", "pending"), ("bob", "dead"), ("cyd", "dead")]
+    assert len(engage.audited()) == 1
 
 
 def test_somebody_of_other_programs_finds_nothing_by_its_id_neither(engage: Engage) -> None:
@@ -300,4 +282,4 @@ def test_somebody_of_other_programs_finds_nothing_by_its_id_neither(engage: Enga
     with pytest.raises(InputError, match=f"d-{id_of(engage, 'ann')} is not there"):
         engage.services.move(Move.DROP, elsewhere, "mine", OLA)
     assert shown(engage, DeliveryState.DEAD, Which(program_ids=(77,))) == Shown(0, None)
-    assert states(engage) == {"ann": "dead"}
+    assert engage.partner_states() == {"ann": "dead"}

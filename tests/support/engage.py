@@ -14,6 +14,7 @@ from engage.providers.protocol import DEADLINE
 from engage.queueing import Lane
 from engage.settings import SendTo, Settings
 from engage.store import tables
+from engage.store.audit import entries
 
 ROOT = Path(__file__).parents[2]
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)  # a Monday
@@ -153,6 +154,15 @@ class Engage:
         d = tables.deliveries.c
         with self.services.database.read() as db:
             return [(r, s) for r, s in db.execute(sa.select(d.recipient, d.state).order_by(d.id))]
+
+    def partner_states(self) -> dict[str, str]:
+        """partner -> the state of their last delivery."""
+        return {recipient.removeprefix("partner:"): state for recipient, state in self.states()}
+
+    def audited(self) -> list[tuple[str, str, str, str | None]]:
+        """(who, did what, with what, why) of the audit log, in order."""
+        with self.services.database.read() as db:
+            return [(one.actor, one.action, one.object, one.why) for one in reversed(entries(db, 50))]
 
     def decisions(self) -> list[tuple[str, str | None]]:
         """(decision, reason) of each decision, in order."""

@@ -117,6 +117,12 @@ class Installation:
     def run(self, *arguments: str | Path, env: Mapping[str, str] | None = None, timeout: float = 120.0) -> Ran:
         return self._command.run(*arguments, env={**self.env, **(env or {})}, timeout=timeout)
 
+    def wins(self, *deals: str) -> None:
+        """These have been won just now, and are news."""
+        self.deals(*deals)
+        done = self.imports("--live")
+        assert done.code == 0, done.err
+
     def imports(self, *options: str | Path, env: Mapping[str, str] | None = None) -> Ran:
         return self.run("import", self.export, "--mapping", self.folder / "mapping.yaml", *options, env=env)
 

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Response
 
 from engage.domain.accounts import Permission
 from engage.pipeline.ahead import look_ahead
-from engage.web.console import phrases
 from engage.web.console.doors import Allowed, Visit
 from engage.web.console.shell import show
 
@@ -22,4 +21,4 @@ def calendar(visit: Annotated[Visit, Depends(Allowed(Permission.SEE_CAMPAIGNS))]
     if scope is not None:
         with visit.services.database.read() as db:
             ahead = look_ahead(db, visit.services.library(), scope, visit.now)
-    return show(visit, "calendar.html", scopes=scopes, scope=scope, ahead=ahead, phrases=phrases)
+    return show(visit, "calendar.html", scopes=scopes, scope=scope, ahead=ahead)

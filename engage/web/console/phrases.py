@@ -122,12 +122,6 @@ def explained_lines(node: Node, condition: Condition | None) -> tuple[Line, ...]
     return tuple(_explained(part, known) for part in _all_of(node))
 
 
-def explained_line(node: Node, condition: Condition | None) -> Line:
-    """The same as one line, with those of several below it."""
-    found = explained_lines(node, condition)
-    return found[0] if len(found) == 1 else Line(_GROUPS["all of"], found, node.truth)
-
-
 def _all_of(node: Node) -> tuple[Node, ...]:
     """What has to hold together: lists in lists of such are one list."""
     return tuple(one for part in node.parts for one in _all_of(part)) if node.text == "all of" else (node,)

@@ -64,7 +64,7 @@ def stories(visit: Looking) -> Response:
             if visit.user.program_ids is None or set(state.emails) & told
         ]
     shown.sort(key=lambda one: (not one.state.lacks, not one.soon, one.state.name))
-    return show(visit, "stories.html", stories=shown, parties=PARTIES, today=today)
+    return show(visit, "stories.html", stories=shown, parties=PARTIES)
 
 
 def _page_of(db: Connection, visit: Visit, scopes: Mapping[str, Scope], story: Story) -> str:

@@ -24,10 +24,6 @@ def ops(logged_in: LoggedIn) -> Visitor:
     return logged_in(Role.OPS)
 
 
-def states(engage: Engage) -> dict[str, str]:
-    return {recipient.removeprefix("partner:"): state for recipient, state in engage.states()}
-
-
 def test_each_page_is_fine_on_a_phone_and_at_a_desk(engage: Engage, ops: Visitor) -> None:
     won(engage, ann=REFUSED, bob=REFUSED, cyd=LOST, dan=None)
     won(engage, eve=SendResult(Outcome.DEAD, status=400, detail=EVIL))
@@ -60,7 +56,7 @@ def test_an_operator_tries_dead_mails_again_by_keyboard(engage: Engage, ops: Vis
     ops.submits("Try again")
     assert "2 mails will be tried again if it is still right." in ops.reads
     engage.work()
-    assert states(engage) == {"ann": "accepted", "bob": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted", "bob": "accepted"}
     with engage.services.database.read() as db:
         assert [one.why for one in entries(db, 5)] == ["the template is mended"] * 2
 

@@ -52,11 +52,6 @@ class Office:
         visitor.submits("Keep it and log in")
         return visitor
 
-    def wins(self, *deals: str) -> None:
-        self.installation.deals(*deals)
-        done = self.installation.imports("--live")
-        assert done.code == 0, done.err
-
     def arrive(self, *subjects: str) -> None:
         """Waits until partners have these mails, each once."""
         wait_for(lambda: set(subjects) <= set(self.web.subjects()), f"{subjects} among the mails")
@@ -97,7 +92,7 @@ def office(
 def test_an_operator_finds_what_died_mends_it_and_it_goes_out(office: Office) -> None:
     ops = office.hires("ops")
     office.faults(ops, [{"answer": 400, "times": 1_000}])
-    office.wins("acme", "birch")
+    office.installation.wins("acme", "birch")
 
     def dead() -> bool:
         return "4" in ops.opens("/console/deliveries?state=dead").page.inner_text("ul.cards > li:first-child")
@@ -122,7 +117,7 @@ def test_an_operator_stops_all_mail_and_lets_it_out_again(office: Office) -> Non
     ops.presses("Enter")
     ops.writes("Why", "a wrong price")
     ops.submits("Pause all sending")
-    office.wins("acme")
+    office.installation.wins("acme")
     wait_for(lambda: "a wrong price" in ops.opens("/console").reads, "the overview to say that it is paused")
     assert office.web.mails() == []
     ops.submits("Resume sending")
@@ -146,7 +141,7 @@ def test_a_marketer_sees_who_would_get_what_and_stops_a_campaign(office: Office)
     marketer.presses("Enter")
     marketer.writes("Why", "the text is old")
     marketer.submits("Pause the campaign")
-    office.wins("acme")
+    office.installation.wins("acme")
     said = office.installation.run("status").out
     assert "referral-won" in said
     marketer.tabs_to("Let it go on")
@@ -155,12 +150,12 @@ def test_a_marketer_sees_who_would_get_what_and_stops_a_campaign(office: Office)
     marketer.submits("Let it go on")
     resumed = datetime.now(UTC)
     wait_for(lambda: datetime.now(UTC) > resumed + 2 * LOOK_EVERY, "the worker to look again")
-    office.wins("acme", "birch")
+    office.installation.wins("acme", "birch")
     office.arrive("Birch Ltd signed")
 
 
 def test_a_salesperson_claims_an_alert_calls_and_says_what_came_of_it(office: Office) -> None:
-    office.wins("acme")
+    office.installation.wins("acme")
     sales = office.hires("sales")
 
     def told() -> bool:

@@ -26,10 +26,6 @@ def listed(console: Console, query: str = "") -> list[str]:
     return partners_on(answer.text)
 
 
-def states(engage: Engage) -> dict[str, str]:
-    return {recipient.removeprefix("partner:"): state for recipient, state in engage.states()}
-
-
 def hidden(page: str) -> dict[str, str]:
     """What the form on the page sends by itself."""
     form = page[page.index(f'action="{PATH}/move"') :]
@@ -162,7 +158,7 @@ def test_those_that_are_ticked_are_moved_with_the_reason_and_who_it_was(engage: 
     form = {"move": "RETRY", "of": "ticked", "id": ["d-1"], "why": " the template\nis mended "}
     answer = ops.post(f"{PATH}/move", hidden(ops.get(PATH).text) | form)
     assert ops.said(answer) == "1 mail will be tried again if it is still right."
-    assert states(engage) == {"ann": "pending", "bob": "dead"}
+    assert engage.partner_states() == {"ann": "pending", "bob": "dead"}
     with engage.services.database.read() as db:
         (kept,) = entries(db, 10)
     assert (kept.actor, kept.action, kept.object) == (ops.user.email, "delivery.retry", "delivery:1")
@@ -179,7 +175,7 @@ def test_all_that_the_filter_shows_are_moved_and_no_others(engage: Engage, conso
     answer = ops.post(f"{PATH}/move", hidden(page) | {"move": "DROP", "of": "all", "why": "no use"})
     assert ops.said(answer) == "2 mails will never go out."
     assert "error=too+long" in answer.headers["location"]
-    assert states(engage) == {"ann": "cancelled", "bob": "cancelled", "cyd": "dead"}
+    assert engage.partner_states() == {"ann": "cancelled", "bob": "cancelled", "cyd": "dead"}
 
 
 def test_nothing_is_moved_when_the_list_has_changed_meanwhile_and_that_is_said(
@@ -195,7 +191,7 @@ def test_nothing_is_moved_when_the_list_has_changed_meanwhile_and_that_is_said(
     assert "the list has changed since you looked: it had 1 dead, and has 2 now: nothing was changed" in answer.text
     assert 'value="no use"' in answer.text, "what was written is not lost"
     assert partners_on(answer.text) == ["bob", "ann"]
-    assert states(engage) == {"ann": "dead", "bob": "dead"}
+    assert engage.partner_states() == {"ann": "dead", "bob": "dead"}
 
 
 def test_nothing_is_moved_by_halves(engage: Engage, console: MakeConsole) -> None:
@@ -206,7 +202,7 @@ def test_nothing_is_moved_by_halves(engage: Engage, console: MakeConsole) -> Non
     answer = ops.post(f"{PATH}/move", shown | {"move": "DROP", "of": "ticked", "id": ["d-1", "d-2"], "why": "no use"})
     assert answer.status_code == 409
     assert "d-1 is pending" in answer.text
-    assert states(engage) == {"ann": "pending", "bob": "dead"}
+    assert engage.partner_states() == {"ann": "pending", "bob": "dead"}
 
 
 @pytest.mark.parametrize(
@@ -226,7 +222,7 @@ def test_a_form_that_says_too_little_changes_nothing(
     ops = console("ops")
     answer = ops.post(f"{PATH}/move", hidden(ops.get(PATH).text) | form)
     assert (answer.status_code, said in answer.text) == (409, True)
-    assert states(engage) == {"ann": "dead"}
+    assert engage.partner_states() == {"ann": "dead"}
 
 
 def test_one_unknown_is_settled_on_its_own_page(engage: Engage, console: MakeConsole) -> None:
@@ -254,7 +250,7 @@ def test_who_may_only_look_has_no_buttons_and_moves_nothing(engage: Engage, cons
         assert (page.status_code, "<button name" in page.text) == (200, False)
     form = {"move": "DROP", "id": ["d-1"], "of": "ticked", "why": "x"}
     assert looker.post(f"{PATH}/move", form).status_code == 403
-    assert states(engage) == {"ann": "dead"}
+    assert engage.partner_states() == {"ann": "dead"}
 
 
 def test_deliveries_of_other_programs_are_as_if_they_were_not_there(engage: Engage, console: MakeConsole) -> None:
@@ -267,7 +263,7 @@ def test_deliveries_of_other_programs_are_as_if_they_were_not_there(engage: Enga
     assert (answer.status_code, "d-1 is not there" in answer.text) == (409, True)
     everything = {"move": "DROP", "of": "all", "state": "dead", "shown": "1", "newest": "", "why": "x"}
     assert stranger.post(f"{PATH}/move", everything).status_code == 409
-    assert states(engage) == {"ann": "dead"}
+    assert engage.partner_states() == {"ann": "dead"}
 
 
 def test_what_strangers_wrote_is_shown_as_text(engage: Engage, console: MakeConsole) -> None:

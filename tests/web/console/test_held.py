@@ -8,7 +8,6 @@ from engage.domain.campaigns import CampaignState
 from engage.domain.errors import ServiceUnreachable
 from engage.domain.gates import State, state_of
 from engage.domain.records import ReferralRecord
-from engage.store.audit import entries
 from engage.store.topic_pauses import standing_pauses
 from tests.support.consoles import MakeConsole
 from tests.support.engage import Engage
@@ -27,11 +26,6 @@ def bursts(engage: Engage, *sources: str) -> None:
         ]
         engage.services.take(engage.program, rows, source=source, news=True, limit=3)
     assert engage.work() == []
-
-
-def kept(engage: Engage) -> list[tuple[str, str, str, str | None]]:
-    with engage.services.database.read() as db:
-        return [(one.actor, one.action, one.object, one.why) for one in reversed(entries(db, 50))]
 
 
 def gate_state(engage: Engage) -> State:
@@ -55,7 +49,7 @@ def test_a_burst_is_shown_with_what_would_come_of_it_and_released(engage: Engage
     answer = ops.post(f"{PATH}/decide", {"id": ["changes-1"], "do": "release", "why": "they are meant"})
     assert "changes-1 is released: of 4 status changes" in ops.said(answer)
     assert len(engage.work()) == 4
-    assert kept(engage) == [(ops.user.email, "changes.release", "changes:1", "they are meant")]
+    assert engage.audited() == [(ops.user.email, "changes.release", "changes:1", "they are meant")]
     assert "changes-1" not in ops.get(PATH).text
 
 
@@ -106,7 +100,7 @@ def test_all_sending_is_paused_and_resumed(engage: Engage, console: MakeConsole)
     assert gate_state(engage) is State.OPEN
     assert ops.post("/console/sending/resume", {"why": "mended"}).status_code == 409
     provider = f"provider:{engage.services.settings.carrier}"
-    assert kept(engage) == [
+    assert engage.audited() == [
         (ops.user.email, "sending.pause", provider, "a wrong price"),
         (ops.user.email, "sending.resume", provider, "mended"),
     ]
@@ -148,7 +142,7 @@ def test_a_topic_is_paused_and_let_go_on(engage: Engage, console: MakeConsole) -
         assert [f"{engage.program}/{one.topic}" for one in standing_pauses(db)] == [topic]
     assert ops.post("/console/topics/pause", {"topic": topic, "why": "me too"}).status_code == 409
     assert ops.said(ops.post("/console/topics/resume", {"topic": topic, "why": "mended"})).endswith("goes on.")
-    assert [action for _, action, _, _ in kept(engage)] == ["topic.pause", "topic.resume"]
+    assert [action for _, action, _, _ in engage.audited()] == ["topic.pause", "topic.resume"]
     assert ops.post("/console/topics/resume", {"topic": "elsewhere/tips", "why": "x"}).status_code == 404
     assert ops.post("/console/topics/stop", {"topic": topic, "why": "x"}).status_code == 404
 
@@ -164,7 +158,7 @@ def test_marketing_pauses_a_campaign_and_lets_it_go_on(engage: Engage, console: 
     assert back.headers["location"].startswith(f"/console/campaigns/{named}?")
     assert campaign_state(engage) is CampaignState.LIVE
     engage.now += timedelta(minutes=1)
-    assert [(action, object_) for _, action, object_, _ in kept(engage)] == [
+    assert [(action, object_) for _, action, object_, _ in engage.audited()] == [
         ("campaign.pause", f"campaign:{RUN}"),
         ("campaign.resume", f"campaign:{RUN}"),
     ]
@@ -182,7 +176,7 @@ def test_a_pause_without_a_reason_is_refused(engage: Engage, console: MakeConsol
     ):
         answer = ops.post(f"/console/{path}", form)
         assert (answer.status_code, "Say why" in answer.text) == (409, True)
-    assert kept(engage) == []
+    assert engage.audited() == []
 
 
 # --- who may ----------------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from engage.web.console.phrases import (
     cap_said,
     condition_lines,
     condition_said,
-    explained_line,
     explained_lines,
     length_said,
     window_said,
@@ -63,8 +62,7 @@ def test_what_a_condition_came_to_has_the_same_words_and_the_values() -> None:
     said = "wins in the last 90 days: none"
     found = Line(said, (), True, "0")
     assert lines == (Line("status is active", (), True, "active"), found, Line("not", (found,), False))
-    assert explained_line(tree, All((WINS, Not(WINS)))) == Line("all of these", lines, False)
-    assert explained_line(wins, WINS) == found
+    assert explained_lines(wins, WINS) == (found,)
 
 
 def test_lengths_windows_caps_and_again_are_said_in_words() -> None:
