@@ -25,7 +25,7 @@ _SMALL_TARGETS = """([main, any]) => {
   const small = [];
   for (const one of document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")) {
     const shown = one.closest(".choice") || one, box = shown.getBoundingClientRect();
-    if (!box.width) continue;
+    if (!box.width || one.closest("[aria-hidden=true]")) continue;
     const around = (one.parentElement.innerText || "").trim(), own = (one.innerText || "").trim();
     const inSentence = one.tagName === "A" && getComputedStyle(one).display === "inline" && around !== own;
     const wanted = one.tagName === "A" && !one.matches(".button") ? any : main;
@@ -53,10 +53,11 @@ _FOCUSED = """() => {
 class Visitor:
     """Somebody with a browser of their own: nothing of another visitor's cookies."""
 
-    def __init__(self, context: BrowserContext, site: str, axe: str, pictures: Path) -> None:
+    def __init__(self, context: BrowserContext, site: str, axe: str, pictures: Path | None) -> None:
         self.page: Page = context.new_page()
         self._site, self._axe, self._pictures = site, axe, pictures
         self.complaints: list[str] = []
+        self.status = 0  # with which the page that was opened last was answered
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
@@ -68,7 +69,8 @@ class Visitor:
     def opens(self, link: str) -> Self:
         """Follows a link of a mail, whatever host it names."""
         path = link.split("/", 3)[3] if "://" in link else link.lstrip("/")
-        self.page.goto(urljoin(f"{self._site}/", path))
+        answer = self.page.goto(urljoin(f"{self._site}/", path))
+        self.status = answer.status if answer is not None else 0
         return self
 
     @property
@@ -113,23 +115,27 @@ class Visitor:
     # --- as it is seen ------------------------------------------------------------------------------------------------
 
     def finds_it_fine(self, name: str, width: int = PHONE) -> None:
-        """Nothing is cut off, too small to press, or found by axe, in light and in dark; a picture of each is kept."""
+        """Nothing is cut off, too small to press, or found by axe, in light and in dark; `kept_pictures` of each."""
         for scheme in SCHEMES:
             self.page.set_viewport_size({"width": width, "height": 800})
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            self.picture(self._pictures / f"{name}-{width}-{scheme}.png")
+            if self._pictures is not None:
+                self.picture(self._pictures / f"{name}-{width}-{scheme}.png")
             wide = self.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} pixels wide on {width}"
             small = self.page.evaluate(_SMALL_TARGETS, [MAIN_TARGET, ANY_TARGET])
             assert not small, f"too small to press on {name}: {small}"
-            found = self.axe()
+            found = self.axe(of_colours=scheme != SCHEMES[0])
             assert not found, f"axe finds on {name}, {scheme}: {found}"
         assert not self.complaints, self.complaints
 
-    def axe(self) -> list[str]:
-        """What axe finds wrong: "impact rule: the element"."""
-        self.page.evaluate(self._axe)
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(all => all.violations)")
+    def axe(self, *, of_colours: bool = False) -> list[str]:
+        """What axe finds wrong: "impact rule: the element". `of_colours`: only what another scheme can change."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(self._axe)
+        rules = {"runOnly": ["color-contrast", "link-in-text-block"]} if of_colours else {}
+        run = "options => axe.run(document, {resultTypes: ['violations'], ...options}).then(all => all.violations)"
+        found = self.page.evaluate(run, rules)
         return [f"{one['impact']} {one['id']}: {node['html']}" for one in found for node in one["nodes"]]
 
     def picture(self, path: Path) -> None:
@@ -139,7 +145,7 @@ class Visitor:
 class Pages:
     """A Chromium that is looking at one site."""
 
-    def __init__(self, browser: Browser, site: str, axe: Path, pictures: Path) -> None:
+    def __init__(self, browser: Browser, site: str, axe: Path, pictures: Path | None) -> None:
         self._browser, self._site, self._pictures = browser, site, pictures
         self._axe = (axe / "axe.min.js").read_text()
         self._contexts: list[BrowserContext] = []
@@ -166,9 +172,11 @@ def running_chromium(program: Path) -> Iterator[Browser]:
             browser.close()
 
 
-def kept_pictures(otherwise: Path) -> Path:
-    """Where pictures go: the folder ENGAGE_TEST_PICTURES, for whoever wants to look at them."""
-    folder = Path(os.environ.get("ENGAGE_TEST_PICTURES") or otherwise)
+def kept_pictures() -> Path | None:
+    """Where pictures go: the folder ENGAGE_TEST_PICTURES, for whoever wants to look at them; else none is taken."""
+    if not (named := os.environ.get("ENGAGE_TEST_PICTURES")):
+        return None
+    folder = Path(named)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

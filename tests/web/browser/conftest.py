@@ -31,10 +31,10 @@ def engage(sqlite_url: str, tmp_path: Path) -> Iterator[Engage]:
 
 
 @pytest.fixture
-def pages(engage: Engage, chromium_of_pages: Browser, tmp_path: Path) -> Iterator[Pages]:
+def pages(engage: Engage, chromium_of_pages: Browser) -> Iterator[Pages]:
     axe = npm_package("axe-core")
     with HttpServer(build_app(engage.services)) as server:
-        pages = Pages(chromium_of_pages, server.url, axe, kept_pictures(tmp_path / "pictures"))
+        pages = Pages(chromium_of_pages, server.url, axe, kept_pictures())
         yield pages
         pages.close()
 

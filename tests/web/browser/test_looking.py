@@ -1,7 +1,6 @@
 """The tests' own eyes: what a visitor must complain of is complained of."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -35,10 +34,10 @@ def page_of(request: Request) -> HTMLResponse:
 
 
 @pytest.fixture
-def visitor(chromium_of_pages: Browser, tmp_path: Path) -> Iterator[Visitor]:
+def visitor(chromium_of_pages: Browser) -> Iterator[Visitor]:
     app = StrictHeaders(Starlette(routes=[Route("/{name}", page_of)]), secure=False)
     with HttpServer(app) as server:
-        pages = Pages(chromium_of_pages, server.url, npm_package("axe-core"), tmp_path)
+        pages = Pages(chromium_of_pages, server.url, npm_package("axe-core"), None)
         yield pages.visitor()
         pages.close()
 

@@ -88,7 +88,7 @@ def test_the_same_in_german(engage: Engage, pages: Pages) -> None:
     assert "Pause" in ute.reads, "the break goes on"
 
 
-def test_what_goes_wrong_is_said_in_peace(engage: Engage, chromium_of_pages: Browser, tmp_path: Path) -> None:
+def test_what_goes_wrong_is_said_in_peace(engage: Engage, chromium_of_pages: Browser) -> None:
     app = build_app(engage.services)
 
     @app.post("/405")
@@ -104,7 +104,7 @@ def test_what_goes_wrong_is_said_in_peace(engage: Engage, chromium_of_pages: Bro
 
     said = {405: "That was not understood", 429: "Too many at once", 500: "Something went wrong here"}
     with HttpServer(app) as server:
-        pages = Pages(chromium_of_pages, server.url, npm_package("axe-core"), kept_pictures(tmp_path / "pictures"))
+        pages = Pages(chromium_of_pages, server.url, npm_package("axe-core"), kept_pictures())
         visitor = pages.visitor()
         for status, heading in said.items():
             visitor.opens(f"/{status}")

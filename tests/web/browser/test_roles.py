@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import orjson
 import pytest
@@ -72,7 +71,6 @@ def office(
     valkey_url: str,
     unused_port: int,
     chromium_of_pages: Browser,
-    tmp_path: Path,
 ) -> Iterator[Office]:
     installation = Installation(run_engage, sqlite_url, redis_url=valkey_url, port=str(unused_port))
     (installation.campaigns / "call.yaml").write_text(COACH)
@@ -84,7 +82,7 @@ def office(
     installation.start("worker")
     installation.start("scheduler")
     web.wait_until_up(process, installation.folder / "web.log")
-    pages = Pages(chromium_of_pages, web.url, npm_package("axe-core"), kept_pictures(tmp_path / "pictures"))
+    pages = Pages(chromium_of_pages, web.url, npm_package("axe-core"), kept_pictures())
     yield Office(installation, web, pages)
     pages.close()
 

@@ -1,23 +1,19 @@
 """Whatever strangers and imports write into any field, nothing of it becomes markup or runs, in a real browser."""
 
 import json
-from collections.abc import Iterator
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI
 from sqlalchemy.engine import Connection
 
 from engage.domain.accounts import Role
-from engage.domain.messages import Outcome, SendResult
-from engage.domain.records import CompanyRecord, ReferralRecord
 from engage.store.tables import metadata
 from engage.web.app import build_app
 from tests.support.engage import Engage
+from tests.support.full_life import a_full_life, pages_of
 from tests.support.links import tokens_of
 from tests.support.pages import LoggedIn, Visitor
-from tests.support.strangers import routes_of
 
 pytestmark = [pytest.mark.chromium, pytest.mark.slow]
 
@@ -56,7 +52,6 @@ IN_JSON = (
     ("audit_entries", "after"),
 )
 
-HARMLESS = ("/console/live", "/console/logout")  # a stream; a form without a page
 ASKED_WITH = ("q", "on", "before", "state", "campaign", "error", "next", "partner", "over", "program", "owner")
 
 
@@ -97,55 +92,6 @@ def _is_key(column: sa.Column[object]) -> bool:
     return "postgresql" in getattr(column.type, "_variant_mapping", {})
 
 
-def pages_of(engage: Engage, app: FastAPI, links: dict[str, str]) -> Iterator[str]:
-    """Every page that somebody can get, with what there is in place of its parts."""
-    values = {
-        "/console/campaigns/{program}/{name}": [f"/console/campaigns/{engage.program}/referral-won"],
-        "/console/partners/{program}/{external_id:path}": [
-            f"/console/partners/{engage.program}/{quote(partner, safe='')}" for partner in (PARTNER, "ann", "bob")
-        ],
-        "/console/deliveries/{name}": [f"/console/deliveries/d-{number}" for number in range(1, 6)],
-        "/console/coaching/{alert_id:int}": ["/console/coaching/1"],
-    }
-    for method, pattern in routes_of(app):
-        if method != "GET" or pattern in HARMLESS or pattern.endswith("/export"):
-            continue
-        if pattern.startswith("/console"):
-            for begin in sorted(values, key=len, reverse=True):
-                if pattern.startswith(begin):
-                    yield from (one + pattern.removeprefix(begin) for one in values[begin])
-                    break
-            else:
-                if "{" not in pattern:
-                    yield pattern
-        elif (begin := pattern.partition("{")[0]) in links and "{" in pattern and begin not in ("/c/", "/o/"):
-            yield begin + links[begin]
-
-
-PARTNER = "p<img data-x src=x onerror=window.ran=1>\"'"
-
-
-def a_full_life(engage: Engage) -> None:
-    """Something on every page: mails in every state, an alert, what is held, a burst, feedback."""
-    refused = SendResult(Outcome.DEAD, status=400, detail="refused")
-    lost = SendResult(Outcome.UNKNOWN, detail="lost")
-    engage.takes(CompanyRecord("acme", name="Acme"), news=False)
-    for name, answer in (("ann", None), ("bob", refused), ("cyd", lost)):
-        if answer is not None:
-            engage.provider.answers[f"{name}@example.com"] = answer
-        engage.partner(name, last_name="X", phone="1", company="acme", region="X", attributes={"level": "X"})
-        engage.refers(name, f"{name}-deal", lead_name="X", lead_contact="X", note="X", product="X")
-        engage.becomes(name, f"{name}-deal", "won")
-    engage.salesperson("sam")
-    engage.partner(PARTNER, email="evil@example.com", first_name="Eve", owner="sam")
-    rows = [[ReferralRecord(f"x{n}", "ann", lead_company="X", status="won", status_at=engage.now)] for n in range(4)]
-    engage.services.take(engage.program, rows, source="crm", news=True, limit=3)
-    engage.work()
-    for campaign in engage.services.library().on_schedules():
-        engage.services.run_now(campaign)
-    engage.work()
-
-
 @pytest.fixture
 def admin(logged_in: LoggedIn) -> Visitor:
     return logged_in(Role.ADMIN)
@@ -162,7 +108,7 @@ def test_nothing_that_is_stored_becomes_markup_or_runs(engage: Engage, admin: Vi
     page, shown, ran = admin.page, set(), []
     page.on("dialog", lambda dialog: (ran.append(page.url), dialog.dismiss()))
     for path in pages_of(engage, build_app(engage.services), links):
-        for address in (path, f"{path}?{urlencode({name: evil(0, name) for name in ASKED_WITH})}"):
+        for address in (path, f"{path.partition('?')[0]}?{urlencode({name: evil(0, name) for name in ASKED_WITH})}"):
             admin.opens(address)
             found = page.evaluate(
                 """() => [document.querySelectorAll('[data-x], [onerror], [onfocus], [onload]').length, window.ran || 0,
