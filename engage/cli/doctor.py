@@ -76,6 +76,9 @@ def _examine(built: Services) -> Iterator[Finding]:
         said = f"lead to {built.settings.public_url}, which partners cannot open: nobody can unsubscribe"
         advice = "set ENGAGE_PUBLIC_URL to where they reach engage; clicks are not tracked until then"
         yield Finding("links", WARN, said, advice)
+    elif built.settings.links_unguarded:
+        said = f"lead to {built.settings.public_url}, unencrypted: whoever listens reads partners' links and logins"
+        yield Finding("links", WARN, said, "end TLS before engage, and write https:// in ENGAGE_PUBLIC_URL")
     if database.state == OK:
         yield from _authored(built)
         stands = built.status()

@@ -203,6 +203,11 @@ class Settings(BaseSettings):
         """Whether mail leaves this machine with links that lead back to it, where no partner gets."""
         return self.mails_the_world and _is_loopback(self.public_url)
 
+    @property
+    def links_unguarded(self) -> bool:
+        """Whether links and sessions go over a network that others share, unencrypted."""
+        return self.public_url.startswith("http://") and not _is_loopback(self.public_url)
+
     @field_validator("public_url", "mailbox_url", "sendgrid_host", mode="before")
     @classmethod
     def _web_address(cls, url: str, info: ValidationInfo) -> str:

@@ -186,3 +186,10 @@ def test_doctor_says_when_links_lead_where_no_partner_gets(fresh: Installation) 
     assert "ENGAGE_PUBLIC_URL" in findings(fresh, **real)["links"]["advice"]
     assert "links" not in findings(fresh, **real, ENGAGE_PUBLIC_URL="https://engage.example.com")
     assert "links" not in findings(fresh)
+
+
+def test_doctor_says_when_links_and_logins_can_be_read_on_the_way(fresh: Installation) -> None:
+    found = findings(fresh, ENGAGE_PUBLIC_URL="http://engage.example.com")["links"]
+    assert found["state"] == "warn"
+    assert "https://" in found["advice"]
+    assert "links" not in findings(fresh, ENGAGE_PUBLIC_URL="http://127.0.0.1:8000"), "it stays on this machine"
