@@ -7,6 +7,7 @@ from functools import cached_property
 
 from sqlalchemy.engine import Connection
 
+from engage.bootstrap.redis_watch import RedisWatch
 from engage.clock import utc_now
 from engage.domain.records import Record
 from engage.facts import Scope
@@ -72,6 +73,10 @@ class Parts:
     @cached_property
     def signer(self) -> Signer:
         return Signer(secret_keys(self.settings))
+
+    @cached_property
+    def redis(self) -> RedisWatch:
+        return RedisWatch(self.settings.redis_url)
 
     @cached_property
     def keyring(self) -> Keyring:
@@ -147,6 +152,8 @@ class Parts:
             self.provider.close()
         if "journal" in self.__dict__:
             self.journal.close()
+        if "redis" in self.__dict__:
+            self.redis.close()
         if channel := self.__dict__.get("alarm_channel"):
             channel.close()
         self.database.close()

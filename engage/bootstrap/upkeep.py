@@ -187,7 +187,8 @@ class Upkeep(Parts):
         try:
             library = self.library()
         except AuthoringError as error:
-            known = Known(self.settings.carrier, self.settings.provider_rate, noted=Noted(campaigns=str(error)))
+            noted = Noted(campaigns=str(error), redis=self.redis.problem())
+            known = Known(self.settings.carrier, self.settings.provider_rate, noted=noted)
         else:
             known = self._known(library, now)
         with self.database.read() as db:
@@ -206,6 +207,7 @@ class Upkeep(Parts):
             editions=tuple(missing),
             hears=self.settings.provider is ProviderName.SENDGRID and self.settings.sendgrid_webhook_key is not None,
             alarmed=self.settings.alarm_url is not None,
+            redis=self.redis.problem(),
         )
         return Known(
             carrier=self.settings.carrier,

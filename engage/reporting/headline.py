@@ -20,6 +20,7 @@ _STOPS_MAIL = {
     ProblemKind.SENDING_PAUSED,
     ProblemKind.PROVIDER_AWAY,
     ProblemKind.NO_WORKER,
+    ProblemKind.REDIS_AWAY,
     ProblemKind.MAIL_LATE,
 }
 

@@ -39,6 +39,7 @@ class ProblemKind(StrEnum):
     CAMPAIGN_PAUSED = "campaign_paused"
     NO_WORKER = "no_worker"
     NO_SCHEDULER = "no_scheduler"
+    REDIS_AWAY = "redis_away"  # it wakes workers, and does not answer
     PROCESS_SILENT = "process_silent"  # its heart has not beaten for SILENT
     WORKER_STUCK = "worker_stuck"  # at one task for longer than any should take
     MAIL_LATE = "mail_late"  # due and not sent

@@ -26,7 +26,7 @@ class Noted:
     """What the files and settings say is wrong. `campaigns`, `sources`: why they could not be read at all, or "".
 
     `broken`: how many problems lint has with files that are newer than what runs. `hears`: webhooks are believed, so
-    that some should have come. `alarmed`: somebody hears of alarms.
+    that some should have come. `alarmed`: somebody hears of alarms. `redis`: why Redis does not answer, or "".
     """
 
     campaigns: str = ""
@@ -35,14 +35,29 @@ class Noted:
     editions: Sequence[MissingEdition] = ()
     hears: bool = False
     alarmed: bool = True
+    redis: str = ""
 
 
 def surroundings_of(found: Status, noted: Noted) -> Iterator[Problem]:
+    yield from _redis(noted)
     yield from _files(noted)
     yield from _sources(found.sources, found.at)
     yield from _feeds(found.feeds)
     yield from _editions(noted.editions)
     yield from _reporting(found, noted)
+
+
+def _redis(noted: Noted) -> Iterator[Problem]:
+    if noted.redis:
+        yield Problem(
+            ProblemKind.REDIS_AWAY,
+            Severity.ERROR,
+            "Redis",
+            f"does not answer, and nothing wakes workers: {noted.redis}",
+            "start it, and see that ENGAGE_REDIS_URL is right; nothing is lost, all goes on by itself",
+            path=f"{_MACHINERY}#processes",
+            command="engage doctor",
+        )
 
 
 def _files(noted: Noted) -> Iterator[Problem]:

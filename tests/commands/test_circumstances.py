@@ -1,5 +1,6 @@
 """What is not as it should be around the command: services, settings, folders, ports. Each is a clear message."""
 
+import json
 import socket
 from collections.abc import Iterator
 
@@ -93,3 +94,18 @@ def test_nothing_starts_on_campaigns_that_never_passed_lint(fresh: Installation,
 def test_health_of_what_does_not_run_is_exit_code_3(fresh: Installation, unused_port: int) -> None:
     assert_said(fresh.run("health", "web", env={"ENGAGE_PORT": str(unused_port)}), 3, "web does not answer")
     assert_said(fresh.run("health", "cook"), 2, "there is no role 'cook'")
+
+
+def test_a_redis_that_is_away_is_said_first_to_whoever_was_woken(fresh: Installation) -> None:
+    assert fresh.imports().code == 0
+    found = json.loads(fresh.run("status", "--json", env=NO_REDIS).out)
+    assert found["said"].startswith("Mail does not go out.")
+    (away,) = (one for one in found["problems"] if one["kind"] == "redis_away")
+    assert away["severity"] == "error"
+    assert "ENGAGE_REDIS_URL" in away["advice"]
+
+
+def test_a_redis_that_answers_is_not_spoken_of(fresh: Installation, valkey_url: str) -> None:
+    assert fresh.imports().code == 0
+    found = json.loads(fresh.run("status", "--json", env={"ENGAGE_REDIS_URL": valkey_url}).out)
+    assert "redis_away" not in [one["kind"] for one in found["problems"]]
