@@ -7,6 +7,7 @@ from enum import StrEnum
 
 class AlertState(StrEnum):
     """open -> claimed -> resolved. A claim is given back, or taken over; whoever calls at once resolves an open one.
+    Whoever opens a resolved one again has claimed it.
 
     One that is not resolved may be snoozed besides: then it is not shown for some days.
     """

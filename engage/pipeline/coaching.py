@@ -1,4 +1,4 @@
-"""What salespeople do with alerts: claim, give back, snooze, resolve; and the words that the alert has for the call.
+"""What salespeople do with alerts: claim, give back, snooze, resolve, reopen; and the words that it has for the call.
 
 While an alert about a partner is claimed, marketing mail to that partner waits: `policy.guards.left_to_sales`. A claim
 takes the lock under which mails are decided, so that none goes out whose `sending` commit follows it.
@@ -26,6 +26,7 @@ from engage.store.coaching import (
     claim_alert,
     find_alert,
     give_back,
+    reopen_alert,
     resolve_alert,
     snooze_alert,
     staff_at,
@@ -91,6 +92,16 @@ def resolve(
         return None
     done = resolve_alert(db, alert_id, actor.user_id, outcome, said or None, now)
     return _turn(db, before, done, actor, "alert.resolve", now)
+
+
+def reopen(db: Connection, program_ids: Collection[int], alert_id: int, actor: Actor, now: datetime) -> Turn | None:
+    """Takes back what was said of a resolved alert, which becomes the actor's own."""
+    before = _locked(db, program_ids, alert_id)
+    if before is None or actor.user_id is None:
+        return None
+    if before.holder(now) == actor.user_id:
+        return Turn(before, done=True)
+    return _turn(db, before, reopen_alert(db, alert_id, actor.user_id, now), actor, "alert.reopen", now)
 
 
 def _locked(db: Connection, program_ids: Collection[int], alert_id: int) -> Alert | None:

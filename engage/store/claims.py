@@ -15,7 +15,8 @@ def claimed_since(partner_id: sa.Column[Any], as_of: datetime | None = None) -> 
     """When the latest claim of the partner's alerts was made that stands now, or stood at an instant; it may be over
     by its age.
 
-    A claim that was given back, or taken over, has left no trace of itself but in the audit log.
+    A claim that was given back or taken over, or that of an alert which was opened again, has left no trace of itself
+    but in the audit log.
     """
     c = coaching_alerts.c
     query = sa.select(sa.func.max(c.claimed_at, type_=c.claimed_at.type)).where(c.partner_id == partner_id)

@@ -268,6 +268,15 @@ def resolve_alert(
     return _change(db, alert_id, _nobody_elses(user_id, now), {**values, "outcome": outcome, "note": note})
 
 
+def reopen_alert(db: Connection, alert_id: int, user_id: int, now: datetime) -> bool:
+    """Makes a resolved one the user's own: it is to do again, and on a list however long ago it was raised. Its note
+    stays, for them to go on with.
+    """
+    values = {"state": AlertState.CLAIMED, "claimed_by": user_id, "claimed_at": now, "snoozed_until": None}
+    unresolved = {"resolved_by": None, "resolved_at": None, "outcome": None}
+    return _change(db, alert_id, sa.not_(_UNRESOLVED), {**values, **unresolved})
+
+
 def _nobody_elses(user_id: int, now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(_free(now), sa.and_(_CLAIMED, _A.claimed_by == user_id))
 

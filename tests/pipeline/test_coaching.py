@@ -11,7 +11,7 @@ from engage.domain.accounts import Actor, Role
 from engage.domain.coaching import CLAIM_LASTS, AlertState, Outcome
 from engage.domain.messages import Outcome as Answer
 from engage.domain.messages import SendResult
-from engage.pipeline.coaching import Turn, claim, release, resolve, sent_to, snooze, words_for
+from engage.pipeline.coaching import Turn, claim, release, reopen, resolve, sent_to, snooze, words_for
 from engage.pipeline.explaining import explain
 from engage.store.audit import entries
 from engage.store.coaching import Alert, Whose, alerts_about, in_hand, resolved, waiting
@@ -64,6 +64,13 @@ def claims(engage: Engage, alert: int, actor: Actor, instead_of: int | None = No
 def resolves(engage: Engage, alert: int, actor: Actor, outcome: Outcome = Outcome.TALKED, said: str = "") -> Turn:
     with engage.services.database.write() as db:
         turn = resolve(db, [1], alert, actor, engage.now, outcome, said)
+    assert turn is not None
+    return turn
+
+
+def reopens(engage: Engage, alert: int, actor: Actor) -> Turn:
+    with engage.services.database.write() as db:
+        turn = reopen(db, [1], alert, actor, engage.now)
     assert turn is not None
     return turn
 
@@ -253,6 +260,33 @@ def test_what_is_resolved_leaves_the_list_and_says_what_became_of_it(engage: Eng
     assert not claims(engage, alert, sam).done, "it is over"
 
 
+def test_what_was_resolved_by_mistake_is_opened_again_and_is_theirs(engage: Engage) -> None:
+    alerted(engage)
+    sam, alert = salesperson(engage), the_alert(engage)
+    resolves(engage, alert, sam, Outcome.WRONG, "a slip")
+    engage.now += timedelta(days=61)
+    assert reopens(engage, alert, sam).done
+    (again,) = listed(engage)
+    assert (again.holder(engage.now), again.outcome, again.resolved_at) == (sam.user_id, None, None)
+    assert again.note == "a slip", "to go on with"
+    assert engage.runs(NEWSLETTER) == [], "marketing mail waits again"
+    assert resolves(engage, alert, sam).done
+
+
+@pytest.mark.guard("one claim")
+def test_only_what_is_resolved_is_opened_again_and_by_one(engage: Engage) -> None:
+    alerted(engage)
+    sam, eve = salesperson(engage), salesperson(engage, "eve")
+    alert = the_alert(engage)
+    assert not reopens(engage, alert, sam).done, "it is open"
+    claims(engage, alert, sam)
+    assert not reopens(engage, alert, eve).done, "somebody has it"
+    resolves(engage, alert, sam)
+    assert reopens(engage, alert, eve).done
+    late = reopens(engage, alert, sam)
+    assert (late.done, late.alert.claimed_by) == (False, eve.user_id)
+
+
 def test_each_change_is_in_the_audit_log_and_says_nothing_of_the_partner(engage: Engage) -> None:
     alerted(engage)
     sam, alert = salesperson(engage), the_alert(engage)
@@ -260,9 +294,17 @@ def test_each_change_is_in_the_audit_log_and_says_nothing_of_the_partner(engage:
     claims(engage, alert, sam)
     snoozes(engage, alert, sam)
     resolves(engage, alert, sam, said="Ann is ill")
+    reopens(engage, alert, sam)
+    resolves(engage, alert, sam, said="Ann is ill")
     with engage.services.database.read() as db:
         noted = entries(db, 10, of_object=f"alert:{alert}")
-    assert [one.action for one in noted] == ["alert.resolve", "alert.snooze", "alert.claim"]
+    assert [one.action for one in noted] == [
+        "alert.resolve",
+        "alert.reopen",
+        "alert.resolve",
+        "alert.snooze",
+        "alert.claim",
+    ]
     assert "Ann" not in str(noted)
     assert (noted[0].before or {})["state"] == "claimed"
     assert (noted[0].after or {})["outcome"] == "talked"

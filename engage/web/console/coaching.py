@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from engage.domain.accounts import Permission
 from engage.domain.coaching import CLAIM_LASTS, LONGEST_NOTE, SAID_OF, SNOOZES, AlertState, Outcome
-from engage.pipeline.coaching import Turn, claim, owner_named, release, resolve, sent_to, snooze, words_for
+from engage.pipeline.coaching import Turn, claim, owner_named, release, reopen, resolve, sent_to, snooze, words_for
 from engage.store.coaching import (
     Alert,
     Whose,
@@ -160,6 +160,13 @@ def resolves(visit: Coaching, alert_id: int) -> Response:
     turn = _turn(visit, alert_id, lambda db, ids: resolve(db, ids, alert_id, visit.actor, visit.now, outcome, note))
     text = f"{turn.alert.about}: {SAID_OF[outcome]}."
     return said(visit, COACHING if turn.done else _path(alert_id), text if turn.done else _lost(turn))
+
+
+@router.post(_ONE + "/reopen", include_in_schema=False)
+def reopens(visit: Coaching, alert_id: int) -> Response:
+    turn = _turn(visit, alert_id, lambda db, ids: reopen(db, ids, alert_id, visit.actor, visit.now))
+    text = f"It is open again, and yours. Marketing mail to {turn.alert.about} waits meanwhile."
+    return said(visit, _path(alert_id), text if turn.done else _lost(turn))
 
 
 # --- what the pages are made of ---------------------------------------------------------------------------------------

@@ -48,6 +48,19 @@ def test_three_taps_from_the_list_to_what_became_of_it(engage: Engage, console: 
     assert "a word with the buyer" in read(sam, f"{COACHING}?show=resolved")
 
 
+def test_a_slip_of_the_thumb_is_taken_back(engage: Engage, console: MakeConsole) -> None:
+    alerted(engage)
+    sam, eve, path = console("sales"), console("sales"), one(engage)
+    assert "Open it again" not in read(sam, path)
+    sam.post(f"{path}/resolve", {"outcome": "wrong", "note": "a word with the buyer"})
+    assert "Open it again" in read(eve, path)
+    opened = sam.post(f"{path}/reopen")
+    assert sam.said(opened).startswith("It is open again, and yours.")
+    assert ">a word with the buyer</textarea>" in read(sam, path)
+    assert names(read(sam)) == ["Ann"]
+    assert eve.said(eve.post(f"{path}/reopen")) == f"Nothing was changed: {sam.user.name} has claimed it."
+
+
 def test_the_list_is_of_alerts_that_were_sent_to_the_reader_unless_they_ask_for_others(
     engage: Engage, console: MakeConsole
 ) -> None:
@@ -110,7 +123,7 @@ def test_who_only_looks_finds_no_buttons_and_cannot_act(engage: Engage, console:
     alerted(engage)
     reader, path = console(Role.READ_ONLY), one(engage)
     assert "Claim" not in read(reader) + read(reader, path)
-    for verb in ("claim", "release", "snooze", "resolve"):
+    for verb in ("claim", "release", "snooze", "resolve", "reopen"):
         assert reader.post(f"{path}/{verb}", {"outcome": "talked", "days": "3"}).status_code == 403
     assert console(Role.OPS).get(COACHING).status_code == 403
 
@@ -120,7 +133,7 @@ def test_an_alert_of_another_program_is_as_if_it_were_not_there(engage: Engage, 
     stranger, path = console("sales", []), one(engage)
     assert names(read(stranger, f"{COACHING}?whose=all")) == []
     assert stranger.get(path).status_code == 404
-    for verb in ("claim", "release", "snooze", "resolve"):
+    for verb in ("claim", "release", "snooze", "resolve", "reopen"):
         assert stranger.post(f"{path}/{verb}", {"outcome": "talked", "days": "3"}).status_code == 404
     assert listed(engage)[0].claimed_by is None
 

@@ -46,6 +46,7 @@ TABLE = {
     ("GET", "/console/coaching/{alert_id:int}"): "admin marketing sales read-only",
     ("POST", "/console/coaching/{alert_id:int}/claim"): "admin marketing sales",
     ("POST", "/console/coaching/{alert_id:int}/release"): "admin marketing sales",
+    ("POST", "/console/coaching/{alert_id:int}/reopen"): "admin marketing sales",
     ("POST", "/console/coaching/{alert_id:int}/resolve"): "admin marketing sales",
     ("POST", "/console/coaching/{alert_id:int}/snooze"): "admin marketing sales",
     ("POST", "/console/logout"): EVERYBODY,
