@@ -20,10 +20,10 @@ SAID: Mapping[str, str] = {
     "unsubscribed": "the topic was refused, by the partner or at their address",
     "paused_by_partner": "the partner takes a break from marketing mail",
     "same_address": "another partner with the same address gets it already",
-    "already_enrolled": "they had it already, and `again` does not let them in yet",
+    "already_enrolled": "they had it already, and may not have it again yet",
     "still_inside": "they are still inside the campaign",
     "condition_no_longer_holds": "the campaign's condition does not hold for them",
-    "stopped": "the campaign's `stop_when` holds for them",
+    "stopped": "what would end the campaign holds for them",
     "expired": "it could not go out while it was worth sending",
     "goal_reached": "they have done what the campaign is for",
     "opted_out_of_updates": "they want no updates of this topic",
@@ -42,7 +42,7 @@ SAID: Mapping[str, str] = {
     "nothing_to_correct": "they were never told what this takes back",
     "regression_ignored": "it takes good news back, and the topic does not tell of that",
     "words_used_up": "they have had every text of this step",
-    "not_in_roll_out": "`only` lets others in first",
+    "not_in_roll_out": "others are let in first",
     "promotion_over": "the promotion is over",
 }
 

@@ -152,7 +152,7 @@ def test_what_happened_goes_on_page_by_page(engage: Engage, console: MakeConsole
     sales = console("sales")
     for name, part_of, least in (
         ("entries_before", "happened", r"entered (\d{4}[\d: -]+) UTC"),
-        ("mails_before", "sent", r'"number">([\d: -]+) UTC'),
+        ("mails_before", "sent", r'"at">([\d: -]+) UTC'),
     ):
         path, seen = page_of(engage, "ann"), list[str]()
         while path:
