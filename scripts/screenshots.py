@@ -9,11 +9,15 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+import sqlalchemy as sa
+from playwright.sync_api import expect
+
 from engage.cli.importing import import_into
 from engage.domain.accounts import Role
 from engage.domain.campaigns import CampaignState
 from engage.domain.messages import Outcome, SendResult
 from engage.sources.sample import sample_programme
+from engage.store.tables import users
 from engage.web.app import build_app
 from engage.web.console.doors import cookie_name
 from tests.providers.servers import HttpServer
@@ -26,14 +30,16 @@ from tests.support.pages import running_chromium
 IMAGES = ROOT / "docs" / "images"
 DESK, PHONE = (1200, 800), (375, 800)
 PAGES = {
-    "console-overview": ("/console", DESK, "light"),
-    "console-overview-phone": ("/console", PHONE, "dark"),
-    "console-deliveries": ("/console/deliveries", DESK, "light"),
-    "console-campaign": ("/console/campaigns/maven-partners/many-referrals-no-wins", DESK, "light"),
-    "console-calendar": ("/console/calendar", DESK, "light"),
-    "console-coaching-phone": ("/console/coaching", PHONE, "light"),
+    "console-overview": (Role.OPS, "/console", DESK, "light"),
+    "console-overview-phone": (Role.OPS, "/console", PHONE, "dark"),
+    "console-deliveries": (Role.OPS, "/console/deliveries", DESK, "light"),
+    "console-campaign": (Role.MARKETING, "/console/campaigns/northwind-partners/many-referrals-no-wins", (1200, 1500), "light"),
+    "console-calendar": (Role.MARKETING, "/console/calendar", DESK, "light"),
+    "console-partner": (Role.MARKETING, "/console/partners/northwind-partners/ann?campaign=near-next-tier", DESK, "light"),
+    "console-coaching-phone": (Role.SALES, "/console/coaching?whose=all", PHONE, "light"),
+    "console-alert-phone": (Role.SALES, "/console/coaching/1", PHONE, "dark"),
 }
-"""Each picture: the page, how large the window is, and in which scheme."""
+"""Each picture: who looks, at which page, how large the window is, and in which scheme."""
 
 _REFUSED = SendResult(Outcome.DEAD, status=400, detail="400 content: the message is too large")
 _LOST = SendResult(Outcome.UNKNOWN, detail="no answer within the deadline")
@@ -47,21 +53,28 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         engage = lively(Path(folder))
         with closing(engage.services), HttpServer(build_app(engage.services)) as server:
-            token = begin_session(engage.services, add_user(engage.services, Role.ADMIN))
-            cookie = {"name": cookie_name(engage.services), "value": token, "url": server.url}
+            cookies = {role: _cookie(engage, role, server.url) for role in (Role.OPS, Role.MARKETING, Role.SALES)}
             with running_chromium(chromium) as browser:
-                for name, (path, (width, height), scheme) in PAGES.items():
+                for name, (role, path, (width, height), scheme) in PAGES.items():
                     with closing(
                         browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
                     ) as context:
-                        context.add_cookies([cookie])  # type: ignore[list-item]
+                        context.add_cookies([cookies[role]])  # type: ignore[list-item]
                         page = context.new_page()
                         page.goto(server.url + path, wait_until="load")
+                        expect(page.locator(".htmx-request")).to_have_count(0)
                         page.screenshot(path=IMAGES / f"{name}.png")
     for name in PAGES:
         picture = IMAGES / f"{name}.png"
         print(f"{picture.relative_to(ROOT)}  {picture.stat().st_size // 1024} KB")
     return 0
+
+
+def _cookie(engage: Engage, role: Role, url: str) -> dict[str, str]:
+    user = add_user(engage.services, role)
+    with engage.services.database.write() as db:
+        db.execute(sa.update(users).where(users.c.id == user.id).values(name=role.value.title()))
+    return {"name": cookie_name(engage.services), "value": begin_session(engage.services, user), "url": url}
 
 
 def lively(folder: Path) -> Engage:
