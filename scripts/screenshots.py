@@ -28,14 +28,15 @@ from tests.support.engage import Engage
 from tests.support.pages import running_chromium
 
 IMAGES = ROOT / "docs" / "images"
-DESK, PHONE = (1200, 800), (375, 800)
+DESK, TALL, PHONE = (1200, 800), (1200, 1500), (375, 800)
+_OURS = "northwind-partners"
 PAGES = {
     "console-overview": (Role.OPS, "/console", DESK, "light"),
     "console-overview-phone": (Role.OPS, "/console", PHONE, "dark"),
     "console-deliveries": (Role.OPS, "/console/deliveries", DESK, "light"),
-    "console-campaign": (Role.MARKETING, "/console/campaigns/northwind-partners/many-referrals-no-wins", (1200, 1500), "light"),
+    "console-campaign": (Role.MARKETING, f"/console/campaigns/{_OURS}/many-referrals-no-wins", TALL, "light"),
     "console-calendar": (Role.MARKETING, "/console/calendar", DESK, "light"),
-    "console-partner": (Role.MARKETING, "/console/partners/northwind-partners/ann?campaign=near-next-tier", DESK, "light"),
+    "console-partner": (Role.MARKETING, f"/console/partners/{_OURS}/ann?campaign=near-next-tier", DESK, "light"),
     "console-coaching-phone": (Role.SALES, "/console/coaching?whose=all", PHONE, "light"),
     "console-alert-phone": (Role.SALES, "/console/coaching/1", PHONE, "dark"),
 }
