@@ -4,9 +4,10 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /src
 COPY pyproject.toml requirements.lock README.md LICENSE ./
 COPY engage engage
-# The lock's versions and hashes bind as constraints: only what engage itself needs is installed.
+# The lock's versions and hashes bind as constraints: only what engage itself needs is installed, and what reports errors
+# and durations if it is told where.
 RUN uv venv /opt/engage && \
-    uv pip install --python /opt/engage --no-cache --constraint requirements.lock --build-constraint requirements.lock .
+    uv pip install --python /opt/engage --no-cache --constraint requirements.lock --build-constraint requirements.lock ".[sentry,otel]"
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --create-home engage && install -d -o engage -g engage /data

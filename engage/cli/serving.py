@@ -35,7 +35,7 @@ def web(
         bool, typer.Option("--with-mailbox", help="Serve the local mailbox on the same port.")
     ] = False,
 ) -> None:
-    """Serve the pages that partners and providers reach."""
+    """Serve the pages of partners, the consoles, and what systems and providers push to."""
     settings = Settings.load()
     if with_mailbox and settings.provider is not Provider.MAILBOX:
         problem = f"--with-mailbox shows mail to everybody who reaches this port, and {settings.provider} carries it"
