@@ -124,6 +124,27 @@ def test_an_operator_stops_all_mail_and_lets_it_out_again(office: Office) -> Non
     office.arrive("Acme Ltd signed")
 
 
+def test_an_operator_settles_mails_whose_answer_was_lost(office: Office) -> None:
+    ops = office.hires("ops")
+    office.faults(ops, [{"accept_then_drop": True, "times": 1_000}])
+    office.installation.wins("acme")
+    wait_for(lambda: "2" in unknown(ops), "two mails of which nobody knows: to the partner, and to who is to call")
+    ops.opens("/console")
+    ops.submits("Settle them")
+    for width in (PHONE, DESK):
+        ops.finds_it_fine("role-ops-unknown", width)
+    ops.tabs_to("Those that I ticked", "radio")
+    ops.presses("ArrowDown")
+    ops.writes("why", "they are in the mailbox")
+    ops.submits("It was sent")
+    assert "0" in unknown(ops)
+    office.arrive("Acme Ltd signed")
+
+
+def unknown(ops: Visitor) -> str:
+    return ops.opens("/console/deliveries?state=unknown").page.inner_text("ul.cards > li:nth-child(2)")
+
+
 def test_a_marketer_sees_who_would_get_what_and_stops_a_campaign(office: Office) -> None:
     marketer = office.hires("marketing")
     marketer.opens("/console")
@@ -150,6 +171,12 @@ def test_a_marketer_sees_who_would_get_what_and_stops_a_campaign(office: Office)
     wait_for(lambda: datetime.now(UTC) > resumed + 2 * LOOK_EVERY, "the worker to look again")
     office.installation.wins("acme", "birch")
     office.arrive("Birch Ltd signed")
+    marketer.submits("Calendar")
+    assert "The next 14 days" in marketer.reads
+    for width in (PHONE, DESK):
+        marketer.finds_it_fine("role-marketing-calendar", width)
+    marketer.submits("Stories")
+    assert "There are no stories" in marketer.reads, "and it says where they are written"
 
 
 def test_a_salesperson_claims_an_alert_calls_and_says_what_came_of_it(office: Office) -> None:
@@ -164,6 +191,13 @@ def test_a_salesperson_claims_an_alert_calls_and_says_what_came_of_it(office: Of
         sales.finds_it_fine("role-sales", width)
     sales.submits("Claim")
     assert "Yours" in sales.reads or "In your hands" in sales.reads
+    sales.writes("Note", "they want a second seat")
+    sales.submits("Talked, next step agreed")
+    sales.opens("/console/coaching?show=resolved")
+    sales.submits("Ann")
+    assert "they want a second seat" in sales.reads
+    sales.submits("Open it again")
+    assert "It is open again, and yours." in sales.reads
     for closed in ("/console/deliveries", "/console/held", "/console/users", "/console/audit", "/console/campaigns"):
         assert "does not let you do this" in sales.opens(closed).reads
 
