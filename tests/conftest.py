@@ -165,7 +165,7 @@ def run_engage(tmp_path: Path, _sqlite_template: Path) -> Iterator[EngageCommand
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The program of a real Chromium."""
-    return find_chromium() or unavailable("no Chromium on the PATH; on Debian: apt-get install chromium")
+    return find_chromium() or unavailable("no Chromium; on Debian: apt-get install chromium fonts-liberation")
 
 
 @pytest.fixture(scope="session")
