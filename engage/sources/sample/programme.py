@@ -33,6 +33,7 @@ files:
       email: email
       first_name: first_name
       last_name: last_name
+      phone: phone
       company: company
       owner: owner
       region: region
@@ -105,7 +106,7 @@ def sample_programme(now: datetime, directory: Path, program: str = "", count: i
     _take_back(files, now)
     _write(directory / "salespeople.csv", "id,name,email,role,region,manager", staff)
     header = "id,email,first_name,last_name,company,owner,region,locale,zone,status,joined_at,sector,employees,kind"
-    header += ",tax_form,bank_details,show_name"
+    header += ",tax_form,bank_details,show_name,phone"
     _write(directory / "partners.csv", header, [partner.cells for partner in partners])
     _write(directory / "companies.csv", "id,name,contact,manager", _with_people(companies, partners, staff))
     header = "id,partner,lead_company,lead_name,method,product,amount,salesperson,submitted_at,loss_reason"
@@ -153,6 +154,7 @@ def _partners(
             *(partner.status, joined, chance.choice(names.SECTORS)),
             str(chance.choice((5, 12, 30, 80, 250))),
             *_attributes(chance, partner),
+            names.phone(locale, place),
         )
         partners.append(partner)
     return partners

@@ -158,7 +158,7 @@ def resolves(visit: Coaching, alert_id: int) -> Response:
         raise HTTPException(400) from None
     note = _note(visit.form.get("note", ""))
     turn = _turn(visit, alert_id, lambda db, ids: resolve(db, ids, alert_id, visit.actor, visit.now, outcome, note))
-    text = f"{turn.alert.about}: {SAID_OF[outcome]}."
+    text = f"{turn.alert.about}: {SAID_OF[outcome]}. A slip? It stands among what is resolved."
     return said(visit, COACHING if turn.done else _path(alert_id), text if turn.done else _lost(turn))
 
 

@@ -72,7 +72,7 @@ def show(visit: Visit, name: str, status: int = 200, **values: object) -> Respon
         "P": Permission,
         "tabs": tabs,
         "here": here,
-        "said": _read_said(visit.services, visit.request),
+        "said": _read_said(visit),
     }
     return frame(visit.request, name, status, visit.now, **(known | values))
 
@@ -95,9 +95,9 @@ def said(visit: Visit, path: str, text: str) -> Response:
     return RedirectResponse(f"{root_of(visit.request)}{path}{mark}said={token}", 303)
 
 
-def _read_said(services: Services, request: Request) -> str:
-    payload = services.signer.read(_SAID, request.query_params.get("said", ""))
-    return str(payload[1]) if payload is not None and len(payload) == 2 else ""
+def _read_said(visit: Visit) -> str:
+    payload = visit.services.signer.read(_SAID, visit.request.query_params.get("said", ""))
+    return str(payload[1]) if payload is not None and payload[0] == visit.user.id else ""
 
 
 def refused(request: Request, text: str) -> Response:

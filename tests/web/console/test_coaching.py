@@ -43,7 +43,8 @@ def test_three_taps_from_the_list_to_what_became_of_it(engage: Engage, console: 
     assert "Call Ann." in claimed, "what to say"
     assert "<dt>Referrals, last 90 days</dt><dd>1</dd>" in claimed, "why"
     done = sam.post(f"{one(engage)}/resolve", {"outcome": "talked", "note": "a word with the buyer"})
-    assert sam.said(done) == "Ann: Talked, next step agreed."
+    assert sam.said(done) == "Ann: Talked, next step agreed. A slip? It stands among what is resolved."
+    assert "A slip?" not in read(console("sales"), done.headers["location"]), "it is said to who did it"
     assert names(read(sam)) == []
     assert "a word with the buyer" in read(sam, f"{COACHING}?show=resolved")
 
