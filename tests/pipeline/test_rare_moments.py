@@ -21,7 +21,7 @@ from engage.store import tables
 from engage.store.database import Database
 from engage.store.journal import Journal
 from engage.workers.heart import start_heart
-from tests.pipeline.test_delivering import Hooked, reasons, states, sweeps, won
+from tests.pipeline.test_delivering import Hooked, reasons, sweeps, won
 from tests.pipeline.test_merged_partners import NEWSLETTER, merges, starts_run
 from tests.support.engage import START, Engage
 from tests.support.journeys import rereads
@@ -61,7 +61,7 @@ def test_whatever_bytes_a_server_says_the_answers_of_its_batch_are_stored(
     provider.answers["bo@example.com"] = answer
     won(engage, "ann", "bo", "cy")
     engage.work()
-    assert states(engage) == {"ann": "accepted", "bo": answer.outcome.value, "cy": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted", "bo": answer.outcome.value, "cy": "accepted"}
 
 
 def test_a_commit_of_sending_whose_answer_is_lost_leaves_no_unknown(
@@ -87,7 +87,7 @@ def test_a_commit_of_sending_whose_answer_is_lost_leaves_no_unknown(
         engage.work()
     for _round in range(3):
         sweeps(engage, timedelta(minutes=3))
-    assert states(engage) == {"ann": "accepted", "bo": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted", "bo": "accepted"}
     assert len(provider.messages) == 2, "each once"
 
 
@@ -103,7 +103,7 @@ def test_a_worker_that_slept_after_its_commit_sends_nothing(
 
     monkeypatch.setattr(delivering, "failpoint", sleeps)
     engage.work()
-    assert (provider.messages, states(engage)) == ([], {"ann": "unknown"})
+    assert (provider.messages, engage.partner_states()) == ([], {"ann": "unknown"})
 
 
 def test_a_worker_that_is_to_end_while_it_waits_for_places_begins_nothing(engage: Engage, provider: Hooked) -> None:
@@ -111,10 +111,10 @@ def test_a_worker_that_is_to_end_while_it_waits_for_places_begins_nothing(engage
     working = threading.Thread(target=engage.work)
     with engage.services.places.take(32):
         working.start()
-        wait_for(lambda: states(engage) == {"ann": "claimed"}, "the delivery to be claimed")
+        wait_for(lambda: engage.partner_states() == {"ann": "claimed"}, "the delivery to be claimed")
         engage.services.stopping.set()
     working.join()
-    assert (provider.messages, states(engage)) == ([], {"ann": "pending"})
+    assert (provider.messages, engage.partner_states()) == ([], {"ann": "pending"})
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_deadlock_while_a_worker_ends_leaves_no_unknown(
     provider.meanwhile = engage.services.stopping.set
     won(engage, "ann")
     engage.work()
-    assert states(engage) == {"ann": "retry"}
+    assert engage.partner_states() == {"ann": "retry"}
 
 
 def test_what_a_bug_keeps_from_being_stored_is_replayed_from_the_journal(
@@ -153,7 +153,7 @@ def test_what_a_bug_keeps_from_being_stored_is_replayed_from_the_journal(
     won(engage, "ann")
     engage.work()
     engage.services.replay_journal()
-    assert states(engage) == {"ann": "accepted"}
+    assert engage.partner_states() == {"ann": "accepted"}
 
 
 def test_a_journal_that_cannot_be_emptied_is_nobodys_fault(
@@ -169,7 +169,7 @@ def test_a_journal_that_cannot_be_emptied_is_nobodys_fault(
     engage.services.journal.make_room()
     monkeypatch.setattr(os, "fdatasync", broken)
     engage.services.deliver(ids, Lane.TRANSACTIONAL)
-    assert states(engage) == dict.fromkeys(names, "accepted")
+    assert engage.partner_states() == dict.fromkeys(names, "accepted")
     assert not any(reasons(engage))
 
 
@@ -252,7 +252,7 @@ def test_what_is_not_to_be_let_out_is_held_although_its_lease_was_lost_once(
     engage.work()
     for _round in range(4):
         sweeps(engage, timedelta(minutes=3))
-    assert states(engage) == {"ann": "held"}
+    assert engage.partner_states() == {"ann": "held"}
 
 
 def test_an_error_of_the_database_carries_no_mail_into_the_log(engage: Engage) -> None:
