@@ -39,7 +39,7 @@ faults: env ## kill, stop, fill and lose all that can be, and count the mail: ha
 
 fuzz: env ## send the intake API 20,000 requests that schemathesis makes up: ten minutes (CASES=n for others)
 	@ENGAGE_TEST_FUZZ=$(or $(CASES),20000) $(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal \
-		tests/web/test_api_fuzz.py $(ARGS)
+		-o faulthandler_timeout=0 tests/web/test_api_fuzz.py $(ARGS)
 
 mutants: env ## take nineteen guards out, one by one, and show that tests notice each
 	@$(BIN)/python -m scripts.mutants
