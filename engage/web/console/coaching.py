@@ -94,6 +94,19 @@ def coaching(visit: Looking) -> Response:
     )
 
 
+def in_words(visit: Visit) -> str:
+    """What waits for the reader, for the page that leads to the list; "" where they may not see it."""
+    if not visit.may(Permission.SEE_COACHING):
+        return ""
+    ids = _programs(visit)
+    with visit.services.database.read() as db:
+        _, whose = _whose("", sent_to(db, visit.services.library(), ids, visit.user.email))
+        to_call = len(_found(db, visit, ids, "todo", whose, None))
+        in_hands = len(in_hand(db, ids, visit.user.id, visit.now, _IN_HAND))
+    waits = f"More than {A_PAGE} to call" if to_call > A_PAGE else f"{to_call} to call" if to_call else "Nobody to call"
+    return f"{waits}, {in_hands} in your hands" if in_hands else waits
+
+
 @router.get(_ONE, include_in_schema=False)
 def alert(visit: Looking, alert_id: int) -> Response:
     """One alert: whom to call, why, what to say, what was said before."""

@@ -16,6 +16,7 @@ from engage.reporting.status import ProblemKind, Severity, Status
 from engage.reporting.words import counted, rate, span
 from engage.store.alarms import last_alarms
 from engage.store.counts import by_hour
+from engage.web.console import coaching
 from engage.web.console.chart import GROUPS, HEIGHT, WIDTH, Chart, Span, chart_of
 from engage.web.console.doors import HOME, Allowed, NotLoggedIn, Visit, who
 from engage.web.console.live import Seen, event, watch_of
@@ -50,7 +51,7 @@ def overview(visit: Annotated[Visit, Depends(Allowed(None))], over: Span = Span.
     """What is wrong, the worst first; for whoever sees no operations: where they may go."""
     if not visit.may(Permission.SEE_OPERATIONS):
         tabs = [tab for tab in TABS[1:] if tab.permission is None or visit.may(tab.permission)]
-        return show(visit, "welcome.html", places=tabs)
+        return show(visit, "welcome.html", places=tabs, to_call=coaching.in_words(visit))
     return _show(
         visit,
         "overview.html",

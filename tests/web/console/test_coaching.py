@@ -77,6 +77,18 @@ def test_the_list_is_of_alerts_that_were_sent_to_the_reader_unless_they_ask_for_
     assert sorted(names(read(ops))) == ["Ann", "Bob"], "to whom none were sent, everybody's are shown"
 
 
+def test_the_first_page_says_how_many_wait_for_the_reader(engage: Engage, console: MakeConsole) -> None:
+    engage.partner("bob", owner=engage.salesperson("eve"))
+    engage.refers("bob", "bolt")
+    alerted(engage, *(f"p{n:02}" for n in range(26)))
+    sam, eve = console("sales", email="sam@example.com"), console("sales", email="eve@example.com")
+    assert "<p>More than 25 to call.</p>" in read(sam, "/console")
+    assert "<p>1 to call.</p>" in read(eve, "/console")
+    (bobs,) = re.findall(r'href="(/console/coaching/\d+)">Bob<', read(eve))
+    eve.post(f"{bobs}/claim")
+    assert "<p>Nobody to call, 1 in your hands.</p>" in read(eve, "/console")
+
+
 def test_of_two_who_claim_the_second_is_told_who_was_quicker(engage: Engage, console: MakeConsole) -> None:
     alerted(engage)
     sam, eve = console("sales"), console("sales")
