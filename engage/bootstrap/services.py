@@ -155,7 +155,7 @@ class Services(Upkeep):
         with self.database.read() as db:
             return held(db, library, self.clock())
 
-    def release(self, ids: Iterable[HoldId], why: str | None, actor: Actor = COMMAND_LINE) -> list[Decided]:
+    def release(self, ids: Iterable[HoldId], why: str, actor: Actor = COMMAND_LINE) -> list[Decided]:
         """Lets what is held go on; all of it or, with InputError, none."""
         library = self.library()
         with self.database.write() as db:
@@ -166,14 +166,14 @@ class Services(Upkeep):
             self.queue.enqueue("run", one.run_ids, Lane.UPKEEP)
         return decided
 
-    def drop(self, ids: Iterable[HoldId], why: str | None, actor: Actor = COMMAND_LINE) -> list[Decided]:
+    def drop(self, ids: Iterable[HoldId], why: str, actor: Actor = COMMAND_LINE) -> list[Decided]:
         """Ends what is held for good; all of it or, with InputError, none."""
         with self.database.write() as db:
             decided = drop(db, ids, why, actor, self.clock())
         self._decided("dropped", decided, why)
         return decided
 
-    def _decided(self, state: str, decided: Iterable[Decided], why: str | None) -> None:
+    def _decided(self, state: str, decided: Iterable[Decided], why: str) -> None:
         for one in decided:
             log.info(f"hold_{state}", id=str(one.id), why=why)
 
@@ -181,7 +181,7 @@ class Services(Upkeep):
         self,
         move: Move,
         which: Which,
-        why: str | None,
+        why: str,
         actor: Actor = COMMAND_LINE,
         shown: Shown | None = None,
     ) -> Moved:

@@ -2,7 +2,7 @@
 
 import typer
 
-from engage.cli.context import JsonOption, WhyIfAnyOption
+from engage.cli.context import JsonOption, WhyOption
 from engage.cli.stuck import (
     AddressesOption,
     AllOption,
@@ -18,7 +18,10 @@ from engage.domain.deliveries import DeliveryState
 from engage.pipeline.settling import Move
 from engage.store.settling import Which
 
-_HINT = "engage dead retry ID tries it again once you have mended what was wrong; engage dead drop ID ends it for good."
+_HINT = (
+    "engage dead retry ID --why TEXT tries it again once you have mended what was wrong; "
+    "engage dead drop ID --why TEXT ends it for good."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -41,11 +44,11 @@ def list_(
 
 
 def retry(
+    why: WhyOption,
     ids: IdsArgument = None,
     campaign: CampaignOption = None,
     error: ErrorOption = None,
     everything: AllOption = False,
-    why: WhyIfAnyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try them again, decided anew. All that are named or none."""
@@ -54,11 +57,11 @@ def retry(
 
 
 def drop(
+    why: WhyOption,
     ids: IdsArgument = None,
     campaign: CampaignOption = None,
     error: ErrorOption = None,
     everything: AllOption = False,
-    why: WhyIfAnyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End them for good: they are cancelled. All that are named or none."""

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from engage.cli.context import JsonOption, WhyIfAnyOption, console, library_of, print_json, services
+from engage.cli.context import JsonOption, WhyOption, console, library_of, print_json, services
 from engage.pipeline.holding import Decided, Hold, HoldId, Outlook
 
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="As `engage held list` names them: run-12.")]
@@ -37,19 +37,21 @@ def list_(as_json: JsonOption = False) -> None:
                 f"  Released now, {ahead.may_send:,} may send mail; {ahead.too_old:,} are too old to send any."
             )
     if found:
-        console.print("engage held release ID lets it go on; engage held drop ID ends it for good.")
+        console.print(
+            "engage held release ID --why TEXT lets it go on; engage held drop ID --why TEXT ends it for good."
+        )
     else:
         console.print("Nothing is held.")
 
 
-def release(ids: IdsArgument, why: WhyIfAnyOption = None, as_json: JsonOption = False) -> None:
+def release(ids: IdsArgument, why: WhyOption, as_json: JsonOption = False) -> None:
     """Let what is held go on, as of now. All of the ids or none."""
     with services() as built:
         library_of(built)
         _print(built.release([HoldId.parse(id_) for id_ in ids], why), "released", as_json)
 
 
-def drop(ids: IdsArgument, why: WhyIfAnyOption = None, as_json: JsonOption = False) -> None:
+def drop(ids: IdsArgument, why: WhyOption, as_json: JsonOption = False) -> None:
     """End what is held for good: a run's slot does not come again, changes stay history. All of the ids or none."""
     with services() as built:
         _print(built.drop([HoldId.parse(id_) for id_ in ids], why), "dropped", as_json)

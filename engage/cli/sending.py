@@ -97,7 +97,8 @@ def pause(
 ) -> None:
     """Stop all sending until somebody resumes it, or one topic's or one campaign's.
 
-    What is due waits; what a worker is handing over still goes out.
+    What is due waits; what a worker is handing over still goes out. All sending is that of the provider and host which
+    the settings name: the answer says which.
     """
     _require_one(topic, campaign, program)
     with services(queue=NoQueue()) as built:
@@ -118,7 +119,8 @@ def pause(
             with built.database.write() as db:
                 pause_sending(db, built.gate, why, COMMAND_LINE, now)
                 gate = built.gate.gate(db)
-            _say(built, gate, now, as_json, "All sending is paused.")
+            said = f"All sending by {built.settings.carrier} is paused."
+            _say(built, gate, now, as_json, said)
 
 
 def resume(
@@ -151,7 +153,8 @@ def resume(
             with built.database.write() as db:
                 resume_sending(db, built.gate, why, COMMAND_LINE, now)
                 gate = built.gate.gate(db)
-            said = "Sending goes on. Workers that were started with another key would pause it again: restart them."
+            again = "Workers that were started with another key would pause it again: restart them."
+            said = f"Sending by {built.settings.carrier} goes on. {again}"
             _say(built, gate, now, as_json, said)
 
 
@@ -183,7 +186,7 @@ def _say(built: Services, gate: Gate, now: datetime, as_json: bool, said: str) -
     if as_json:
         print_json(_gate_json(built.settings.carrier, built.settings.provider_rate, gate, now))
     else:
-        console.print(said)
+        console.print(escape(said))
 
 
 def _fate(alarm: Alarm) -> str:

@@ -33,7 +33,7 @@ def chosen(ids: list[str] | None, campaign: str | None, error: str | None = None
     return Which(parse_ids(ids or ()), campaign, error)
 
 
-def act(move: Move, which: Which, why: str | None, as_json: bool, said: str) -> None:
+def act(move: Move, which: Which, why: str, as_json: bool, said: str) -> None:
     """Does it, and says so: `said` follows the number of mails, be it one or more."""
     with services() as built:
         library_of(built)

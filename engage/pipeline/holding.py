@@ -107,7 +107,7 @@ def held(db: Connection, library: Library, now: datetime) -> list[Hold]:
 
 
 def release(
-    db: Connection, library: Library, ids: Iterable[HoldId], why: str | None, actor: Actor, now: datetime
+    db: Connection, library: Library, ids: Iterable[HoldId], why: str, actor: Actor, now: datetime
 ) -> list[Decided]:
     """Lets go on what is held; InputError, and nothing is decided, if one of them is not held (any more)."""
     decided = [
@@ -118,7 +118,7 @@ def release(
     return decided
 
 
-def drop(db: Connection, ids: Iterable[HoldId], why: str | None, actor: Actor, now: datetime) -> list[Decided]:
+def drop(db: Connection, ids: Iterable[HoldId], why: str, actor: Actor, now: datetime) -> list[Decided]:
     """Ends what is held for good; InputError, and nothing is decided, if one of them is not held (any more)."""
     decided = [
         _drop_run(db, id_, why, now) if id_.kind is HoldKind.RUN else _drop_burst(db, id_, why, now)
@@ -128,7 +128,7 @@ def drop(db: Connection, ids: Iterable[HoldId], why: str | None, actor: Actor, n
     return decided
 
 
-def _keep(db: Connection, verb: str, decided: Iterable[Decided], why: str | None, actor: Actor, now: datetime) -> None:
+def _keep(db: Connection, verb: str, decided: Iterable[Decided], why: str, actor: Actor, now: datetime) -> None:
     for one in decided:
         action, object_ = f"{one.id.kind}.{verb}", f"{one.id.kind}:{one.id.number}"
         before, after = {"state": holds.HELD}, {"said": one.message}
@@ -208,7 +208,7 @@ def _oldest_news(library: Library, program_id: int, status: str) -> timedelta | 
     return max((scope.program.topics[campaign.topic].ignore_older_than for campaign in campaigns), default=None)
 
 
-def _release_run(db: Connection, id_: HoldId, why: str | None, now: datetime) -> Decided:
+def _release_run(db: Connection, id_: HoldId, why: str, now: datetime) -> Decided:
     if not release_held_run(db, id_.number, now, why):
         raise _not_held(id_, get_run(db, id_.number))
     run = get_run(db, id_.number)
@@ -223,7 +223,7 @@ def _release_run(db: Connection, id_: HoldId, why: str | None, now: datetime) ->
     return Decided(id_, run.program_id, message, run_ids=[run.id])
 
 
-def _release_burst(db: Connection, library: Library, id_: HoldId, why: str | None, now: datetime) -> Decided:
+def _release_burst(db: Connection, library: Library, id_: HoldId, why: str, now: datetime) -> Decided:
     burst = _decide(db, id_, holds.RELEASED, why, now)
     ahead = outlook(db, library, burst, now)
     event_ids = release_events(db, burst.id)
@@ -234,21 +234,21 @@ def _release_burst(db: Connection, library: Library, id_: HoldId, why: str | Non
     return Decided(id_, burst.program_id, message, event_ids=event_ids, outlook=ahead)
 
 
-def _drop_run(db: Connection, id_: HoldId, why: str | None, now: datetime) -> Decided:
+def _drop_run(db: Connection, id_: HoldId, why: str, now: datetime) -> Decided:
     run = get_run(db, id_.number)
     if run is None or not drop_held_run(db, run.id, now, why):
         raise _not_held(id_, run)
     return Decided(id_, run.program_id, f"{id_} is dropped: {run.campaign} does nothing for slot {run.slot}")
 
 
-def _drop_burst(db: Connection, id_: HoldId, why: str | None, now: datetime) -> Decided:
+def _drop_burst(db: Connection, id_: HoldId, why: str, now: datetime) -> Decided:
     burst = _decide(db, id_, holds.DROPPED, why, now)
     changes = _many(tally(db, burst.id).changes, "status change")
     message = f"{id_} is dropped: {changes} from '{burst.source}' stay in the history and send nothing"
     return Decided(id_, burst.program_id, message)
 
 
-def _decide(db: Connection, id_: HoldId, state: str, why: str | None, now: datetime) -> HeldChanges:
+def _decide(db: Connection, id_: HoldId, state: str, why: str, now: datetime) -> HeldChanges:
     burst = get_burst(db, id_.number)
     if burst is None:
         raise _not_held(id_, None)

@@ -69,7 +69,7 @@ def carry_over(
     library: Library,
     move: Move,
     which: Which,
-    why: str | None,
+    why: str,
     actor: Actor,
     now: datetime,
     shown: Shown | None = None,
@@ -82,7 +82,7 @@ def carry_over(
     source, target, said = move.value
     if shown is not None:
         which = _as_shown(db, source, which, shown)
-    noted = f"{said}: {why}" if why else said
+    noted = f"{said}: {why}"
     hints: Hints = {}
     if target is DeliveryState.PENDING:
         moved = send_again(db, source, which, noted, _spans(db, library, source, which), now)
@@ -105,7 +105,7 @@ def _as_shown(db: Connection, state: DeliveryState, which: Which, shown: Shown) 
     return replace(which, ids=tuple(ids))
 
 
-def _keep(db: Connection, move: Move, moved: Iterable[MovedOne], why: str | None, actor: Actor, now: datetime) -> None:
+def _keep(db: Connection, move: Move, moved: Iterable[MovedOne], why: str, actor: Actor, now: datetime) -> None:
     source, target, _ = move.value
     by_program: dict[int, list[str]] = {}
     for one in moved:

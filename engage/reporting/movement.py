@@ -90,7 +90,9 @@ def _processes(processes: Sequence[Process], now: datetime) -> Iterator[Problem]
         beats = [one.beat_at for one in processes if one.role == role]
         if not any(now - at <= SILENT for at in beats):
             since = max(beats, default=None)
-            yield Problem(kind, Severity.ERROR, f"{role}s", said, f"start one: engage {role}", since, path, _UP)
+            yield Problem(
+                kind, Severity.ERROR, f"{role}s", said, "start one; engage up runs all", since, path, f"engage {role}"
+            )
     alive = {one.role for one in processes if now - one.beat_at <= SILENT}
     for process in processes:
         if now - process.beat_at > SILENT and process.role in alive:

@@ -119,7 +119,7 @@ def get_burst(db: Connection, held_id: int) -> HeldChanges | None:
     return HeldChanges(**row._mapping) if row else None
 
 
-def decide_burst(db: Connection, burst: HeldChanges, state: str, now: datetime, why: str | None) -> bool:
+def decide_burst(db: Connection, burst: HeldChanges, state: str, now: datetime, why: str) -> bool:
     """Releases or drops a burst, and lets its source begin to count anew; False if somebody has decided already.
 
     Call it under `lock_intake`: a batch must not join a burst that is being decided.

@@ -149,13 +149,13 @@ def reopen_held_run(db: Connection, run_id: int, now: datetime, **also: object) 
     return db.execute(sa.update(runs).where(c.id == run_id, c.state == HELD).values(values)).rowcount == 1
 
 
-def release_held_run(db: Connection, run_id: int, now: datetime, why: str | None) -> bool:
+def release_held_run(db: Connection, run_id: int, now: datetime, why: str) -> bool:
     """Opens a run that was held again and lets in as many as it was held for."""
     approved = sa.func.coalesce(runs.c.entering, runs.c.approved_audience)
     return reopen_held_run(db, run_id, now, approved_audience=approved, why=why)
 
 
-def drop_held_run(db: Connection, run_id: int, now: datetime, why: str | None) -> bool:
+def drop_held_run(db: Connection, run_id: int, now: datetime, why: str) -> bool:
     """Ends a run that was held for good; it keeps the reason."""
     c = runs.c
     values = {"state": DROPPED, "finished_at": now, "why": why}

@@ -37,7 +37,7 @@ def supervise(
             told = stop.wait(_LOOK_SECONDS)
         if not told:
             ended = [child.pid for child in children if not child.running()]
-            log.error("process_ended", pids=ended or "the server beside them", hint="all others are ended too")
+            log.error("process_ended", pids=ended or "the Redis beside them", hint="all others are ended too")
         for child in children:
             child.ask_to_stop()
         codes = [_code(child) for child in children]

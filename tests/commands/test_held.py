@@ -6,6 +6,7 @@ from tests.commands.saying import assert_said
 from tests.support.installation import MONTHLY, Installation
 
 DEALS = [f"deal-{number}" for number in range(4)]
+WHY = ("--why", "looked at")
 
 
 @pytest.fixture
@@ -63,19 +64,21 @@ def test_what_is_held_is_said_wherever_somebody_may_look(busy: Installation) -> 
 def test_what_is_released_goes_on(busy: Installation) -> None:
     busy.run("run", "monthly")
     busy.imports("--live")
-    assert_said(busy.run("held", "release", "run-1", "changes-7"), 1, "there is no changes-7", "nothing was decided")
-    assert_said(busy.run("held", "release", "burst"), 1, "'burst' is not the id of something held", "changes-3")
+    assert_said(
+        busy.run("held", "release", "run-1", "changes-7", *WHY), 1, "there is no changes-7", "nothing was decided"
+    )
+    assert_said(busy.run("held", "release", "burst", *WHY), 1, "'burst' is not the id of something held", "changes-3")
     released = busy.run("held", "release", "changes-1", "run-1", "--why", "the quarter was closed")
     assert released.code == 0
     assert "run-1 is released: 2 partners may enter monthly" in released.out
     assert "changes-1 is released: of 4 status changes from 'import export', 4 may send mail" in released.out
     assert busy.run("held", "list").out == "Nothing is held.\n"
-    assert_said(busy.run("held", "drop", "changes-1"), 1, "changes-1 was released already")
+    assert_said(busy.run("held", "drop", "changes-1", *WHY), 1, "changes-1 was released already")
 
 
 def test_what_is_dropped_is_over(busy: Installation) -> None:
     busy.run("run", "monthly")
     busy.imports("--live")
-    dropped = busy.run("held", "drop", "run-1", "changes-1", "--json").json()
+    dropped = busy.run("held", "drop", "run-1", "changes-1", *WHY, "--json").json()
     assert [(one["id"], one["state"]) for one in dropped] == [("changes-1", "dropped"), ("run-1", "dropped")]
     assert_said(busy.run("run", "monthly"), 1, "was dropped", "the next slot comes as ever")

@@ -8,8 +8,8 @@ from tests.support.command import EngageCommand
 @pytest.mark.parametrize(
     ("said", "answer"),
     [
-        (["dead", "drop", "--error", ""], "--all means all of them"),
-        (["dead", "retry", "--campaign", ""], "--all means all of them"),
+        (["dead", "drop", "--why", "x", "--error", ""], "--all means all of them"),
+        (["dead", "retry", "--why", "x", "--campaign", ""], "--all means all of them"),
         (["unknown", "settle", "--why", "x", "--sent", "--not-sent", "d-1"], "say what you found out"),
         (["unknown", "settle", "--why", "x", "d-1"], "say what you found out"),
     ],
@@ -31,6 +31,12 @@ def test_a_filter_that_matches_nothing_is_told_with_the_answer(run_engage: Engag
 def test_a_reason_that_says_nothing_is_refused(run_engage: EngageCommand, command: list[str], why: str) -> None:
     done = run_engage(*command, "--why", why)
     assert (done.code, "--why is empty" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["dead retry d-1", "dead drop d-1", "held release run-1", "held drop run-1"])
+def test_nothing_is_decided_without_a_reason(run_engage: EngageCommand, command: str) -> None:
+    done = run_engage(*command.split())
+    assert (done.code, "--why" in done.err) == (2, True)
 
 
 def test_a_reason_is_kept_in_one_line(run_engage: EngageCommand) -> None:

@@ -133,16 +133,18 @@ def test_a_dead_mail_is_listed_by_its_reason_and_tried_again(world: World) -> No
         "d-1  referral-won, won, to partner:ann, dead since ",
         "  400 content: The content is too long\n",
         ": dead: 400 content",
-        "engage dead retry ID tries it again",
+        "engage dead retry ID --why TEXT tries it again",
     ):
         assert part in listed
     assert "d-2" not in listed
-    assert_said(world.run("dead", "retry", "--error", "too long"), 0, "1 mail will be tried again")
+    assert_said(
+        world.run("dead", "retry", "--error", "too long", "--why", "it is shorter now"), 0, "1 mail will be tried again"
+    )
     assert world.goes_on() == ["ann@example.com"]
     dropped = world.run("dead", "drop", "--all", "--why", "old news", "--json")
     assert dropped.json() == [{"id": "d-2", "state": "cancelled"}]
     assert world.states() == ["accepted", "cancelled"]
-    assert_said(world.run("dead", "retry", "--all"), 1, "no delivery is dead")
+    assert_said(world.run("dead", "retry", "--all", "--why", "mended"), 1, "no delivery is dead")
     assert world.run("dead", "list").out == "Nothing is dead.\n"
 
 

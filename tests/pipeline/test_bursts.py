@@ -45,10 +45,10 @@ def told(engage: Engage, *referrals: str, status: str = "won", source: str = "cr
 
 def released(engage: Engage, *ids: str) -> str:
     """What the operator reads when releasing."""
-    return "; ".join(one.message for one in engage.services.release([HoldId.parse(id_) for id_ in ids], None))
+    return "; ".join(one.message for one in engage.services.release([HoldId.parse(id_) for id_ in ids], "meant"))
 
 
-def dropped(engage: Engage, *ids: str, why: str | None = None) -> str:
+def dropped(engage: Engage, *ids: str, why: str = "not meant") -> str:
     return "; ".join(one.message for one in engage.services.drop([HoldId.parse(id_) for id_ in ids], why))
 
 
@@ -314,9 +314,9 @@ def test_each_change_is_matched_held_or_dropped_exactly_once(
             elif waiting:
                 who = COMMAND_LINE
                 if what == "release":
-                    decided = release(db, library, waiting, None, who, now)
+                    decided = release(db, library, waiting, "why", who, now)
                 else:
-                    decided = drop(db, waiting, None, who, now)
+                    decided = drop(db, waiting, "why", who, now)
                 released_ids += [id_ for one in decided for id_ in one.event_ids]
                 let_through.clear()  # counting begins anew
         assert sum(many for at, many in let_through if at > now - timedelta(hours=1)) <= LIMIT

@@ -159,7 +159,7 @@ def test_a_change_of_a_burst_that_the_survivor_has_too_is_no_news_when_it_is_rel
     merges(engage, "copy", "deal", "referral")
     assert len(engage.work()) == 1
     (hold,) = engage.services.held()
-    engage.services.release([hold.id], None)
+    engage.services.release([hold.id], "meant")
     (mail,) = engage.work()
     assert "Other Ltd" in mail.subject
 

@@ -128,8 +128,8 @@ def test_what_has_expired_gets_its_time_anew_and_what_has_not_keeps_it(engage: E
 def test_a_dead_one_is_tried_again_with_its_key(engage: Engage) -> None:
     won(engage, ann=REFUSED)
     first = engage.provider.messages[-1]
-    engage.services.move(Move.RETRY, Which(error="too long"), None)
-    assert rows(engage)["ann"].reason == f"{REFUSED.detail}; operator: retry"
+    engage.services.move(Move.RETRY, Which(error="too long"), "it is shorter now")
+    assert rows(engage)["ann"].reason == f"{REFUSED.detail}; operator: retry: it is shorter now"
     (second,) = engage.work()
     assert second.id == first.id
     assert second.custom_args["engage_attempt"] == "2"
@@ -244,8 +244,8 @@ def test_the_audit_log_keeps_who_moved_which_and_why(engage: Engage, move: Move,
 
 def test_who_names_nobody_is_at_the_command_line(engage: Engage) -> None:
     won(engage, ann=REFUSED)
-    engage.services.move(Move.DROP, ALL, None)
-    assert engage.audited() == [("command line", "delivery.drop", f"delivery:{id_of(engage, 'ann')}", None)]
+    engage.services.move(Move.DROP, ALL, "no use")
+    assert engage.audited() == [("command line", "delivery.drop", f"delivery:{id_of(engage, 'ann')}", "no use")]
 
 
 def test_what_was_not_moved_is_not_in_the_audit_log(engage: Engage) -> None:
