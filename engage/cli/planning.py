@@ -114,8 +114,8 @@ def run(campaign: CampaignArgument, as_json: JsonOption = False) -> None:
             }
         )
     if done.state == HELD:
-        run = f"run-{done.id} --why TEXT"
-        asked = f"engage held release {run} lets them in, engage held drop {run} ends it"
+        held = f"run-{done.id} --why TEXT"
+        asked = f"engage held release {held} lets them in, engage held drop {held} ends it"
         hint = "engage doctor says more of feeds" if done.entering is None else asked
         if done.reason == Reason.EDITION_MISSING:
             hint = "write it, and the run goes on by itself; engage doctor names the file"
