@@ -43,7 +43,7 @@ def print_so_far(entries: Sequence[Entered]) -> None:
 
 def _where(one: Entered) -> str:
     if one.due_at is not None:
-        return f": waits at {one.step} until {minute(one.due_at)}"
+        return f": waits at step {one.step} until {minute(one.due_at)}"
     return f": ended, {one.why.replace('_', ' ')}" if one.why else ""
 
 

@@ -105,7 +105,7 @@ def _outcome(one: Entered) -> tuple[Badge, str]:
 
 
 def _waits(one: Entered) -> str:
-    return f"waits at {one.step} until {when(one.due_at)}" if one.due_at is not None else ""
+    return f"waits at step {one.step} until {when(one.due_at)}" if one.due_at is not None else ""
 
 
 def _state(state: str, reason: str | None, due_at: datetime | None, settled_at: datetime | None) -> tuple[Badge, str]:
