@@ -91,7 +91,14 @@ def _processes(processes: Sequence[Process], now: datetime) -> Iterator[Problem]
         if not any(now - at <= SILENT for at in beats):
             since = max(beats, default=None)
             yield Problem(
-                kind, Severity.ERROR, f"{role}s", said, "start one (engage up starts all)", since, path, f"engage {role}"
+                kind,
+                Severity.ERROR,
+                f"{role}s",
+                said,
+                "start one (engage up starts all)",
+                since,
+                path,
+                f"engage {role}",
             )
     alive = {one.role for one in processes if now - one.beat_at <= SILENT}
     for process in processes:
